@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Every bound of the server in one table: X(name, value, what it bounds). None is infinite.
+ * Those that operators may change are rows of the configuration too, with these as defaults.
+ */
+#define LIMITS(X)                                                                                                      \
+    X(BODY_BYTES, 1024 * 1024, "JSON body of a request")                                                               \
+    X(BODY_MESSAGE_BYTES, 25 * 1024 * 1024, "JSON body on chat and messages")                                          \
+    X(BODY_INLINE_BYTES, 256 * 1024, "larger bodies are parsed off the loop")                                          \
+    X(BODY_TOTAL_BYTES, 256 * 1024 * 1024, "all buffered bodies together; then 503 with Retry-After")                  \
+    X(JSON_DEPTH, 64, "nesting of JSON")                                                                               \
+    X(JSON_NODES, 100000, "values in one JSON text")                                                                   \
+    X(HEADER_BYTES, 32 * 1024, "header block of a request")                                                            \
+    X(URI_BYTES, 8 * 1024, "request target")                                                                           \
+    X(CONNECTIONS, 18000, "connections in all")                                                                        \
+    X(CONNECTIONS_PER_ADDRESS, 512, "connections of one address, loopback and the Unix socket excepted")               \
+    X(HEADER_MS, 10 * 1000, "time to send the header block")                                                           \
+    X(BODY_MS, 30 * 1000, "time to send a body, plus one second per 64 KiB")                                           \
+    X(BODY_BYTES_PER_SECOND, 64 * 1024, "slowest accepted body")                                                       \
+    X(IDLE_MS, 75 * 1000, "idle time of a connection between requests")                                                \
+    X(HEARTBEAT_MS, 15 * 1000, "silence on an event stream before a heartbeat")                                        \
+    X(STREAM_STUCK_MS, 60 * 1000, "an event stream that takes no byte for this long is closed")                        \
+    X(RING_EVENTS, 1000, "events a watcher may fall behind before it reads the log")                                   \
+    X(ROUNDS, 200, "rounds of a run")                                                                                  \
+    X(CALLS_PER_ROUND, 80, "tool calls in one answer of the model")                                                    \
+    X(PARALLEL_TOOLS, 8, "tools of one session at work at once")                                                       \
+    X(TOOL_MS, 10 * 60 * 1000, "deadline of a tool call")                                                              \
+    X(CANCEL_MS, 2 * 1000, "a tool that does not obey a stop is given up after this")                                  \
+    X(INBOX_MESSAGES, 1000, "messages waiting to be admitted in one session")                                          \
+    X(CONTEXT_TOKENS, 128 * 1000, "context window of a model nobody describes")                                        \
+    X(OUTPUT_TOKENS, 8 * 1000, "longest answer of a model nobody describes")                                           \
+    X(MODEL_TRIES, 6, "tries of one model call, first one included")                                                   \
+    X(MODEL_RETRY_MS, 500, "first pause between tries; doubles")                                                       \
+    X(MODEL_RETRY_MAX_MS, 30 * 1000, "longest pause between tries that the provider did not ask for")                  \
+    X(MODEL_RETRY_AFTER_MAX_MS, 10 * 60 * 1000, "longest Retry-After that is waited for; above it the run ends")       \
+    X(MODEL_HEADERS_MS, 120 * 1000, "time to the first byte of a provider's answer")                                   \
+    X(MODEL_CONTENT_MS, 600 * 1000, "time to the first content of an answer")                                          \
+    X(MODEL_IDLE_MS, 120 * 1000, "silence in mid-answer")                                                              \
+    X(MODEL_LINE_BYTES, 8 * 1024 * 1024, "one line of a provider's stream")                                            \
+    X(MODEL_ANSWER_BYTES, 16 * 1024 * 1024, "text and reasoning of one answer")                                        \
+    X(PARTIAL_MS, 250, "text in flight is stored at most this often")                                                  \
+    X(PAGE_FACTS, 512, "facts in one page of the log")                                                                 \
+    X(PAGE_BYTES, 1024 * 1024, "bytes in one page of the log")                                                         \
+    X(HISTORY_MESSAGES, 2000, "messages in one history reply")                                                         \
+    X(SHUTDOWN_MS, 2 * 1000, "from SIGTERM to exit")                                                                   \
+    X(SUSPECT_MS, 2 * 1000, "pause between the recoveries of two suspects")                                            \
+    X(RESET_MS, 100, "first pause before a session whose append was refused is loaded again; doubles")                 \
+    X(RESET_MAX_MS, 5 * 1000, "longest such pause")
+
+enum {
+#define X(name, value, doc) LIMIT_##name = (value),
+    LIMITS(X)
+#undef X
+};
