@@ -49,7 +49,7 @@ void id_derive(uint64_t key, const char *kind, uint32_t a, uint32_t b, uint32_t 
     int n = snprintf(name, sizeof(name), "%016" PRIx64 "/%s/%u/%u/%u", key, kind, a, b, c);
 
     assert(n > 0 && (size_t)n < sizeof(name));
-    crypto_generichash(raw, sizeof(raw), (const uint8_t *)name, (size_t)n, NULL, 0);
+    crypto_generichash(raw, sizeof(raw), (const uint8_t *)name, (unsigned long long)n, NULL, 0);
     format(raw, 8, out);
 }
 

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * HTTP/1.1 server. Parsing and framing are evhttp's; a framing policy refuses what it lets
+ * through (RFC 9112: one Content-Length of digits, not beside Transfer-Encoding, only `chunked`,
+ * one Host, no control characters, no %00 in the path). Limits and timeouts from base/limits.h.
+ * Loop thread only. A request lives from the handler's call until it is answered or became a
+ * stream; every request must be answered exactly once, also after its client went away.
+ */
+#include "base/buf.h"
+#include "base/err.h"
+#include "net/loop.h"
+
+struct http_server;
+struct http_request;
+struct http_stream;
+
+enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT, HTTP_PATCH, HTTP_DELETE, HTTP_OPTIONS, HTTP_OTHER };
+
+struct http_server_options {
+    /* Called for each request whose framing is sound and whose body has been read. */
+    void (*on_request)(void *arg, struct http_request *req);
+    /* Optional, before the body is waited for is not possible with evhttp: the body limit of a path. */
+    size_t (*body_limit)(void *arg, struct str path);
+    void *arg;
+    size_t max_connections; /* 0: LIMIT_CONNECTIONS, lowered to what the file limit allows */
+};
+
+NODISCARD int http_server_new(struct loop *l, const struct http_server_options *o, struct http_server **out,
+                              struct err *err);
+/* *port 0 takes a free one; set to the bound port. The bind address is numeric or "localhost". */
+NODISCARD int http_server_listen_tcp(struct http_server *s, const char *address, uint16_t *port, struct err *err);
+/* Mode 0600; replaces a stale file. */
+NODISCARD int http_server_listen_unix(struct http_server *s, const char *path, struct err *err);
+void http_server_stop_listening(struct http_server *s);
+size_t http_server_connections(const struct http_server *s);
+size_t http_server_streams(const struct http_server *s);
+void http_server_free(struct http_server *s); /* closes everything; open streams get on_close */
+
+/* The request: everything borrowed until it is answered. */
+enum http_method http_request_method(const struct http_request *r);
+struct str http_request_method_name(const struct http_request *r);
+struct str http_request_path(const struct http_request *r);  /* raw, before '?', not decoded */
+struct str http_request_query(const struct http_request *r); /* raw, after '?' */
+struct str http_request_header(const struct http_request *r, const char *name); /* STR_NULL: absent; first of several */
+size_t http_request_header_count(const struct http_request *r, const char *name);
+struct str http_request_body(const struct http_request *r);
+struct str http_request_peer(const struct http_request *r); /* address text; "" on the Unix socket */
+bool http_request_is_unix(const struct http_request *r);
+bool http_request_peer_is_self(const struct http_request *r); /* Unix socket: peer uid is ours or root */
+bool http_request_peer_is_loopback(const struct http_request *r);
+uint16_t http_request_local_port(const struct http_request *r);
+void *http_request_context(const struct http_request *r); /* one pointer for the user of the request */
+void http_request_set_context(struct http_request *r, void *context);
+
+/* Headers are added before the answer; values must not hold control characters (asserted). */
+void http_reply_header(struct http_request *r, const char *name, const char *value);
+void http_reply(struct http_request *r, int status, struct str content_type, struct str body); /* ends the request */
+
+/*
+ * Turns the request into an endless chunked answer (SSE) that is written straight to the socket.
+ * Status line and headers go out at once. The request is gone afterwards. NULL: the client left.
+ */
+struct http_stream_callbacks {
+    void (*on_room)(void *arg);  /* everything written so far has left; write more if there is more */
+    void (*on_close)(void *arg); /* the client left, or stuck for LIMIT_STREAM_STUCK_MS; free nothing of ours yet used */
+    void (*on_silence)(void *arg); /* nothing written for LIMIT_HEARTBEAT_MS: a heartbeat is due */
+    void *arg;
+};
+struct http_stream *http_reply_stream(struct http_request *r, int status, const struct http_stream_callbacks *cb);
+/* True: taken whole and the socket may take more. False: taken, but wait for on_room before the next. */
+bool http_stream_write(struct http_stream *s, struct str bytes);
+bool http_stream_has_room(const struct http_stream *s);
+/* Ends the answer properly once all is sent; no callback comes any more. */
+void http_stream_end(struct http_stream *s);
+/* Cuts the connection; no callback comes any more. */
+void http_stream_abort(struct http_stream *s);
+
+/* Percent-decoding; false if malformed, NUL or broken UTF-8. '+' is a space in queries only. */
+NODISCARD bool http_decode(struct str in, bool is_query, struct buf *out);
+/* Value of a query parameter, decoded into out; false if absent or malformed. */
+bool http_query_find(struct str query, const char *name, struct buf *out);

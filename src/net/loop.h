@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The one event loop of the process (libevent underneath). Everything here belongs to the loop
+ * thread but loop_post(), the only way in from another thread. A callback that blocks for more
+ * than 20 ms is logged with its name. No timer runs that nobody armed.
+ */
+#include "base/err.h"
+
+struct loop;
+struct timer;
+typedef void loop_fn(void *arg);
+
+NODISCARD int loop_new(struct loop **out, struct err *err);
+void loop_free(struct loop *l);
+void loop_run(struct loop *l); /* until loop_stop() */
+void loop_stop(struct loop *l);
+
+/* Runs fn on the loop thread, in the order of the posts. Any thread. */
+void loop_post(struct loop *l, loop_fn *fn, void *arg);
+/* Runs fn once after the current callbacks of this turn, before the loop sleeps. Loop thread. */
+void loop_defer(struct loop *l, loop_fn *fn, void *arg);
+
+struct timer *timer_new(struct loop *l, const char *name, loop_fn *fn, void *arg); /* not armed */
+void timer_start(struct timer *t, int64_t in_ms); /* once; starting again moves it */
+void timer_stop(struct timer *t);
+void timer_free(struct timer *t); /* NULL is fine; also from its own callback */
+
+/* fn runs on the loop for each arrival of the signal. */
+NODISCARD int loop_on_signal(struct loop *l, int signo, loop_fn *fn, void *arg, struct err *err);
+
+struct event_base; /* libevent's */
+struct event_base *loop_base(struct loop *l); /* for src/net only */
