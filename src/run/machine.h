@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The pure run machine: one input in, facts and effects out. No I/O, no clock (the input brings
+ * `now`), no random ids, no global. It changes the session only by folding the facts it returns;
+ * the text of the model call in flight and the calls of the last answer (both derivable from
+ * the log and the stream) are all it keeps beside the fold. One call at a time per machine.
+ */
+#include "session/input.h"
+
+struct machine {
+    struct session s;
+    struct buf text, reasoning; /* of the model call in flight */
+    struct facts *answer;       /* the assistant fact whose calls are open; NULL: none */
+};
+
+enum effect_kind {
+    EFFECT_REPLY,       /* reply */
+    EFFECT_DELTA,       /* channel, offset, text; may overtake what waits for the disk */
+    EFFECT_MODEL_START, /* run, round, gen; provider, model, effort */
+    EFFECT_MODEL_ABORT,
+    EFFECT_TOOL_START,  /* call and its text */
+    EFFECT_TOOL_CANCEL, /* call */
+    EFFECT_TIMER,       /* timer, at (wall ms), and the key */
+};
+
+struct effect {
+    enum effect_kind kind;
+    uint32_t run, round, gen, call;
+    struct reply reply;
+    int channel;
+    uint64_t offset;
+    struct str text;
+    struct str call_id, tool, args;
+    struct str provider, model, effort;
+    bool closing; /* model_start: offer no tools */
+    enum input_kind timer;
+    int64_t at;
+};
+
+#define STEP_FACTS_MAX (2 * LIMIT_CALLS_PER_ROUND + 16)
+#define STEP_EFFECTS_MAX (2 * LIMIT_CALLS_PER_ROUND + 16)
+
+/* What one input caused: facts[] is one atomic append, effects[] are held until it is durable. */
+struct step {
+    struct arena arena;
+    struct fact *facts;
+    uint32_t n_facts, facts_cap;
+    struct effect *effects;
+    uint32_t n_effects, effects_cap;
+    bool erase; /* the session is to be removed */
+};
+
+void machine_init(struct machine *m, const struct session *s);
+void machine_done(struct machine *m);
+
+void step_init(struct step *st);
+void step_done(struct step *st);
+/* *out holds the result until the next step_reset() or run_step(). */
+void run_step(struct machine *m, const struct input *in, struct step *out);

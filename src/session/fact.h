@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * A fact: what must survive, one numbered record of one session. The table below is the only
+ * list of kinds; fact.c has one table of fields per kind, from which the stored JSON body is
+ * read and written. `struct fact` is wide and flat: a kind uses its own fields, the rest is zero.
+ *
+ * Facts travel as `struct facts`, an immutable reference-counted block that holds all facts of
+ * one step with their text: the store, the queue of the session and the hub share it. Any thread.
+ */
+#include "session/types.h"
+
+/* X(kind, stored name, class on the wire: FACT has a numbered frame, LATEST the newest only, HIDDEN none) */
+#define FACT_KINDS(X)                                                                                                  \
+    X(SESSION_CREATED, "session_created", HIDDEN)                                                                      \
+    X(SESSION_UPDATED, "session_updated", LATEST)                                                                      \
+    X(MESSAGE_POSTED, "message_posted", FACT)                                                                          \
+    X(RUN_STARTED, "run_started", FACT)                                                                                \
+    X(RUN_RECOVERED, "run_recovered", FACT)                                                                            \
+    X(ROUND_STARTED, "round_started", LATEST)                                                                          \
+    X(MODEL_FAILED, "model_failed", FACT)                                                                              \
+    X(ASSISTANT, "assistant", FACT)                                                                                    \
+    X(BUDGET, "budget", LATEST)                                                                                        \
+    X(BUDGET_EXCEEDED, "budget_exceeded", FACT)                                                                        \
+    X(CALL_STARTED, "call_started", FACT)                                                                              \
+    X(CALL_ENDED, "call_ended", FACT)                                                                                  \
+    X(CANCEL_REQUESTED, "cancel_requested", HIDDEN)                                                                    \
+    X(RUN_ENDED, "run_ended", FACT)
+
+enum fact_kind {
+    FACT_UNKNOWN, /* written by a newer culm: kept, not folded */
+#define X(kind, name, wire) FACT_##kind,
+    FACT_KINDS(X)
+#undef X
+    FACT_KIND_COUNT
+};
+
+enum fact_wire { FACT_WIRE_HIDDEN, FACT_WIRE_FACT, FACT_WIRE_LATEST };
+
+struct fact {
+    uint64_t seq, epoch;
+    int64_t at; /* ms since the epoch, wall time of the writer */
+    enum fact_kind kind;
+    uint32_t run, round, gen; /* 0: not of a run */
+
+    struct str id;        /* session_created: session; message_posted, assistant: message; run_*: run id;
+                             call_ended: message id of the result */
+    struct str discarded; /* run_recovered, model_failed: id of the message whose text is void; empty: none was begun */
+    struct str text;      /* of the message, result or error */
+    struct str reasoning;
+    struct str title, system, provider, model, effort, workspace;
+    struct str parent;   /* session_created: parent session */
+    struct str root;     /* session_created: root session, itself for a root */
+    struct str key;      /* Idempotency-Key of the input that caused it */
+    struct str call_id, tool, args; /* call_* */
+    struct str by;       /* cancel_requested, run_ended: who */
+    struct record_list calls; /* assistant: struct call[] */
+    struct usage usage;  /* assistant: of the call; run_ended: sum of the run */
+    struct budget budget;
+    struct run_limits limits; /* run_started */
+    uint64_t nonce;      /* session_created: key of derived ids */
+    int64_t due;         /* model_failed: when the next try begins */
+    int64_t tokens;      /* round_started, model_failed, run_recovered: estimate reserved for the call that begins */
+    int64_t limit, actual; /* budget_exceeded */
+    uint32_t call;       /* dense number of the call */
+    uint32_t admitted;   /* round_started: messages taken from the inbox */
+    uint32_t depth;      /* session_created */
+    uint32_t rounds;     /* run_ended */
+    uint32_t place;      /* assistant, call_ended: place in the transcript */
+    int origin, end, failure, outcome, stop; /* the enumerations of types.h */
+    bool interrupted;    /* assistant: the text was cut */
+    bool closing;        /* round_started: the last round of a run out of budget */
+    bool retry;          /* model_failed: another try follows */
+    bool charged;        /* run_recovered: the crash counts against the run */
+    bool set_title, set_pinned, set_model, pinned; /* session_updated */
+};
+
+struct facts {
+    uint32_t refs; /* atomic */
+    uint32_t n;
+    struct fact *items;
+};
+
+struct facts *facts_new(const struct fact *items, uint32_t n); /* deep copy in one block */
+struct facts *facts_ref(struct facts *f);
+void facts_unref(struct facts *f); /* NULL is fine */
+
+const char *fact_kind_name(enum fact_kind kind);
+enum fact_kind fact_kind_find(struct str name); /* FACT_UNKNOWN: not one of ours */
+enum fact_wire fact_wire_class(enum fact_kind kind);
+
+/* The stored body: one JSON object; seq, epoch, at and kind stand beside it. */
+void fact_write(const struct fact *f, struct buf *out);
+/* Fills what the kind uses; the header fields are the caller's. Strings live in the arena or in `body`. */
+NODISCARD int fact_read(enum fact_kind kind, struct str body, struct arena *a, struct fact *out, struct err *err);

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * What may happen to a session. Inputs are flat, encodable values without pointers to live
+ * things: what a person causes can be queued or sent to another node as bytes. Late inputs name
+ * their (run, round, gen) or call; that key is the whole test for lateness.
+ */
+#include "session/session.h"
+
+/* X(kind, wire name, may be encoded: caused by a person) */
+#define INPUT_KINDS(X)                                                                                                 \
+    X(CREATE, "create", true)                                                                                          \
+    X(POST, "post", true)     /* creates the session where it is missing */                                            \
+    X(RESUME, "resume", true) /* start a run if there is something to do */                                            \
+    X(CANCEL, "cancel", true)                                                                                          \
+    X(UPDATE, "update", true)                                                                                          \
+    X(DELETE, "delete", true)                                                                                          \
+    X(RECOVERED, "recovered", true) /* this session was loaded after a crash, a refused append or a take-over */       \
+    X(DELTA, "delta", false)                                                                                           \
+    X(MODEL_DONE, "model_done", false)                                                                                 \
+    X(MODEL_FAILED, "model_failed", false)                                                                             \
+    X(TOOL_DONE, "tool_done", false)                                                                                   \
+    X(TIMER_RETRY, "timer_retry", false)                                                                               \
+    X(TIMER_CALL, "timer_call", false)                                                                                 \
+    X(TIMER_CANCEL, "timer_cancel", false)
+
+enum input_kind {
+#define X(kind, name, person) INPUT_##kind,
+    INPUT_KINDS(X)
+#undef X
+    INPUT_KIND_COUNT
+};
+
+enum delta_channel { DELTA_TEXT, DELTA_REASONING, DELTA_CHANNELS };
+
+/* Where a reply goes: a token of the node that took the request. token 0: nobody waits. */
+struct reply_to {
+    uint64_t node, token;
+};
+
+struct client_sync {
+    bool present;
+    int64_t message_count;
+    struct str last_message_id;
+    bool has_pending_question;
+    struct str pending_tool_call_id;
+};
+extern const struct record client_sync_record;
+
+struct input {
+    enum input_kind kind;
+    int64_t now; /* wall ms; set by the engine */
+    struct reply_to from;
+    struct str key; /* Idempotency-Key, or empty */
+
+    uint32_t run, round, gen, call; /* key of late inputs; cancel: run 0 means whichever */
+    struct str run_id;              /* cancel: only this run (Bamboo-Run-Id) */
+    struct str by;                  /* cancel: who asked */
+
+    /* create, post, update */
+    struct str session_id;
+    uint64_t nonce;
+    struct str title, system, provider, model, effort, workspace;
+    bool set_title, set_pinned, set_model, pinned;
+    uint64_t if_match; /* metadata version; 0: whichever */
+    struct str message_id;
+    struct str text; /* post: message; delta: piece; tool_done: result; model_failed: error */
+    bool execute;    /* post: and start */
+
+    /* post with execute, resume */
+    struct client_sync sync;
+    struct run_limits limits;
+    int origin; /* enum run_origin */
+
+    /* recovered */
+    bool charged;  /* the last life crashed (as opposed to: was stopped in order) */
+    bool give_up;  /* a suspect whose last chance is used */
+
+    /* delta, model_done, model_failed, tool_done */
+    int channel;             /* enum delta_channel */
+    struct record_list calls; /* model_done: struct call[], effects resolved */
+    struct usage usage;
+    int stop;       /* enum stop_reason */
+    int failure;    /* enum failure */
+    int64_t wait_ms; /* model_failed: Retry-After of the provider; 0: none */
+    int outcome;    /* tool_done: enum call_outcome */
+};
+
+const char *input_kind_name(enum input_kind kind);
+bool input_is_personal(enum input_kind kind);
+/* For inputs of a person only. Reading wants the same version; strings live in the arena. */
+void input_write(const struct input *in, struct buf *out);
+NODISCARD int input_read(struct str bytes, struct arena *a, struct input *out, struct err *err);
+
+/* What the person is told, once everything it rests on is durable. */
+#define REPLIES(X)                                                                                                     \
+    X(CREATED)                                                                                                         \
+    X(POSTED)      /* message_id, seq */                                                                               \
+    X(STARTED)     /* run_id */                                                                                        \
+    X(RUNNING)     /* already running: run_id */                                                                       \
+    X(NOTHING)     /* nothing to do */                                                                                 \
+    X(NEED_SYNC)   /* the client's view differs: sync_reason */                                                        \
+    X(NOT_FOUND)                                                                                                       \
+    X(EXISTS)      /* create: the id is taken */                                                                       \
+    X(STOPPED)     /* run_id */                                                                                        \
+    X(NO_RUN)      /* cancel: none active */                                                                           \
+    X(OTHER_RUN)   /* cancel: another run than the named one */                                                        \
+    X(UPDATED)                                                                                                         \
+    X(STALE)       /* update: if_match did not fit */                                                                  \
+    X(DELETED)                                                                                                         \
+    X(FULL)        /* the inbox is full */                                                                             \
+    X(UNAVAILABLE) /* not stored: try again; error says why */
+enum reply_kind {
+#define X(kind) REPLY_##kind,
+    REPLIES(X)
+#undef X
+};
+
+struct reply {
+    enum reply_kind kind;
+    struct reply_to to;
+    char run_id[ID_TEXT];
+    char message_id[ID_MAX + 1]; /* posted: the message's */
+    uint64_t seq;                /* posted: of the fact; else of the session at that moment */
+    bool started;                /* posted with execute: a run was started, run_id is its id */
+    bool already_running;        /* posted with execute: run_id is that of the run that will take it */
+    /* the server's view, for client_sync */
+    const char *sync_reason; /* NULL: no mismatch; static text */
+    uint32_t message_count;
+    char last_message_id[ID_MAX + 1];
+    bool has_pending_message;
+    uint64_t metadata_version;
+    struct err err; /* unavailable */
+};

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Questions about what is stored, answered from the tables (never from live objects). A query is
+ * carried out on a reader thread; its answer holds one arena with everything in it and is freed
+ * by the callback's receiver with answer_free().
+ */
+#include "session/session.h"
+
+enum query_kind {
+    QUERY_FACTS,      /* session_id; after/before, limit, kinds, seqs -> facts */
+    QUERY_MESSAGES,   /* session_id; after_message, limit (newest ones) -> messages, total */
+    QUERY_SESSION,    /* session_id -> sessions[0]; ERR_NOT_FOUND */
+    QUERY_SESSIONS,   /* search, state, cursor or offset, limit -> sessions, total, next */
+    QUERY_RUN,        /* run_id -> runs[0]; ERR_NOT_FOUND */
+    QUERY_RUNS,       /* session_id, limit -> runs, newest first */
+    QUERY_ACTIVE,     /* -> runs that are active, all sessions */
+    QUERY_UNFINISHED, /* -> session_ids to recover */
+};
+
+#define QUERY_SEQS_MAX 8
+
+struct query {
+    enum query_kind kind;
+    struct str session_id, run_id;
+    uint64_t after, before; /* facts: after < seq < before; before 0: no bound, and oldest first.
+                               With `newest` set, newest first. */
+    bool newest;
+    uint64_t seqs[QUERY_SEQS_MAX]; /* facts: exactly these where n_seqs > 0 */
+    uint32_t n_seqs;
+    uint32_t limit;                  /* 0: the page limits of the limit table */
+    uint64_t kinds;                  /* facts: bit per enum fact_kind; 0: all */
+    struct str after_message;        /* messages: only what follows it; unknown: everything */
+    struct str search, state, cursor, session_kind, root; /* sessions */
+    uint32_t offset;
+};
+
+struct message {
+    uint32_t place;
+    uint64_t seq;
+    int64_t at;
+    int role; /* enum role */
+    struct str id, text, reasoning;
+    struct record_list calls; /* struct call[] */
+    struct str call_id, tool; /* role tool */
+    struct str run_id;
+    bool success, interrupted;
+};
+
+struct session_row {
+    int64_t sid;
+    struct str id, title, parent, root, provider, model, effort, workspace, last_error, last_run_id, doing;
+    struct str state;           /* the word of session_state_word() */
+    struct str last_run_status; /* pending, running, suspended, completed, error, cancelled; empty: never ran */
+    uint64_t last_seq, metadata_version, title_version;
+    int64_t created_at, updated_at;
+    uint32_t depth, message_count, inbox;
+    bool pinned, title_set, is_running;
+    struct budget budget;
+    bool has_budget;
+};
+
+struct run_row {
+    struct str id, session_id, parent_run, status, end, error, failure, origin, provider, model;
+    int64_t started_at, ended_at; /* 0: still active */
+    uint32_t number, rounds, crashes, calls;
+    struct usage usage;
+};
+
+struct answer {
+    struct arena arena;
+    int rc; /* 0 or a negative code, then err */
+    struct err err;
+    struct facts *facts; /* QUERY_FACTS; with the session's first and last seq below */
+    uint64_t first_seq, last_seq;
+    bool more; /* facts, messages: the page was cut */
+    struct message *messages;
+    struct session_row *sessions;
+    struct run_row *runs;
+    struct str *session_ids;
+    size_t n;       /* items of whichever list it is */
+    uint64_t total; /* messages: in all; sessions: matching */
+    struct str next; /* sessions: cursor of the next page, or empty */
+};
+
+typedef void query_fn(void *arg, struct answer *answer); /* loop thread; the receiver frees */
+struct answer *answer_new(void);
+void answer_free(struct answer *a);
+
+/* The transcript entry that a fact makes; false if it makes none. Views into the fact. */
+bool message_from_fact(const struct fact *f, struct message *out);

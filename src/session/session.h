@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * A session is what its facts add up to. `struct session` is the decision fold: a bounded plain
+ * value, copied by assignment, no pointers, no clock. Store, run machine, hub and recovery use
+ * the same session_fold(); nothing else changes a field. Message bodies are not in it. Any
+ * thread: it is only a value.
+ */
+#include "base/id.h"
+#include "base/limits.h"
+#include "session/fact.h"
+
+#define SESSION_FOLD_VERSION 1 /* raise with every change of the struct or of session_fold() */
+
+enum call_state { CALL_PROPOSED, CALL_RUNNING, CALL_OVER };
+
+struct run_state {
+    bool active, round_open, closing, cancelling;
+    uint32_t number;   /* runs of a session are numbered from 1 */
+    uint32_t round;    /* from 1; 0 before the first */
+    uint32_t gen;      /* tries of this round's model call, from 0; part of the message id */
+    uint32_t crashes;  /* charged recoveries since the last progress */
+    uint32_t failures; /* of this round's call */
+    uint32_t calls;    /* tool calls started */
+    int origin;        /* enum run_origin */
+    int64_t started_at;
+    int64_t used_tokens;     /* settled, and reserved for what is in flight */
+    int64_t reserved_tokens; /* part of used_tokens that is not settled */
+    int64_t retry_due;       /* 0: no pause */
+    struct run_limits limits;
+    struct usage usage;
+};
+
+struct session {
+    uint64_t seq;   /* of the last fact folded */
+    uint64_t nonce; /* key of the derived ids */
+    int64_t created_at;
+    uint64_t metadata_version; /* raised by every change of title, pin or model */
+    uint64_t title_version;
+    uint32_t depth;
+    uint32_t messages; /* in the transcript: the next place */
+    uint32_t inbox;    /* posted, not admitted */
+    uint32_t runs;     /* number of the last run */
+    uint32_t calls_made;
+    bool unread;       /* results that the model has not read */
+    char last_message[ID_MAX + 1]; /* last of the transcript */
+    char last_posted[ID_MAX + 1];  /* last of the inbox */
+    int64_t context_bytes, inbox_bytes, system_bytes; /* of text: what the prompt estimate is made of */
+    char provider[64];
+    char model[128]; /* pin of the session; empty: none */
+    char run_provider[64], run_model[128], run_effort[16]; /* frozen for the active run */
+
+    struct run_state run;
+    uint32_t first_call;  /* number of calls[0] */
+    uint32_t calls_place; /* transcript place of its result */
+    uint8_t n_calls;      /* calls of the last assistant message */
+    struct {
+        uint8_t state, effect;
+    } calls[LIMIT_CALLS_PER_ROUND];
+    uint64_t assistant_seq; /* fact that proposed them */
+
+    int last_end;     /* enum run_end of the last run */
+    uint64_t end_seq; /* its run_ended; 0: no run ended yet */
+    uint64_t budget_seq, progress_seq, title_seq, pin_seq; /* newest fact of each LATEST kind */
+};
+
+void session_init(struct session *s); /* absent: seq 0 */
+
+/* Asserts f->seq == s->seq + 1 and that the edge exists. A kind it does not know is counted, not folded. */
+void session_fold(struct session *s, const struct fact *f);
+
+bool session_exists(const struct session *s);
+bool session_has_work(const struct session *s);     /* something for a run to do, while none is active */
+bool session_is_unfinished(const struct session *s); /* must be looked after at start: an active run */
+uint32_t session_open_calls(const struct session *s, enum call_state state); /* how many are in that state */
+/* Index into calls[], -1: not a call of the last assistant message. */
+int session_find_call(const struct session *s, uint32_t call);
+/* The newest of its kind (always true for kinds that are not LATEST). */
+bool session_is_newest(const struct session *s, const struct fact *f);
+
+/* Names made from the fold: the message of a model call, a run, the result of a call. */
+void session_message_id(const struct session *s, uint32_t run, uint32_t round, uint32_t gen, char out[ID_TEXT]);
+void session_run_id(const struct session *s, uint32_t run, char out[ID_TEXT]);
+void session_result_id(const struct session *s, uint32_t call, char out[ID_TEXT]);
+
+/* Tokens a text of this size costs, roughly: for budgets before the provider has counted. */
+int64_t session_estimate_tokens(int64_t bytes);
+
+/* One word for people: idle, queued, running, done, error, cancelled (asking and waiting come with questions). */
+const char *session_state_word(const struct session *s);
+
+/* Head row: the fold as bytes. Reading refuses another fold version (the caller folds from the log). */
+void session_write_head(const struct session *s, struct buf *out);
+NODISCARD bool session_read_head(struct str bytes, struct session *out);

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The embedded store: one SQLite file (WAL, synchronous=FULL), one writer thread that owns every
+ * write and every checkpoint and commits whatever has piled up, two reader threads with read-only
+ * connections. A data directory has one owner at a time, by flock on `culm.lock`.
+ */
+#include "store/store.h"
+
+struct sqlite_options {
+    const char *data_dir; /* made (0700) where missing */
+    bool read_only;       /* for commands beside no server: takes no lock, runs no writer */
+};
+
+/* ERR_LOCKED names the process that holds the directory; ERR_VERSION: the file is newer than this culm. */
+NODISCARD int sqlite_store_open(const struct sqlite_options *o, struct store **out, struct err *err);
