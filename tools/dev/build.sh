@@ -1,0 +1,50 @@
+# shellcheck shell=bash
+# Build directories: one per purpose, configured once, brought up to date by ninja.
+#   build         release, what `./dev build` hands out       build-asan    tests, ASan and UBSan
+#   build-tsan    tests of what crosses threads, TSan         build-gcc, build-clang   warnings as errors
+#   build-fuzz    libFuzzer
+
+# Objects are the same whatever the checkout is called, so a fresh clone finds them in the cache.
+export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
+
+# configure DIR OPTION…: meson setup, again when the options have changed.
+configure() {
+    local dir=$1
+    shift
+    local stamp="$dir/.options" options="${CC:-cc} $*"
+    [ -f "$dir/build.ninja" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$options" ] && return 0
+    local again=()
+    if [ -f "$dir/meson-private/coredata.dat" ]; then again=(--wipe); fi
+    meson setup "${again[@]}" "$dir" "$@" && printf '%s\n' "$options" >"$stamp"
+}
+
+with_clang() {
+    local cc=clang-19
+    if command -v ccache >/dev/null; then cc="ccache clang-19"; fi
+    CC=$cc "$@"
+}
+
+compile_release() {
+    configure build --buildtype=release -Db_lto=true &&
+        ninja -C build src/app/culm &&
+        ln -sfn src/app/culm build/culm
+}
+
+build_release() {
+    packages_need build
+    quietly "building culm" compile_release || die 1 "culm does not build"
+}
+
+compile_asan() {
+    configure build-asan --buildtype=debug -Db_sanitize=address,undefined && ninja -C build-asan
+}
+
+compile_tsan() {
+    configure build-tsan --buildtype=debugoptimized -Db_sanitize=thread && ninja -C build-tsan
+}
+
+compile_fuzz() {
+    with_clang configure build-fuzz --buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false \
+        -Dc_args=-fsanitize=fuzzer-no-link &&
+        ninja -C build-fuzz fuzzers
+}

@@ -1,0 +1,137 @@
+# shellcheck shell=bash
+# `./dev test`: stages, each with its time; the last line counts what the stages really reported.
+
+results=$root/.cache/results
+
+# stage NAME COMMAND…: a step that counts as a test only if it fails.
+# check NAME COMMAND…: a step that is one test.
+stage() { run_stage stage "$@"; }
+check() { run_stage check "$@"; }
+
+run_stage() {
+    local kind=$1 name=$2 started=$SECONDS verdict=ok
+    shift 2
+    local log="$results/${name//[^a-z0-9]/-}.log"
+    if [ -t 1 ]; then printf '     %s …' "$name"; fi
+    "$@" >"$log" 2>&1 </dev/null || verdict=FAIL
+    if [ -t 1 ]; then printf '\r\033[K'; fi
+    printf '%-4s %s (%d s)\n' "$verdict" "$name" $((SECONDS - started))
+    if [ "$verdict" = FAIL ]; then
+        printf 'fail %s\n' "$name" >>"$results/checks.txt"
+        tail -n 100 "$log" | sed 's/^/     | /'
+        return 1
+    fi
+    if [ "$kind" = check ]; then printf 'pass %s\n' "$name" >>"$results/checks.txt"; fi
+}
+
+meson_tests() { # DIR LABEL OPTION…: runs them, keeping the log of each under its label
+    local dir=$1 label=$2
+    shift 2
+    local rc=0
+    meson test -C "$dir" --no-rebuild --print-errorlogs --num-processes "$(nproc)" --logbase "$label" "$@" || rc=$?
+    cp "$dir/meson-logs/$label.json" "$results/$label.meson.json"
+    return "$rc"
+}
+
+# The names of the meson tests that match -k, or nothing.
+meson_matching() { # DIR EXPR
+    meson test -C "$1" --list 2>/dev/null | sed -n 's/^.* \/ //p' | grep -F -- "$2" || true
+}
+
+test_asan() { # EXPR
+    local names=()
+    export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
+    export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+    if [ -n "$1" ]; then
+        mapfile -t names < <(meson_matching build-asan "$1")
+        [ "${#names[@]}" -gt 0 ] || return 0
+    fi
+    stage "unit tests, simulator, fuzz corpus (ASan, UBSan)" meson_tests build-asan asan "${names[@]}" || true
+}
+
+# TSan wants the old address layout; setarch gives it.
+test_tsan() {
+    export TSAN_OPTIONS=halt_on_error=1
+    stage "tests that cross threads (TSan)" setarch -R bash -c "$(declare -f meson_tests)
+        results=$results meson_tests build-tsan tsan --suite thread" || true
+}
+
+test_scenarios() { # EXPR
+    local rc=0 options=(-n 4 -q -p no:cacheprovider --junitxml "$results/scenario.junit.xml")
+    if [ -n "$1" ]; then options+=(-k "$1"); fi
+    CULM_BIN=${CULM_BIN:-$root/build/culm} "$KITS/venv/bin/python" -m pytest "${options[@]}" tests/scenario || rc=$?
+    [ "$rc" = 0 ] || { [ "$rc" = 5 ] && [ -n "$1" ]; } # 5: nothing matched
+}
+
+command_test() {
+    local kits=yes lint=no expr=
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --no-kits) kits=no ;;
+        --lint) lint=yes ;;
+        -k)
+            expr=${2:?-k wants an expression}
+            shift
+            ;;
+        *) die 2 "test: unknown option: $1" ;;
+        esac
+        shift
+    done
+    packages_need build test
+    rm -rf "$results"
+    mkdir -p "$results"
+    : >"$results/checks.txt"
+
+    if [ "$lint" = yes ]; then lint_stages || true; fi
+    if [ -z "$expr" ] && [ "$lint" = no ]; then static_checks; fi
+    if stage "build for ASan and UBSan" compile_asan; then test_asan "$expr"; fi
+    if [ -z "$expr" ] && stage "build for TSan" compile_tsan; then test_tsan; fi
+    if stage "build of the release" compile_release; then scenario_stage "$kits" "$expr"; fi
+
+    python3 tools/count_results.py "$results"
+}
+
+scenario_stage() { # kits EXPR
+    if [ "$1" = no ] && ! kits_are_there; then
+        printf -- '-    scenario tests: not run, the test kits are not there (--no-kits)\n'
+        return 0
+    fi
+    check "test kits" kits_need || return 0
+    KITS=$(kits_dir)
+    export KITS
+    stage "scenario tests" test_scenarios "$2" || true
+}
+
+command_soak() {
+    local name=${1:-}
+    case $name in
+    kill)
+        packages_need build test
+        build_release
+        kits_need || die 1 "the test kits cannot be had"
+        CULM_KILLS=${CULM_KILLS:-200} CULM_BIN=$root/build/culm exec "$KITS/venv/bin/python" -m pytest \
+            -q -s -p no:cacheprovider tests/scenario/test_kill.py
+        ;;
+    sim)
+        packages_need build
+        quietly "building for ASan and UBSan" compile_asan || die 1 "it does not build"
+        CULM_SIM_SEEDS=${CULM_SIM_SEEDS:-100000} exec meson test -C build-asan --no-rebuild --suite sim -t 0 --verbose
+        ;;
+    *) die 2 "soak: kill or sim" ;;
+    esac
+}
+
+command_fuzz() {
+    local seconds=${1:-} fuzzer name
+    [[ $seconds =~ ^[0-9]+$ ]] || die 2 "fuzz: for how many seconds?"
+    packages_need build lint
+    quietly "building the fuzz targets" compile_fuzz || die 1 "the fuzz targets do not build"
+    for fuzzer in build-fuzz/tests/fuzz/fuzz_*; do
+        if [ ! -f "$fuzzer" ]; then continue; fi
+        name=${fuzzer##*/fuzz_}
+        say "fuzzing $name"
+        mkdir -p ".cache/fuzz/$name" "tests/fuzz/corpus/$name"
+        "$fuzzer" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+            -artifact_prefix=".cache/fuzz/$name-" ".cache/fuzz/$name" "tests/fuzz/corpus/$name" || return 1
+    done
+}
