@@ -29,10 +29,13 @@ def functions(text):
                 yield function_name(lines[head:begin]), head, number
             begin = None
             head = number + 1
-        elif begin is None and (line.rstrip().endswith(";") or line.startswith("#")):
+        elif begin is None and (is_between(line) or (head == number and not line.strip())):
             head = number + 1
-        elif begin is None and not line.strip() and head == number:
-            head = number + 1
+
+
+def is_between(line):
+    """A line that ends a declaration or is the preprocessor's: what follows begins anew."""
+    return line.startswith("#") or line.rstrip().endswith(";")
 
 
 def is_function_head(lines):
