@@ -77,7 +77,7 @@ static int refuse(struct parser *p, enum err_code code, const char *what)
     return 0;
 }
 
-/* `offset` counts from 1: the byte at which it was seen that this is no JSON. */
+/* `offset` counts from 1: the last byte that was read, or the one before it where yajl steps back. */
 static int refuse_syntax(struct parser *p, size_t offset, struct str what)
 {
     CLEANUP(buf_done) struct buf path = BUF_CAPPED(PATH_SHOWN);
