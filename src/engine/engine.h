@@ -22,8 +22,12 @@ struct engine_options {
 struct engine *engine_new(struct store *st, const struct ports *ports, const struct engine_options *o);
 void engine_free(struct engine *e); /* what is still queued is lost, as in a crash; the store decides what that means */
 
-void engine_recover(struct engine *e); /* once, before the first request */
-bool engine_is_recovered(const struct engine *e); /* every unfinished session has been taken up */
+/*
+ * Takes up every unfinished session that nobody works on: once before the first request, and now
+ * and then as a check (a stuck session is seen and recovered).
+ */
+void engine_recover(struct engine *e);
+bool engine_is_recovered(const struct engine *e); /* the first look has been answered */
 
 /* Copies; decided at once, or when the session has been loaded. The reply comes by ports.reply. */
 void engine_submit(struct engine *e, struct str session_id, const struct input *in);

@@ -38,18 +38,22 @@ enum hub_next { HUB_EVENT, HUB_EMPTY, HUB_BEHIND, HUB_END };
 struct hub *hub_new(struct str session_id, size_t capacity);
 void hub_free(struct hub *h); /* NULL is fine; subscribers see HUB_END */
 
-/* Feeding. A hub without a fold ignores what it is fed but remembers how far the others are. */
+/*
+ * Feeding, by whoever knows: the engine, a snapshot of the store, one day a link to another node.
+ * What is older than the hub knows is ignored; false: there is a gap (or no fold yet), so the hub
+ * waits for a snapshot that is at least as new as what it was fed.
+ */
 bool hub_is_ready(const struct hub *h);
 bool hub_set_snapshot(struct hub *h, const struct session *published, struct str text, struct str reasoning);
-void hub_publish(struct hub *h, struct facts *facts); /* older than it knows: ignored; a gap: asserted by the engine */
+bool hub_publish(struct hub *h, struct facts *facts);
 void hub_publish_delta(struct hub *h, uint32_t run, uint32_t round, uint32_t gen, int channel, uint64_t offset,
                        struct str piece);
 /* True once after something was published: wake the subscribers with hub_wake(). */
 bool hub_take_dirty(struct hub *h);
 void hub_wake(struct hub *h);
-const struct session *hub_session(const struct hub *h);
+const struct session *hub_session(const struct hub *h); /* the fold of what was published; ready hubs only */
 struct str hub_session_id(const struct hub *h);
-bool hub_has_subscribers(const struct hub *h);
+size_t hub_subscribers(const struct hub *h);
 
 /* Watching. `wake` is called when there may be something new; never from within subscriber_next(). */
 struct subscriber *subscriber_new(struct hub *h, const struct position *at, void (*wake)(void *arg), void *arg);

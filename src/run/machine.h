@@ -38,9 +38,6 @@ struct effect {
     int64_t at;
 };
 
-#define STEP_FACTS_MAX (2 * LIMIT_CALLS_PER_ROUND + 16)
-#define STEP_EFFECTS_MAX (2 * LIMIT_CALLS_PER_ROUND + 16)
-
 /* What one input caused: facts[] is one atomic append, effects[] are held until it is durable. */
 struct step {
     struct arena arena;
@@ -49,12 +46,15 @@ struct step {
     struct effect *effects;
     uint32_t n_effects, effects_cap;
     bool erase; /* the session is to be removed */
+    struct buf text, reasoning; /* what the facts of this step point to */
 };
 
 void machine_init(struct machine *m, const struct session *s);
 void machine_done(struct machine *m);
+/* The block that a step's facts became: keeps what later steps need of it (the calls of an answer). */
+void machine_keep(struct machine *m, struct facts *facts);
 
 void step_init(struct step *st);
 void step_done(struct step *st);
-/* *out holds the result until the next step_reset() or run_step(). */
+/* *out holds the result until the next run_step(); its facts also borrow from `in`. */
 void run_step(struct machine *m, const struct input *in, struct step *out);

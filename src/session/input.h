@@ -74,7 +74,6 @@ struct input {
 
     /* recovered */
     bool charged;  /* the last life crashed (as opposed to: was stopped in order) */
-    bool give_up;  /* a suspect whose last chance is used */
 
     /* delta, model_done, model_failed, tool_done */
     int channel;             /* enum delta_channel */

@@ -72,6 +72,8 @@ void session_fold(struct session *s, const struct fact *f);
 bool session_exists(const struct session *s);
 bool session_has_work(const struct session *s);     /* something for a run to do, while none is active */
 bool session_is_unfinished(const struct session *s); /* must be looked after at start: an active run */
+/* It has cut several lives short without progress: to be recovered alone. */
+bool session_is_suspect(const struct session *s);
 uint32_t session_open_calls(const struct session *s, enum call_state state); /* how many are in that state */
 /* Index into calls[], -1: not a call of the last assistant message. */
 int session_find_call(const struct session *s, uint32_t call);

@@ -35,6 +35,7 @@ struct opened {
     bool found;
     uint64_t epoch; /* of the row; 0: no row */
     uint64_t owner; /* writer number, 0: nobody */
+    bool ended_in_order; /* the life whose epoch this is (its low 24 bits) marked its end; also when there is no row */
     struct session session;
     bool has_partial;
     struct partial partial;

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/engine.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "engine/live.h"
+
+struct engine *engine_new(struct store *st, const struct ports *ports, const struct engine_options *o)
+{
+    struct engine *e = mem_zalloc(sizeof(*e));
+
+    e->store = st;
+    e->ports = *ports;
+    e->ring = o->ring == 0 ? LIMIT_RING_EVENTS : o->ring;
+    e->node = o->node;
+    e->next_token = 1;
+    e->lives = map_new();
+    e->by_token = map_new();
+    e->hubs = map_new();
+    e->hub_tokens = map_new();
+    list_init(&e->waiting);
+    list_init(&e->dirty);
+    step_init(&e->step);
+    return e;
+}
+
+void engine_free(struct engine *e)
+{
+    size_t it = 0;
+    void *value;
+
+    if (e == NULL)
+        return;
+    watch_free_all(e);
+    while (map_next(e->lives, &it, NULL, &value)) {
+        live_free(e, value);
+        it = 0;
+    }
+    map_free(e->lives);
+    map_free(e->by_token);
+    map_free(e->hubs);
+    map_free(e->hub_tokens);
+    step_done(&e->step);
+    mem_free(e);
+}
+
+void engine_defer(struct engine *e)
+{
+    if (e->deferred)
+        return;
+    e->deferred = true;
+    e->ports.defer(e->ports.arg);
+}
+
+void engine_flush(struct engine *e)
+{
+    e->deferred = false;
+    watch_flush(e);
+}
+
+/* ---- inputs ---- */
+
+void engine_submit(struct engine *e, struct str session_id, const struct input *in)
+{
+    struct live *l = map_find(e->lives, session_id);
+    struct err err;
+
+    if (e->parked || !e->ports.trusted(e->ports.arg)) {
+        err_set(&err, ERR_UNAVAILABLE, "the server is stopping");
+        live_refuse(e, in, &err);
+        return;
+    }
+    if (l == NULL) {
+        if (!input_is_personal(in->kind))
+            return; /* late: its session was let go */
+        l = live_new(e, session_id);
+        live_queue_input(l, in);
+        live_open(e, l);
+        return;
+    }
+    if (l->state == LIVE_WAITING && !l->suspect) {
+        live_refuse(e, in, &l->refused);
+        return;
+    }
+    if (l->state != LIVE_READY) {
+        live_queue_input(l, in);
+        return;
+    }
+    live_feed(e, l, in);
+    live_drop_if_idle(e, l);
+}
+
+void engine_query(struct engine *e, const struct query *q, query_fn *done, void *arg)
+{
+    store_query(e->store, q, done, arg);
+}
+
+/* ---- recovery ---- */
+
+static void recover(struct engine *e, struct live *l)
+{
+    struct input in = {.kind = INPUT_RECOVERED, .charged = l->charged};
+
+    l->state = LIVE_READY;
+    l->unfinished = false;
+    list_remove(&l->link);
+    live_feed(e, l, &in);
+    live_feed_queued(e, l);
+    live_drop_if_idle(e, l);
+}
+
+static void take_over(struct live *l, struct opened *o)
+{
+    const struct run_state *r = &o->session.run;
+
+    machine_done(&l->m);
+    machine_init(&l->m, &o->session);
+    l->sid = o->sid;
+    l->row_epoch = o->epoch;
+    l->published = o->session;
+    if (o->calls != NULL)
+        machine_keep(&l->m, o->calls);
+    if (o->has_partial && r->round_open && o->partial.run == r->number && o->partial.round == r->round &&
+        o->partial.gen == r->gen) {
+        buf_add_str(&l->m.text, o->partial.text);
+        buf_add_str(&l->m.reasoning, o->partial.reasoning);
+    }
+}
+
+void engine_on_opened(struct engine *e, struct opened *o)
+{
+    struct live *l;
+
+    if (watch_on_opened(e, o))
+        return;
+    l = map_find_u64(e->by_token, o->token);
+    if (l == NULL || l->state != LIVE_OPENING)
+        return;
+    if (o->rc != 0) {
+        live_reset(e, l, &o->err);
+        return;
+    }
+    take_over(l, o);
+    if (!session_is_unfinished(&l->m.s)) {
+        l->state = LIVE_READY;
+        live_feed_queued(e, l);
+        live_drop_if_idle(e, l);
+        return;
+    }
+    /* Each life is charged once for each run it let go on and did not end in order. */
+    l->charged = l->resets == 0 && !o->ended_in_order;
+    if (session_is_suspect(&l->m.s)) {
+        l->state = LIVE_WAITING;
+        l->suspect = true;
+        list_add_tail(&e->waiting, &l->link);
+        engine_tick(e);
+        return;
+    }
+    recover(e, l);
+}
+
+static void on_unfinished(void *arg, struct answer *answer)
+{
+    struct engine *e = arg;
+
+    e->scanned = e->scanned || answer->rc == 0;
+    for (size_t i = 0; i < answer->n; i++) {
+        struct live *l = map_find(e->lives, answer->session_ids[i]);
+
+        if (l != NULL)
+            continue;
+        l = live_new(e, answer->session_ids[i]);
+        l->unfinished = true;
+        live_open(e, l);
+    }
+    answer_free(answer);
+}
+
+void engine_recover(struct engine *e)
+{
+    struct query q = {.kind = QUERY_UNFINISHED};
+
+    store_query(e->store, &q, on_unfinished, e);
+}
+
+bool engine_is_recovered(const struct engine *e)
+{
+    return e->scanned;
+}
+
+/* ---- the store answers ---- */
+
+static void on_erased(struct engine *e, struct live *l)
+{
+    struct list inputs;
+    struct str id;
+
+    live_drain(e, l);
+    e->ports.abandon(e->ports.arg, l->id);
+    watch_gone(e, l->id);
+    if (list_is_empty(&l->inputs)) {
+        live_free(e, l);
+        return;
+    }
+    /* Whoever wrote meanwhile meets a session that does not exist (any more). */
+    list_init(&inputs);
+    while (!list_is_empty(&l->inputs)) {
+        struct list *it = l->inputs.next;
+
+        list_remove(it);
+        list_add_tail(&inputs, it);
+    }
+    id = (struct str){mem_strndup(l->id.p, l->id.n), l->id.n};
+    live_free(e, l);
+    l = live_new(e, id);
+    while (!list_is_empty(&inputs)) {
+        struct list *it = inputs.next;
+
+        list_remove(it);
+        list_add_tail(&l->inputs, it);
+    }
+    live_open(e, l);
+    mem_free((void *)(uintptr_t)id.p);
+}
+
+void engine_on_appended(struct engine *e, const struct appended *done)
+{
+    struct live *l = map_find_u64(e->by_token, done->token);
+
+    if (l == NULL)
+        return;
+    if (done->rc < 0) {
+        live_reset(e, l, &done->err);
+        return;
+    }
+    l->stored++;
+    l->resets = 0;
+    if (l->state == LIVE_ERASING && l->stored == l->sent) {
+        on_erased(e, l);
+        return;
+    }
+    if (l->suspect && l->m.s.run.crashes == 0) {
+        l->suspect = false;
+        e->suspect_at = e->ports.now(e->ports.arg); /* it made progress: the next one may go on */
+        engine_arm(e);
+    }
+    live_drain(e, l);
+    live_drop_if_idle(e, l);
+}
+
+/* ---- time ---- */
+
+void engine_arm(struct engine *e)
+{
+    int64_t now = e->ports.now(e->ports.arg), next = -1;
+
+    LIST_EACH (it, tmp, &e->waiting) {
+        struct live *l = LIST_ITEM(it, struct live, link);
+        int64_t at = l->suspect ? e->suspect_at : l->wake_at;
+
+        if (next < 0 || at < next)
+            next = at;
+    }
+    e->ports.alarm(e->ports.arg, next < 0 ? -1 : next > now ? next - now : 0);
+}
+
+void engine_tick(struct engine *e)
+{
+    int64_t now = e->ports.now(e->ports.arg);
+
+    LIST_EACH (it, tmp, &e->waiting) {
+        struct live *l = LIST_ITEM(it, struct live, link);
+
+        if (e->parked)
+            break;
+        if (!l->suspect && now >= l->wake_at) {
+            list_remove(it);
+            live_open(e, l);
+        } else if (l->suspect && now >= e->suspect_at) {
+            e->suspect_at = now + LIMIT_SUSPECT_MS;
+            recover(e, l);
+        }
+    }
+    engine_arm(e);
+}
+
+/* ---- end ---- */
+
+void engine_park(struct engine *e)
+{
+    size_t it = 0;
+    void *value;
+
+    e->parked = true;
+    while (map_next(e->lives, &it, NULL, &value)) {
+        struct live *l = value;
+
+        e->ports.abandon(e->ports.arg, l->id);
+    }
+}
+
+bool engine_is_idle(const struct engine *e)
+{
+    size_t it = 0;
+    void *value;
+
+    while (map_next(e->lives, &it, NULL, &value)) {
+        const struct live *l = value;
+
+        if (l->sent > l->stored || !list_is_empty(&l->queue))
+            return false;
+    }
+    return true;
+}
+
+void engine_stats(const struct engine *e, struct engine_stats *out)
+{
+    size_t it = 0;
+    void *value;
+
+    *out = (struct engine_stats){.live = map_count(e->lives),
+                                 .watched = map_count(e->hubs),
+                                 .subscribers = e->subscribers,
+                                 .queued = e->queued};
+    while (map_next(e->lives, &it, NULL, &value))
+        out->running += ((const struct live *)value)->m.s.run.active;
+}

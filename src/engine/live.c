@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/live.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+
+#define EPOCH_WRITER_BITS 24
+
+struct live *live_new(struct engine *e, struct str id)
+{
+    struct live *l = mem_zalloc(sizeof(*l));
+
+    l->id = (struct str){mem_strndup(id.p, id.n), id.n};
+    list_init(&l->queue);
+    list_init(&l->inputs);
+    list_init(&l->link);
+    map_put(e->lives, l->id, l);
+    return l;
+}
+
+static void held_free(struct engine *e, struct held *h)
+{
+    list_remove(&h->link);
+    facts_unref(h->facts);
+    mem_free(h);
+    e->queued--;
+}
+
+static struct waiting *first_input(struct live *l)
+{
+    return list_is_empty(&l->inputs) ? NULL : LIST_ITEM(l->inputs.next, struct waiting, link);
+}
+
+static void waiting_free(struct waiting *w)
+{
+    list_remove(&w->link);
+    buf_done(&w->bytes);
+    mem_free(w);
+}
+
+void live_free(struct engine *e, struct live *l)
+{
+    map_take(e->lives, l->id);
+    if (l->token != 0)
+        map_take_u64(e->by_token, l->token);
+    while (!list_is_empty(&l->queue))
+        held_free(e, LIST_ITEM(l->queue.next, struct held, link));
+    while (first_input(l) != NULL)
+        waiting_free(first_input(l));
+    list_remove(&l->link);
+    machine_done(&l->m);
+    mem_free((void *)(uintptr_t)l->id.p);
+    mem_free(l);
+}
+
+void live_open(struct engine *e, struct live *l)
+{
+    if (l->token != 0)
+        map_take_u64(e->by_token, l->token);
+    l->token = e->next_token++;
+    l->state = LIVE_OPENING;
+    l->epoch = 0;
+    l->sent = l->stored = 0;
+    map_put_u64(e->by_token, l->token, l);
+    store_open_session(e->store, l->id, l->token);
+}
+
+/* ---- inputs that wait ---- */
+
+void live_queue_input(struct live *l, const struct input *in)
+{
+    struct waiting *w;
+
+    if (!input_is_personal(in->kind))
+        return; /* late, or its session starts anew: the key would not fit any more */
+    w = mem_zalloc(sizeof(*w));
+    input_write(in, &w->bytes);
+    list_add_tail(&l->inputs, &w->link);
+}
+
+static void with_waiting(struct engine *e, struct waiting *w, void (*use)(struct engine *, void *, const struct input *),
+                         void *arg)
+{
+    struct arena arena;
+    struct input in;
+    struct err err;
+    int rc;
+
+    arena_init(&arena);
+    rc = input_read(buf_str(&w->bytes), &arena, &in, &err);
+    assert(rc == 0); /* we wrote it */
+    use(e, arg, &in);
+    arena_done(&arena);
+    waiting_free(w);
+}
+
+static void feed_one(struct engine *e, void *arg, const struct input *in)
+{
+    live_feed(e, arg, in);
+}
+
+static void refuse_one(struct engine *e, void *arg, const struct input *in)
+{
+    live_refuse(e, in, arg);
+}
+
+void live_feed_queued(struct engine *e, struct live *l)
+{
+    while (l->state == LIVE_READY && first_input(l) != NULL) {
+        struct waiting *w = first_input(l);
+
+        list_remove(&w->link);
+        with_waiting(e, w, feed_one, l);
+    }
+}
+
+void live_refuse(struct engine *e, const struct input *in, const struct err *why)
+{
+    struct reply r = {.kind = REPLY_UNAVAILABLE, .to = in->from, .err = *why};
+
+    if (in->from.token != 0)
+        e->ports.reply(e->ports.arg, &r);
+}
+
+/* ---- a step: append and queue ---- */
+
+static void hold_publish(struct engine *e, struct live *l, struct facts *facts)
+{
+    struct held *h = mem_zalloc(sizeof(*h));
+
+    h->kind = HELD_PUBLISH;
+    h->needs = l->sent;
+    h->facts = facts; /* the reference moves in */
+    list_add_tail(&l->queue, &h->link);
+    e->queued++;
+}
+
+static struct str copy_text(struct str s, char **at)
+{
+    struct str copy = {*at, s.n};
+
+    if (s.n == 0)
+        return STR_NULL;
+    memcpy(*at, s.p, s.n);
+    *at += s.n;
+    return copy;
+}
+
+static void hold_effect(struct engine *e, struct live *l, const struct effect *f)
+{
+    struct str texts[] = {f->text, f->call_id, f->tool, f->args, f->provider, f->model, f->effort};
+    size_t n = 0;
+    struct held *h;
+    char *at;
+
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        n += texts[i].n;
+    h = mem_alloc(sizeof(*h) + n);
+    h->kind = HELD_EFFECT;
+    h->needs = l->sent;
+    h->facts = NULL;
+    h->effect = *f;
+    at = h->text;
+    h->effect.text = copy_text(f->text, &at);
+    h->effect.call_id = copy_text(f->call_id, &at);
+    h->effect.tool = copy_text(f->tool, &at);
+    h->effect.args = copy_text(f->args, &at);
+    h->effect.provider = copy_text(f->provider, &at);
+    h->effect.model = copy_text(f->model, &at);
+    h->effect.effort = copy_text(f->effort, &at);
+    list_add_tail(&l->queue, &h->link);
+    e->queued++;
+}
+
+/* Every attempt to claim has an epoch of its own, refused ones included: no epoch ever has two writers. */
+static void claim(struct engine *e, struct live *l)
+{
+    uint64_t row = l->row_epoch >> EPOCH_WRITER_BITS;
+
+    if (l->epoch != 0)
+        return;
+    e->generation = (row > e->generation ? row : e->generation) + 1;
+    l->epoch = e->generation << EPOCH_WRITER_BITS | store_writer(e->store);
+}
+
+static void append_step(struct engine *e, struct live *l, struct step *st, uint64_t seq_before)
+{
+    bool unfinished = session_is_unfinished(&l->m.s);
+    struct append a = {.sid = l->sid,
+                       .token = l->token,
+                       .session_id = l->id,
+                       .expect = l->epoch != 0 ? l->epoch : l->row_epoch,
+                       .owner = unfinished ? store_writer(e->store) : 0,
+                       .unfinished = unfinished,
+                       .erase = st->erase,
+                       .first = seq_before + 1,
+                       .head = unfinished ? NULL : &l->m.s};
+
+    claim(e, l);
+    a.epoch = l->epoch;
+    for (uint32_t i = 0; i < st->n_facts; i++)
+        st->facts[i].epoch = l->epoch;
+    if (st->n_facts > 0)
+        a.facts = facts_new(st->facts, st->n_facts);
+    l->sent++;
+    store_append(e->store, &a);
+    if (a.facts != NULL) {
+        machine_keep(&l->m, a.facts);
+        hold_publish(e, l, a.facts);
+    }
+    if (st->erase)
+        l->state = LIVE_ERASING;
+}
+
+static void put_partial(struct engine *e, struct live *l, int64_t now)
+{
+    const struct run_state *r = &l->m.s.run;
+    struct partial p = {.run = r->number,
+                        .round = r->round,
+                        .gen = r->gen,
+                        .text = buf_str(&l->m.text),
+                        .reasoning = buf_str(&l->m.reasoning)};
+
+    if (now - l->partial_at < LIMIT_PARTIAL_MS && now >= l->partial_at)
+        return;
+    l->partial_at = now;
+    store_put_partial(e->store, l->sid, l->epoch, &p);
+}
+
+static void resolve_tools(struct engine *e, const struct input *in)
+{
+    struct call *calls = in->calls.items;
+
+    for (size_t i = 0; i < in->calls.count; i++)
+        calls[i].effect = e->ports.tool_effect(e->ports.arg, calls[i].name);
+}
+
+void live_feed(struct engine *e, struct live *l, const struct input *given)
+{
+    uint64_t seq_before = l->m.s.seq;
+    struct input in = *given;
+    struct step *st = &e->step;
+
+    in.now = e->ports.now(e->ports.arg);
+    if (in.kind == INPUT_MODEL_DONE)
+        resolve_tools(e, &in);
+    run_step(&l->m, &in, st);
+    if (st->n_facts > 0 || st->erase)
+        append_step(e, l, st, seq_before);
+    for (uint32_t i = 0; i < st->n_effects; i++) {
+        /* A delta belongs to a call whose beginning has been shown: it need not wait behind a person's post. */
+        if (st->effects[i].kind == EFFECT_DELTA) {
+            watch_delta(e, l, &st->effects[i]);
+            put_partial(e, l, in.now);
+        } else {
+            hold_effect(e, l, &st->effects[i]);
+        }
+    }
+    live_drain(e, l);
+}
+
+/* ---- carrying out ---- */
+
+static void publish(struct engine *e, struct live *l, struct facts *facts)
+{
+    for (uint32_t i = 0; i < facts->n; i++)
+        session_fold(&l->published, &facts->items[i]);
+    watch_publish(e, l, facts);
+}
+
+static void start_model(struct engine *e, struct live *l, const struct effect *f)
+{
+    struct model_call call = {.session_id = l->id,
+                              .run = f->run,
+                              .round = f->round,
+                              .gen = f->gen,
+                              .provider = f->provider,
+                              .model = f->model,
+                              .effort = f->effort,
+                              .closing = f->closing};
+
+    e->ports.model_start(e->ports.arg, &call);
+}
+
+static void start_tool(struct engine *e, struct live *l, const struct effect *f)
+{
+    struct tool_call call = {.session_id = l->id,
+                             .run = f->run,
+                             .call = f->call,
+                             .call_id = f->call_id,
+                             .tool = f->tool,
+                             .args = f->args};
+
+    e->ports.tool_start(e->ports.arg, &call);
+}
+
+static void set_timer(struct engine *e, struct live *l, const struct effect *f)
+{
+    struct input in = {.kind = f->timer, .run = f->run, .round = f->round, .gen = f->gen, .call = f->call};
+
+    e->ports.timer(e->ports.arg, l->id, f->at, &in);
+}
+
+static void carry_out(struct engine *e, struct live *l, const struct effect *f)
+{
+    struct reply reply;
+
+    switch (f->kind) {
+    case EFFECT_REPLY:
+        reply = f->reply;
+        e->ports.reply(e->ports.arg, &reply);
+        break;
+    case EFFECT_MODEL_START:
+        if (!e->parked)
+            start_model(e, l, f);
+        break;
+    case EFFECT_MODEL_ABORT:
+        e->ports.model_abort(e->ports.arg, l->id);
+        break;
+    case EFFECT_TOOL_START:
+        if (!e->parked)
+            start_tool(e, l, f);
+        break;
+    case EFFECT_TOOL_CANCEL:
+        e->ports.tool_cancel(e->ports.arg, l->id, f->call);
+        break;
+    case EFFECT_TIMER:
+        set_timer(e, l, f);
+        break;
+    case EFFECT_DELTA:
+        assert(!"deltas are not held");
+        break;
+    }
+}
+
+void live_drain(struct engine *e, struct live *l)
+{
+    while (!list_is_empty(&l->queue)) {
+        struct held *h = LIST_ITEM(l->queue.next, struct held, link);
+
+        if (h->needs > l->stored || !e->ports.trusted(e->ports.arg))
+            return;
+        if (h->kind == HELD_PUBLISH)
+            publish(e, l, h->facts);
+        else
+            carry_out(e, l, &h->effect);
+        held_free(e, h);
+    }
+}
+
+bool live_drop_if_idle(struct engine *e, struct live *l)
+{
+    if (l->state != LIVE_READY || l->sent > l->stored || !list_is_empty(&l->queue) || !list_is_empty(&l->inputs) ||
+        session_is_unfinished(&l->m.s))
+        return false;
+    live_free(e, l);
+    return true;
+}
+
+/* ---- a refused append is a crash of this one session ---- */
+
+static void answer_held(struct engine *e, struct live *l, const struct err *why)
+{
+    while (!list_is_empty(&l->queue)) {
+        struct held *h = LIST_ITEM(l->queue.next, struct held, link);
+
+        if (h->kind == HELD_EFFECT && h->effect.kind == EFFECT_REPLY) {
+            struct reply r = {.kind = REPLY_UNAVAILABLE, .to = h->effect.reply.to, .err = *why};
+
+            e->ports.reply(e->ports.arg, &r);
+        }
+        held_free(e, h);
+    }
+    while (first_input(l) != NULL) {
+        struct waiting *w = first_input(l);
+        struct err copy = *why;
+
+        list_remove(&w->link);
+        with_waiting(e, w, refuse_one, &copy);
+    }
+}
+
+static int64_t reset_pause(uint32_t resets)
+{
+    int64_t pause = (int64_t)LIMIT_RESET_MS << (resets < 10 ? resets : 10);
+
+    return pause < LIMIT_RESET_MAX_MS ? pause : LIMIT_RESET_MAX_MS;
+}
+
+void live_reset(struct engine *e, struct live *l, const struct err *why)
+{
+    bool unfinished = l->unfinished || session_is_unfinished(&l->published);
+
+    e->ports.abandon(e->ports.arg, l->id);
+    answer_held(e, l, why);
+    machine_done(&l->m);
+    if (!unfinished) {
+        live_free(e, l);
+        return;
+    }
+    map_take_u64(e->by_token, l->token);
+    l->token = 0;
+    l->refused = *why;
+    l->state = LIVE_WAITING;
+    l->unfinished = true;
+    l->suspect = false;
+    l->charged = false;
+    l->wake_at = e->ports.now(e->ports.arg) + reset_pause(l->resets++);
+    list_remove(&l->link);
+    list_add_tail(&e->waiting, &l->link);
+    engine_arm(e);
+}

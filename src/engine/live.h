@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Inside the engine: a session that is worked on, and the queue of what waits for the disk.
+ * Only files of this folder include it.
+ */
+#include "base/list.h"
+#include "base/map.h"
+#include "engine/engine.h"
+
+enum live_state {
+    LIVE_OPENING, /* the store has been asked */
+    LIVE_READY,
+    LIVE_WAITING, /* to be fed `recovered` later: a suspect, or an append was refused */
+    LIVE_ERASING, /* the removal is on its way */
+};
+
+struct live {
+    struct str id;
+    uint64_t token; /* names this object to the store; a new one after every reset */
+    enum live_state state;
+    int64_t sid;
+    uint64_t row_epoch; /* of the row when it was opened */
+    uint64_t epoch;     /* ours; 0: nothing claimed yet */
+    struct machine m;
+    struct session published;  /* fold of what has been shown */
+    uint64_t sent, stored;     /* appends */
+    struct list queue;         /* struct held, first in first out */
+    struct list inputs;        /* struct waiting: arrived before the session was ready */
+    bool unfinished;           /* known to need recovery, also while it cannot be opened */
+    bool suspect;              /* one of those that go on one by one; until it makes progress */
+    bool charged;              /* a crash to be charged when it recovers */
+    uint32_t resets;
+    int64_t wake_at;           /* in state WAITING, not suspect: when to open it again */
+    int64_t partial_at;
+    struct err refused;        /* why it was reset */
+    struct list link;          /* in engine.waiting while WAITING */
+};
+
+enum held_kind { HELD_PUBLISH, HELD_EFFECT };
+
+/* What may happen once `needs` appends are stored. */
+struct held {
+    struct list link;
+    enum held_kind kind;
+    uint64_t needs;
+    struct facts *facts; /* publish */
+    struct effect effect;
+    char text[]; /* what the effect's views point to */
+};
+
+struct waiting {
+    struct list link;
+    struct buf bytes; /* an encoded input */
+};
+
+struct watched {
+    struct hub *hub;
+    uint64_t token; /* of the question to the store; 0: none on its way */
+    struct list watchers; /* struct watching: not answered yet */
+    bool dirty;
+    struct list dirty_link;
+};
+
+struct watching {
+    struct list link;
+    struct watch watch;
+    struct str message_id; /* the copy that watch.at points to */
+};
+
+struct engine {
+    struct store *store;
+    struct ports ports;
+    size_t ring;
+    uint64_t node;
+    uint64_t generation; /* of epochs: rises with every attempt to claim */
+    uint64_t next_token;
+    struct map *lives;     /* by session id */
+    struct map *by_token;  /* lives, by token */
+    struct map *hubs;      /* struct watched, by session id */
+    struct map *hub_tokens;
+    struct list waiting;   /* lives to be recovered later */
+    struct list dirty;     /* watched: something was published or somebody waits for an answer */
+    struct step step;
+    bool parked, scanned, deferred;
+    int64_t suspect_at; /* when the next suspect may go on */
+    size_t subscribers, queued;
+};
+
+/* live.c */
+struct live *live_new(struct engine *e, struct str id);
+void live_free(struct engine *e, struct live *l);
+void live_open(struct engine *e, struct live *l);
+void live_feed(struct engine *e, struct live *l, const struct input *in);
+void live_drain(struct engine *e, struct live *l);
+void live_reset(struct engine *e, struct live *l, const struct err *why);
+void live_refuse(struct engine *e, const struct input *in, const struct err *why);
+void live_queue_input(struct live *l, const struct input *in);
+void live_feed_queued(struct engine *e, struct live *l);
+/* Frees it when nothing keeps it in memory; false: it stays. */
+bool live_drop_if_idle(struct engine *e, struct live *l);
+
+/* watch.c */
+void watch_publish(struct engine *e, struct live *l, struct facts *facts);
+void watch_delta(struct engine *e, struct live *l, const struct effect *f);
+void watch_gone(struct engine *e, struct str id); /* the session was erased */
+void watch_flush(struct engine *e);
+bool watch_on_opened(struct engine *e, struct opened *o); /* false: not a question of ours */
+void watch_free_all(struct engine *e);
+
+void engine_defer(struct engine *e);
+void engine_arm(struct engine *e);

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/* Tool calls of the last answer: which may start, and how each gets exactly one result. */
+#include "run/step.h"
+
+#include "base/str.h"
+
+static const struct call *details(const struct ctx *c, int i)
+{
+    if (c->calls != NULL)
+        return &c->calls[i];
+    assert(c->m->answer != NULL);
+    for (uint32_t k = 0; k < c->m->answer->n; k++) {
+        const struct fact *f = &c->m->answer->items[k];
+
+        if (f->kind == FACT_ASSISTANT && f->seq == c->s->assistant_seq)
+            return &((const struct call *)f->calls.items)[i];
+    }
+    assert(!"the answer that proposed these calls is not here");
+    return NULL;
+}
+
+static struct fact of_call(const struct ctx *c, enum fact_kind kind, int i)
+{
+    const struct run_state *r = &c->s->run;
+    const struct call *call = details(c, i);
+
+    return (struct fact){.kind = kind,
+                         .run = r->number,
+                         .round = r->round,
+                         .gen = r->gen,
+                         .call = c->s->first_call + (uint32_t)i,
+                         .call_id = call->id,
+                         .tool = call->name};
+}
+
+static void end_call(struct ctx *c, int i, enum call_outcome outcome, struct str text)
+{
+    struct fact f = of_call(c, FACT_CALL_ENDED, i);
+    char id[ID_TEXT];
+
+    session_result_id(c->s, f.call, id);
+    f.id = arena_str(&c->out->arena, str_of(id));
+    f.outcome = outcome;
+    f.text = text;
+    f.place = c->s->calls_place + (uint32_t)i;
+    step_fact(c, f);
+}
+
+static void set_deadline(struct ctx *c, uint32_t call)
+{
+    struct effect *e = step_effect(c, EFFECT_TIMER);
+
+    e->timer = INPUT_TIMER_CALL;
+    e->call = call;
+    e->at = c->in->now + LIMIT_TOOL_MS;
+}
+
+/* Call id and arguments are views into the answer, which the machine keeps while a call is open. */
+static void start_tool(struct ctx *c, int i)
+{
+    const struct call *call = details(c, i);
+    uint32_t number = c->s->first_call + (uint32_t)i;
+    struct effect *e = step_effect(c, EFFECT_TOOL_START);
+
+    e->call = number;
+    e->call_id = call->id;
+    e->tool = call->name;
+    e->args = call->args;
+    set_deadline(c, number);
+}
+
+static void begin_call(struct ctx *c, int i)
+{
+    struct fact f = of_call(c, FACT_CALL_STARTED, i);
+
+    f.args = details(c, i)->args;
+    step_fact(c, f);
+}
+
+static uint32_t max_calls(const struct session *s)
+{
+    uint32_t most = LIMIT_ROUNDS * LIMIT_CALLS_PER_ROUND;
+
+    return s->run.limits.max_calls == 0 || s->run.limits.max_calls > most ? most : s->run.limits.max_calls;
+}
+
+/*
+ * In the order of the answer: neighbours that only read go together, everything else alone. A
+ * call that cannot run gets its result at once and holds up nobody.
+ */
+void calls_start(struct ctx *c)
+{
+    const struct session *s = c->s;
+    uint32_t running = 0;
+
+    for (int i = 0; i < s->n_calls; i++) {
+        bool reads = s->calls[i].effect == EFFECT_READ;
+
+        if (s->calls[i].state == CALL_OVER)
+            continue;
+        if (s->calls[i].state == CALL_RUNNING) {
+            if (!reads)
+                return;
+            running++;
+        } else if (s->calls[i].effect == EFFECT_UNKNOWN_TOOL) {
+            begin_call(c, i);
+            end_call(c, i, OUTCOME_NO_TOOL,
+                     arena_strf(&c->out->arena, "There is no tool named \"" STR_FMT "\".",
+                                STR_ARG(details(c, i)->name)));
+        } else if (s->run.closing || s->run.calls >= max_calls(s)) {
+            end_call(c, i, OUTCOME_DENIED, STR("Not run: the budget of this run is used up."));
+        } else if (running > 0 && (!reads || running >= LIMIT_PARALLEL_TOOLS)) {
+            return;
+        } else {
+            begin_call(c, i);
+            start_tool(c, i);
+            running++;
+            if (!reads)
+                return;
+        }
+    }
+}
+
+static int running_call(const struct ctx *c)
+{
+    int i = session_find_call(c->s, c->in->call);
+
+    return c->s->run.active && i >= 0 && c->s->calls[i].state == CALL_RUNNING ? i : -1;
+}
+
+void calls_done(struct ctx *c)
+{
+    int i = running_call(c);
+
+    if (i < 0)
+        return;
+    end_call(c, i, (enum call_outcome)c->in->outcome, c->in->text);
+    run_advance(c);
+}
+
+static void cancel_tool(struct ctx *c, int i)
+{
+    step_effect(c, EFFECT_TOOL_CANCEL)->call = c->s->first_call + (uint32_t)i;
+}
+
+void calls_timeout(struct ctx *c)
+{
+    int i = running_call(c);
+
+    if (i < 0)
+        return;
+    cancel_tool(c, i);
+    end_call(c, i, OUTCOME_TIMEOUT, STR("The tool did not finish before its deadline; it may have had effects."));
+    run_advance(c);
+}
+
+void calls_cancel_running(struct ctx *c)
+{
+    for (int i = 0; i < c->s->n_calls; i++)
+        if (c->s->calls[i].state == CALL_RUNNING)
+            cancel_tool(c, i);
+    if (session_open_calls(c->s, CALL_RUNNING) > 0) {
+        struct effect *e = step_effect(c, EFFECT_TIMER);
+
+        e->timer = INPUT_TIMER_CANCEL;
+        e->at = c->in->now + LIMIT_CANCEL_MS;
+    }
+}
+
+void calls_give_up(struct ctx *c, enum call_outcome outcome)
+{
+    for (int i = 0; i < c->s->n_calls; i++)
+        if (c->s->calls[i].state == CALL_RUNNING)
+            end_call(c, i, outcome, STR("The call was interrupted; it may or may not have happened."));
+}
+
+void calls_drop_proposed(struct ctx *c)
+{
+    for (int i = 0; i < c->s->n_calls; i++)
+        if (c->s->calls[i].state == CALL_PROPOSED)
+            end_call(c, i, OUTCOME_CANCELLED, STR("Not run: the run was stopped."));
+}
+
+void calls_recover(struct ctx *c, bool give_up)
+{
+    for (int i = 0; i < c->s->n_calls; i++) {
+        bool again = c->s->calls[i].effect == EFFECT_READ || c->s->calls[i].effect == EFFECT_KEYED;
+
+        if (c->s->calls[i].state != CALL_RUNNING)
+            continue;
+        if (again && !give_up && !c->s->run.cancelling)
+            start_tool(c, i);
+        else
+            end_call(c, i, OUTCOME_UNKNOWN, STR("The server stopped during this call; it may or may not have happened."));
+    }
+}

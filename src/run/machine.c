@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/machine.h"
+
+#include "base/str.h"
+#include "run/step.h"
+
+void machine_init(struct machine *m, const struct session *s)
+{
+    memset(m, 0, sizeof(*m));
+    m->s = *s;
+}
+
+void machine_done(struct machine *m)
+{
+    buf_done(&m->text);
+    buf_done(&m->reasoning);
+    facts_unref(m->answer);
+    m->answer = NULL;
+}
+
+void machine_keep(struct machine *m, struct facts *facts)
+{
+    if (session_open_calls(&m->s, CALL_PROPOSED) + session_open_calls(&m->s, CALL_RUNNING) == 0) {
+        facts_unref(m->answer);
+        m->answer = NULL;
+        return;
+    }
+    for (uint32_t i = 0; facts != NULL && i < facts->n; i++) {
+        if (facts->items[i].kind == FACT_ASSISTANT && facts->items[i].seq == m->s.assistant_seq) {
+            facts_unref(m->answer);
+            m->answer = facts_ref(facts);
+        }
+    }
+}
+
+/* ---- what is next ---- */
+
+void run_end(struct ctx *c, enum run_end end, enum failure failure, struct str text)
+{
+    const struct run_state *r = &c->s->run;
+    struct fact f = {.kind = FACT_RUN_ENDED, .run = r->number, .end = end, .failure = failure, .text = text};
+    char id[ID_TEXT];
+
+    session_run_id(c->s, r->number, id);
+    f.id = arena_str(&c->out->arena, str_of(id));
+    f.usage = r->usage;
+    f.rounds = r->round;
+    if (end == END_CANCELLED)
+        f.by = c->in->by;
+    step_fact(c, f);
+}
+
+/* Looks at the fold only. Called with the round closed, at the end of most inputs. */
+void run_advance(struct ctx *c)
+{
+    const struct session *s = c->s;
+
+    if (!s->run.active)
+        return;
+    if (s->run.cancelling) {
+        calls_drop_proposed(c);
+        if (session_open_calls(s, CALL_RUNNING) == 0)
+            run_end(c, END_CANCELLED, FAILURE_NONE, STR_NULL);
+        return;
+    }
+    calls_start(c);
+    if (session_open_calls(s, CALL_RUNNING) > 0)
+        return;
+    if (s->run.closing) {
+        run_end(c, END_BUDGET, FAILURE_NONE, STR_NULL);
+        return;
+    }
+    if (!s->unread && s->inbox == 0) {
+        run_end(c, END_COMPLETED, FAILURE_NONE, STR_NULL);
+        return;
+    }
+    if (round_over_budget(c))
+        round_exceed(c);
+    round_begin(c);
+}
+
+static void start_run(struct ctx *c, enum run_origin origin)
+{
+    const struct input *in = c->in;
+    struct session *s = c->s;
+    struct fact f = {.kind = FACT_RUN_STARTED, .run = s->runs + 1, .origin = origin, .limits = in->limits};
+    bool pinned = s->model[0] != '\0';
+    char id[ID_TEXT];
+
+    session_run_id(s, f.run, id);
+    f.id = arena_str(&c->out->arena, str_of(id));
+    f.provider = pinned ? arena_str(&c->out->arena, str_of(s->provider)) : in->provider;
+    f.model = pinned ? arena_str(&c->out->arena, str_of(s->model)) : in->model;
+    f.effort = in->effort;
+    step_fact(c, f);
+    run_advance(c);
+}
+
+/* ---- inputs of people ---- */
+
+static void put_created(struct ctx *c)
+{
+    const struct input *in = c->in;
+    struct fact f = {.kind = FACT_SESSION_CREATED,
+                     .id = in->session_id,
+                     .nonce = in->nonce,
+                     .title = in->title,
+                     .system = in->system,
+                     .workspace = in->workspace,
+                     .effort = in->effort,
+                     .root = in->session_id};
+
+    if (in->set_model) {
+        f.provider = in->provider;
+        f.model = in->model;
+    }
+    step_fact(c, f);
+}
+
+static void on_create(struct ctx *c)
+{
+    if (session_exists(c->s)) {
+        step_reply(c, REPLY_EXISTS);
+        return;
+    }
+    put_created(c);
+    step_reply(c, REPLY_CREATED);
+}
+
+static void pin_model(struct ctx *c)
+{
+    const struct input *in = c->in;
+
+    if (str_is(in->model, c->s->model) && str_is(in->provider, c->s->provider))
+        return;
+    step_fact(c, (struct fact){.kind = FACT_SESSION_UPDATED,
+                               .set_model = true,
+                               .provider = in->provider,
+                               .model = in->model,
+                               .effort = in->effort});
+}
+
+static void on_post(struct ctx *c)
+{
+    const struct input *in = c->in;
+    struct fact f = {.kind = FACT_MESSAGE_POSTED, .id = in->message_id, .text = in->text, .key = in->key};
+    bool was_running = c->s->run.active;
+    struct reply *r;
+    uint64_t seq;
+
+    if (c->s->inbox >= LIMIT_INBOX_MESSAGES) {
+        step_reply(c, REPLY_FULL);
+        return;
+    }
+    if (!session_exists(c->s))
+        put_created(c);
+    else if (in->set_model)
+        pin_model(c);
+    if (f.id.n == 0) {
+        char id[ID_TEXT];
+
+        id_derive(c->s->nonce, "post", (uint32_t)c->s->seq, 0, 0, id);
+        f.id = arena_str(&c->out->arena, str_of(id));
+    }
+    step_fact(c, f);
+    seq = c->s->seq;
+    if (in->execute && !was_running)
+        start_run(c, (enum run_origin)in->origin);
+    step_reply(c, REPLY_POSTED);
+    r = step_last_reply(c);
+    if (r == NULL)
+        return;
+    str_copy(r->message_id, sizeof(r->message_id), f.id);
+    r->seq = seq;
+    r->started = in->execute && !was_running;
+    r->already_running = in->execute && was_running;
+}
+
+static const char *sync_mismatch(const struct ctx *c)
+{
+    const struct client_sync *sync = &c->in->sync;
+    const struct session *s = c->s;
+    uint32_t count = s->messages - session_open_calls(s, CALL_PROPOSED) - session_open_calls(s, CALL_RUNNING);
+
+    if (!sync->present)
+        return NULL;
+    if (sync->has_pending_question)
+        return "pending_question_mismatch";
+    if (sync->message_count != (int64_t)count)
+        return "message_count_mismatch";
+    if (sync->last_message_id.n > 0 && !str_is(sync->last_message_id, s->last_message))
+        return "last_message_id_mismatch";
+    return NULL;
+}
+
+/* The door: the only place where a run that is not told to recover begins. */
+static void on_resume(struct ctx *c)
+{
+    const char *mismatch;
+
+    if (!session_exists(c->s)) {
+        step_reply(c, REPLY_NOT_FOUND);
+        return;
+    }
+    mismatch = sync_mismatch(c);
+    if (mismatch != NULL) {
+        step_reply(c, REPLY_NEED_SYNC);
+        if (step_last_reply(c) != NULL)
+            step_last_reply(c)->sync_reason = mismatch;
+    } else if (c->s->run.active) {
+        step_reply(c, REPLY_RUNNING);
+    } else if (!session_has_work(c->s)) {
+        step_reply(c, REPLY_NOTHING);
+    } else {
+        uint32_t run = c->s->runs + 1;
+
+        start_run(c, (enum run_origin)c->in->origin);
+        step_reply(c, REPLY_STARTED);
+        if (step_last_reply(c) != NULL)
+            session_run_id(c->s, run, step_last_reply(c)->run_id);
+    }
+}
+
+static void on_cancel(struct ctx *c)
+{
+    struct session *s = c->s;
+    char id[ID_TEXT];
+    bool other;
+
+    if (!s->run.active) {
+        step_reply(c, session_exists(s) ? REPLY_NO_RUN : REPLY_NOT_FOUND);
+        return;
+    }
+    session_run_id(s, s->run.number, id);
+    other = (c->in->run_id.n > 0 && !str_is(c->in->run_id, id)) || (c->in->run > 0 && c->in->run != s->run.number);
+    if (other) {
+        step_reply(c, REPLY_OTHER_RUN);
+        return;
+    }
+    if (!s->run.cancelling) {
+        step_fact(c, (struct fact){.kind = FACT_CANCEL_REQUESTED, .run = s->run.number, .by = c->in->by});
+        if (s->run.round_open) {
+            step_effect(c, EFFECT_MODEL_ABORT);
+            round_keep_text(c);
+        }
+        calls_cancel_running(c);
+        run_advance(c);
+    }
+    step_reply(c, REPLY_STOPPED);
+    if (step_last_reply(c) != NULL)
+        memcpy(step_last_reply(c)->run_id, id, sizeof(id));
+}
+
+static void on_update(struct ctx *c)
+{
+    const struct input *in = c->in;
+
+    if (!session_exists(c->s)) {
+        step_reply(c, REPLY_NOT_FOUND);
+        return;
+    }
+    if (in->if_match != 0 && in->if_match != c->s->metadata_version) {
+        step_reply(c, REPLY_STALE);
+        return;
+    }
+    /* One fact is at most one frame, so title and pin are facts of their own. */
+    if (in->set_title)
+        step_fact(c, (struct fact){.kind = FACT_SESSION_UPDATED, .set_title = true, .title = in->title});
+    if (in->set_pinned)
+        step_fact(c, (struct fact){.kind = FACT_SESSION_UPDATED, .set_pinned = true, .pinned = in->pinned});
+    if (in->set_model)
+        pin_model(c);
+    step_reply(c, REPLY_UPDATED);
+}
+
+static void on_delete(struct ctx *c)
+{
+    if (!session_exists(c->s)) {
+        step_reply(c, REPLY_NOT_FOUND);
+        return;
+    }
+    c->out->erase = true;
+    step_reply(c, REPLY_DELETED);
+}
+
+/* ---- inputs of the world ---- */
+
+static void on_recovered(struct ctx *c)
+{
+    struct session *s = c->s;
+    struct run_state *r = &s->run;
+    struct fact f = {.kind = FACT_RUN_RECOVERED, .run = r->number, .round = r->round, .gen = r->gen};
+    bool in_model = r->round_open, give_up;
+    char id[ID_TEXT];
+
+    if (!r->active)
+        return;
+    f.charged = c->in->charged;
+    give_up = r->crashes + (f.charged ? 1 : 0) >=
+              (uint32_t)(in_model ? LIMIT_GIVE_UP_MODEL_CRASHES : LIMIT_GIVE_UP_TOOL_CRASHES);
+    if (in_model) {
+        session_message_id(s, r->number, r->round, r->gen, id);
+        f.discarded = arena_str(&c->out->arena, str_of(id));
+        f.tokens = give_up ? 0 : session_estimate_tokens(s->context_bytes);
+    }
+    step_fact(c, f); /* first of all: watchers have read more than the stored text, so it gets a new name */
+    if (!in_model) {
+        calls_recover(c, give_up);
+        run_advance(c);
+    } else if (give_up) {
+        round_keep_text(c);
+        run_end(c, END_ERROR, FAILURE_CRASH_LOOP,
+                STR("The server stopped again and again during this run; it was given up."));
+    } else {
+        buf_clear(&c->m->text);
+        buf_clear(&c->m->reasoning);
+        round_start_model(c);
+    }
+}
+
+static void on_cancel_bound(struct ctx *c)
+{
+    if (!c->s->run.cancelling || c->in->run != c->s->run.number)
+        return;
+    calls_give_up(c, OUTCOME_UNKNOWN);
+    run_advance(c);
+}
+
+static void step_begin(struct step *out)
+{
+    arena_reset(&out->arena);
+    out->n_facts = 0;
+    out->n_effects = 0;
+    out->erase = false;
+    buf_done(&out->text);
+    buf_done(&out->reasoning);
+}
+
+void run_step(struct machine *m, const struct input *in, struct step *out)
+{
+    static void (*const handlers[INPUT_KIND_COUNT])(struct ctx *) = {
+        [INPUT_CREATE] = on_create,         [INPUT_POST] = on_post,
+        [INPUT_RESUME] = on_resume,         [INPUT_CANCEL] = on_cancel,
+        [INPUT_UPDATE] = on_update,         [INPUT_DELETE] = on_delete,
+        [INPUT_RECOVERED] = on_recovered,   [INPUT_DELTA] = round_delta,
+        [INPUT_MODEL_DONE] = round_done,    [INPUT_MODEL_FAILED] = round_failed,
+        [INPUT_TOOL_DONE] = calls_done,     [INPUT_TIMER_RETRY] = round_retry,
+        [INPUT_TIMER_CALL] = calls_timeout, [INPUT_TIMER_CANCEL] = on_cancel_bound,
+    };
+    struct ctx c = {.m = m, .s = &m->s, .in = in, .out = out};
+
+    step_begin(out);
+    handlers[in->kind](&c);
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/* One round's model call: begin, text, end, failure, the next try. */
+#include "run/step.h"
+
+#include "base/str.h"
+
+static struct str message_id(struct ctx *c, uint32_t gen)
+{
+    char id[ID_TEXT];
+
+    session_message_id(c->s, c->s->run.number, c->s->run.round, gen, id);
+    return arena_str(&c->out->arena, str_of(id));
+}
+
+static struct fact of_round(const struct ctx *c, enum fact_kind kind)
+{
+    const struct run_state *r = &c->s->run;
+
+    return (struct fact){.kind = kind, .run = r->number, .round = r->round, .gen = r->gen};
+}
+
+bool round_is_current(const struct ctx *c)
+{
+    const struct run_state *r = &c->s->run;
+    const struct input *in = c->in;
+
+    return r->active && r->round_open && !r->cancelling && in->run == r->number && in->round == r->round &&
+           in->gen == r->gen;
+}
+
+/* ---- budgets ---- */
+
+static uint32_t or_limit(uint32_t value, uint32_t limit)
+{
+    return value == 0 || value > limit ? limit : value;
+}
+
+bool round_over_budget(const struct ctx *c)
+{
+    const struct run_state *r = &c->s->run;
+
+    return r->round >= or_limit(r->limits.max_rounds, LIMIT_ROUNDS) ||
+           (r->limits.max_tokens > 0 && r->used_tokens >= r->limits.max_tokens);
+}
+
+void round_exceed(struct ctx *c)
+{
+    const struct run_state *r = &c->s->run;
+    struct fact f = of_round(c, FACT_BUDGET_EXCEEDED);
+
+    if (r->limits.max_tokens > 0 && r->used_tokens >= r->limits.max_tokens) {
+        f.tool = STR("max_total_tokens");
+        f.limit = r->limits.max_tokens;
+        f.actual = r->used_tokens;
+    } else {
+        f.tool = STR("max_rounds");
+        f.limit = or_limit(r->limits.max_rounds, LIMIT_ROUNDS);
+        f.actual = r->round;
+    }
+    step_fact(c, f);
+}
+
+static int64_t prompt_tokens(const struct session *s)
+{
+    return session_estimate_tokens(s->context_bytes + s->inbox_bytes) + 4 * (int64_t)(s->messages + s->inbox);
+}
+
+static void tell_budget(struct ctx *c, const struct usage *counted)
+{
+    const struct session *s = c->s;
+    struct fact f = of_round(c, FACT_BUDGET);
+    struct budget *b = &f.budget;
+
+    b->system_tokens = session_estimate_tokens(s->system_bytes);
+    b->window_tokens = prompt_tokens(s) - b->system_tokens;
+    b->total_tokens = b->system_tokens + b->window_tokens;
+    b->max_context_tokens = LIMIT_CONTEXT_TOKENS;
+    b->budget_limit = LIMIT_CONTEXT_TOKENS - LIMIT_OUTPUT_TOKENS;
+    b->used_tokens = s->run.used_tokens;
+    if (counted != NULL) {
+        b->provider_input_tokens = counted->prompt_tokens;
+        b->cache_read_input_tokens = counted->cached_tokens;
+        b->thinking_tokens = counted->reasoning_tokens;
+    }
+    step_fact(c, f);
+}
+
+/* ---- begin ---- */
+
+void round_start_model(struct ctx *c)
+{
+    struct effect *e = step_effect(c, EFFECT_MODEL_START);
+
+    e->provider = arena_str(&c->out->arena, str_of(c->s->run_provider));
+    e->model = arena_str(&c->out->arena, str_of(c->s->run_model));
+    e->effort = arena_str(&c->out->arena, str_of(c->s->run_effort));
+    e->closing = c->s->run.closing;
+}
+
+/* The text of the call that is over belongs to the step from here on: its facts may point to it. */
+static void release_text(struct ctx *c)
+{
+    buf_done(&c->out->text);
+    buf_done(&c->out->reasoning);
+    c->out->text = c->m->text;
+    c->out->reasoning = c->m->reasoning;
+    c->m->text = BUF_INIT;
+    c->m->reasoning = BUF_INIT;
+}
+
+void round_begin(struct ctx *c)
+{
+    struct fact f = of_round(c, FACT_ROUND_STARTED);
+
+    f.round++;
+    f.gen = 0;
+    f.admitted = c->s->inbox;
+    f.tokens = prompt_tokens(c->s);
+    f.closing = c->s->run.closing;
+    step_fact(c, f);
+    tell_budget(c, NULL);
+    round_start_model(c);
+}
+
+/* ---- text ---- */
+
+void round_delta(struct ctx *c)
+{
+    struct buf *text = c->in->channel == DELTA_REASONING ? &c->m->reasoning : &c->m->text;
+    struct effect *e;
+
+    if (!round_is_current(c) || c->in->text.n == 0)
+        return;
+    e = step_effect(c, EFFECT_DELTA);
+    e->channel = c->in->channel;
+    e->offset = text->n;
+    e->text = c->in->text;
+    buf_add_str(text, c->in->text);
+}
+
+/* ---- ends ---- */
+
+static void put_answer(struct ctx *c, const struct input *in, bool interrupted)
+{
+    struct fact f = of_round(c, FACT_ASSISTANT);
+
+    release_text(c);
+    f.id = message_id(c, c->s->run.gen);
+    f.text = buf_str(&c->out->text);
+    f.reasoning = buf_str(&c->out->reasoning);
+    f.place = c->s->messages;
+    f.interrupted = interrupted;
+    if (!interrupted) {
+        f.calls = in->calls;
+        f.stop = in->stop;
+        c->calls = in->calls.items;
+    }
+    if (!interrupted && in->usage.reported) {
+        f.usage = in->usage;
+    } else {
+        f.usage.prompt_tokens = c->s->run.reserved_tokens;
+        f.usage.completion_tokens = session_estimate_tokens((int64_t)(f.text.n + f.reasoning.n));
+    }
+    step_fact(c, f);
+}
+
+void round_keep_text(struct ctx *c)
+{
+    if (c->s->run.round_open && c->m->text.n > 0)
+        put_answer(c, NULL, true);
+}
+
+void round_done(struct ctx *c)
+{
+    const struct input *in = c->in;
+
+    if (!round_is_current(c))
+        return;
+    if (c->m->text.n == 0 && in->calls.count == 0) {
+        struct input failed = *in;
+
+        failed.kind = INPUT_MODEL_FAILED;
+        failed.failure = in->stop == STOP_FILTER ? FAILURE_FILTER : FAILURE_EMPTY;
+        failed.text = in->stop == STOP_FILTER ? STR("the provider's content filter stopped the answer")
+                                              : STR("the model gave an empty answer");
+        c->in = &failed;
+        round_failed(c);
+        c->in = in;
+        return;
+    }
+    put_answer(c, in, false);
+    tell_budget(c, &in->usage);
+    run_advance(c);
+}
+
+/* Half fixed, half drawn from the name of the try: many runs that failed together come back apart. */
+static int64_t retry_pause(const struct session *s, int64_t asked_ms)
+{
+    uint32_t doublings = s->run.failures < 10 ? s->run.failures : 10;
+    int64_t pause = (int64_t)LIMIT_MODEL_RETRY_MS << doublings;
+    uint64_t draw = (s->nonce ^ s->run.number) * 0x9e3779b97f4a7c15u + s->run.round * 31u + s->run.gen;
+
+    if (pause > LIMIT_MODEL_RETRY_MAX_MS)
+        pause = LIMIT_MODEL_RETRY_MAX_MS;
+    draw ^= draw >> 29;
+    pause = pause / 2 + (int64_t)(draw % (uint64_t)(pause / 2 + 1));
+    return pause > asked_ms ? pause : asked_ms;
+}
+
+static bool may_retry(const struct ctx *c)
+{
+    const struct run_state *r = &c->s->run;
+
+    return failure_is_retryable((enum failure)c->in->failure) && r->failures + 1 < LIMIT_MODEL_TRIES &&
+           c->in->wait_ms <= LIMIT_MODEL_RETRY_AFTER_MAX_MS &&
+           (r->limits.max_tokens == 0 || r->used_tokens < r->limits.max_tokens);
+}
+
+void round_failed(struct ctx *c)
+{
+    struct fact f;
+
+    if (!round_is_current(c))
+        return;
+    if (!may_retry(c)) {
+        round_keep_text(c);
+        run_end(c, END_ERROR, (enum failure)c->in->failure, c->in->text);
+        return;
+    }
+    f = of_round(c, FACT_MODEL_FAILED);
+    f.failure = c->in->failure;
+    f.text = c->in->text;
+    f.retry = true;
+    f.due = c->in->now + retry_pause(c->s, c->in->wait_ms);
+    f.tokens = prompt_tokens(c->s);
+    if (c->m->text.n > 0 || c->m->reasoning.n > 0)
+        f.discarded = message_id(c, f.gen);
+    step_fact(c, f);
+    release_text(c);
+    {
+        struct effect *e = step_effect(c, EFFECT_TIMER);
+
+        e->timer = INPUT_TIMER_RETRY;
+        e->at = f.due;
+    }
+}
+
+void round_retry(struct ctx *c)
+{
+    if (round_is_current(c))
+        round_start_model(c);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/step.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+
+void step_init(struct step *st)
+{
+    memset(st, 0, sizeof(*st));
+    arena_init(&st->arena);
+}
+
+void step_done(struct step *st)
+{
+    arena_done(&st->arena);
+    mem_free(st->facts);
+    mem_free(st->effects);
+    buf_done(&st->text);
+    buf_done(&st->reasoning);
+}
+
+void step_fact(struct ctx *c, struct fact f)
+{
+    struct step *out = c->out;
+    size_t cap = out->facts_cap;
+
+    f.seq = c->s->seq + 1;
+    f.at = c->in->now;
+    session_fold(c->s, &f);
+    out->facts = mem_grow(out->facts, &cap, out->n_facts + 1, sizeof(f));
+    out->facts_cap = (uint32_t)cap;
+    out->facts[out->n_facts++] = f;
+}
+
+struct effect *step_effect(struct ctx *c, enum effect_kind kind)
+{
+    struct step *out = c->out;
+    size_t cap = out->effects_cap;
+    struct effect *e;
+
+    out->effects = mem_grow(out->effects, &cap, out->n_effects + 1, sizeof(*out->effects));
+    out->effects_cap = (uint32_t)cap;
+    e = &out->effects[out->n_effects++];
+    memset(e, 0, sizeof(*e));
+    e->kind = kind;
+    e->run = c->s->run.number;
+    e->round = c->s->run.round;
+    e->gen = c->s->run.gen;
+    return e;
+}
+
+void step_reply(struct ctx *c, enum reply_kind kind)
+{
+    const struct session *s = c->s;
+    struct reply *r;
+
+    if (c->in->from.token == 0)
+        return;
+    r = &step_effect(c, EFFECT_REPLY)->reply;
+    r->kind = kind;
+    r->to = c->in->from;
+    r->seq = s->seq;
+    if (s->run.active)
+        session_run_id(s, s->run.number, r->run_id);
+    r->message_count = s->messages - session_open_calls(s, CALL_PROPOSED) - session_open_calls(s, CALL_RUNNING);
+    memcpy(r->last_message_id, s->last_message, sizeof(r->last_message_id));
+    r->has_pending_message = session_has_work(s);
+    r->metadata_version = s->metadata_version;
+}
+
+struct reply *step_last_reply(struct ctx *c)
+{
+    for (uint32_t i = c->out->n_effects; i > 0; i--)
+        if (c->out->effects[i - 1].kind == EFFECT_REPLY)
+            return &c->out->effects[i - 1].reply;
+    return NULL;
+}

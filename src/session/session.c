@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: MIT */
+#include "session/session.h"
+
+#include "base/str.h"
+
+void session_init(struct session *s)
+{
+    memset(s, 0, sizeof(*s));
+}
+
+/* ---- the fold: one function per kind that does more than a line ---- */
+
+static void fold_created(struct session *s, const struct fact *f)
+{
+    s->nonce = f->nonce;
+    s->created_at = f->at;
+    s->depth = f->depth;
+    s->metadata_version = 1;
+    s->title_version = 1;
+    str_copy(s->provider, sizeof(s->provider), f->provider);
+    str_copy(s->model, sizeof(s->model), f->model);
+    if (f->system.n > 0) {
+        s->messages = 1; /* the system message, whose id is the session's */
+        s->system_bytes = (int64_t)f->system.n;
+        s->context_bytes = s->system_bytes;
+        str_copy(s->last_message, sizeof(s->last_message), f->id);
+    }
+}
+
+static void fold_updated(struct session *s, const struct fact *f)
+{
+    s->metadata_version++;
+    if (f->set_title) {
+        s->title_version++;
+        s->title_seq = f->seq;
+    }
+    if (f->set_pinned)
+        s->pin_seq = f->seq;
+    if (f->set_model) {
+        str_copy(s->provider, sizeof(s->provider), f->provider);
+        str_copy(s->model, sizeof(s->model), f->model);
+    }
+}
+
+static void fold_run_started(struct session *s, const struct fact *f)
+{
+    assert(!s->run.active && f->run == s->runs + 1);
+    s->runs = f->run;
+    s->run = (struct run_state){
+        .active = true, .number = f->run, .origin = f->origin, .started_at = f->at, .limits = f->limits};
+    str_copy(s->run_provider, sizeof(s->run_provider), f->provider);
+    str_copy(s->run_model, sizeof(s->run_model), f->model);
+    str_copy(s->run_effort, sizeof(s->run_effort), f->effort);
+    s->budget_seq = 0;
+    s->progress_seq = 0;
+}
+
+/* The call that begins now costs about this much; what the one before had reserved stays charged. */
+static void reserve(struct run_state *r, int64_t tokens)
+{
+    r->used_tokens += tokens;
+    r->reserved_tokens = tokens;
+}
+
+static void fold_round_started(struct session *s, const struct fact *f)
+{
+    struct run_state *r = &s->run;
+
+    assert(r->active && !r->round_open && f->admitted <= s->inbox);
+    if (f->admitted > 0) {
+        s->messages += f->admitted;
+        s->inbox -= f->admitted;
+        s->context_bytes += s->inbox_bytes;
+        s->inbox_bytes = 0;
+        s->unread = true;
+        memcpy(s->last_message, s->last_posted, sizeof(s->last_message));
+    }
+    r->round = f->round;
+    r->gen = 0;
+    r->round_open = true;
+    r->failures = 0;
+    r->retry_due = 0;
+    reserve(r, f->tokens);
+    s->progress_seq = f->seq;
+}
+
+static void fold_model_failed(struct session *s, const struct fact *f)
+{
+    struct run_state *r = &s->run;
+
+    assert(r->active && r->round_open && f->gen == r->gen);
+    r->failures++;
+    if (f->retry) {
+        r->gen++;
+        r->retry_due = f->due;
+        reserve(r, f->tokens);
+    }
+}
+
+static void fold_run_recovered(struct session *s, const struct fact *f)
+{
+    struct run_state *r = &s->run;
+
+    assert(r->active);
+    if (f->charged)
+        r->crashes++;
+    if (r->round_open) {
+        r->gen++;
+        r->retry_due = 0;
+        reserve(r, f->tokens);
+    }
+}
+
+static void settle(struct run_state *r, const struct fact *f)
+{
+    int64_t spent = f->usage.prompt_tokens + f->usage.completion_tokens;
+
+    if (f->usage.reported || !f->interrupted)
+        r->used_tokens += spent - r->reserved_tokens;
+    r->reserved_tokens = 0;
+    r->usage.prompt_tokens += f->usage.prompt_tokens;
+    r->usage.completion_tokens += f->usage.completion_tokens;
+    r->usage.reasoning_tokens += f->usage.reasoning_tokens;
+    r->usage.cached_tokens += f->usage.cached_tokens;
+    r->usage.reported = f->usage.reported;
+}
+
+static void fold_assistant(struct session *s, const struct fact *f)
+{
+    struct run_state *r = &s->run;
+    const struct call *calls = f->calls.items;
+
+    assert(r->active && r->round_open && f->round == r->round && f->gen == r->gen);
+    assert(f->place == s->messages && f->calls.count <= LIMIT_CALLS_PER_ROUND);
+    assert(session_open_calls(s, CALL_PROPOSED) + session_open_calls(s, CALL_RUNNING) == 0);
+    r->round_open = false;
+    if (!f->interrupted)
+        r->crashes = 0;
+    settle(r, f);
+    s->unread = false;
+    s->context_bytes += (int64_t)f->text.n;
+    s->first_call = s->calls_made + 1;
+    s->n_calls = (uint8_t)f->calls.count;
+    s->calls_made += s->n_calls;
+    s->calls_place = s->messages + 1;
+    s->messages += 1 + s->n_calls;
+    s->assistant_seq = f->seq;
+    for (size_t i = 0; i < s->n_calls; i++) {
+        s->calls[i].state = CALL_PROPOSED;
+        s->calls[i].effect = (uint8_t)calls[i].effect;
+        s->context_bytes += (int64_t)calls[i].args.n;
+    }
+    str_copy(s->last_message, sizeof(s->last_message), f->id);
+}
+
+static void fold_call_started(struct session *s, const struct fact *f)
+{
+    int i = session_find_call(s, f->call);
+
+    assert(s->run.active && i >= 0 && s->calls[i].state == CALL_PROPOSED);
+    s->calls[i].state = CALL_RUNNING;
+    s->run.calls++;
+}
+
+static void fold_call_ended(struct session *s, const struct fact *f)
+{
+    int i = session_find_call(s, f->call);
+    bool last = true;
+
+    assert(i >= 0 && s->calls[i].state != CALL_OVER);
+    s->calls[i].state = CALL_OVER;
+    s->unread = true;
+    s->run.crashes = 0;
+    s->context_bytes += (int64_t)f->text.n;
+    for (int k = i + 1; k < s->n_calls; k++)
+        last = last && s->calls[k].state != CALL_OVER;
+    if (last)
+        str_copy(s->last_message, sizeof(s->last_message), f->id);
+}
+
+static void fold_run_ended(struct session *s, const struct fact *f)
+{
+    assert(s->run.active && f->run == s->run.number && session_open_calls(s, CALL_RUNNING) == 0);
+    s->run = (struct run_state){0};
+    s->last_end = f->end;
+    s->end_seq = f->seq;
+}
+
+void session_fold(struct session *s, const struct fact *f)
+{
+    assert(f->seq == s->seq + 1);
+    assert(f->kind == FACT_UNKNOWN || (f->kind == FACT_SESSION_CREATED) == (s->seq == 0));
+    s->seq = f->seq;
+    switch (f->kind) {
+    case FACT_SESSION_CREATED:
+        fold_created(s, f);
+        break;
+    case FACT_SESSION_UPDATED:
+        fold_updated(s, f);
+        break;
+    case FACT_MESSAGE_POSTED:
+        s->inbox++;
+        s->inbox_bytes += (int64_t)f->text.n;
+        str_copy(s->last_posted, sizeof(s->last_posted), f->id);
+        break;
+    case FACT_RUN_STARTED:
+        fold_run_started(s, f);
+        break;
+    case FACT_RUN_RECOVERED:
+        fold_run_recovered(s, f);
+        break;
+    case FACT_ROUND_STARTED:
+        fold_round_started(s, f);
+        break;
+    case FACT_MODEL_FAILED:
+        fold_model_failed(s, f);
+        break;
+    case FACT_ASSISTANT:
+        fold_assistant(s, f);
+        break;
+    case FACT_BUDGET:
+        s->budget_seq = f->seq;
+        break;
+    case FACT_BUDGET_EXCEEDED:
+        s->run.closing = true;
+        break;
+    case FACT_CALL_STARTED:
+        fold_call_started(s, f);
+        break;
+    case FACT_CALL_ENDED:
+        fold_call_ended(s, f);
+        break;
+    case FACT_CANCEL_REQUESTED:
+        assert(s->run.active);
+        s->run.cancelling = true;
+        break;
+    case FACT_RUN_ENDED:
+        fold_run_ended(s, f);
+        break;
+    case FACT_UNKNOWN:
+    case FACT_KIND_COUNT:
+        break;
+    }
+}
+
+/* ---- what the fold says ---- */
+
+bool session_exists(const struct session *s)
+{
+    return s->seq > 0;
+}
+
+bool session_has_work(const struct session *s)
+{
+    return !s->run.active && (s->inbox > 0 || s->unread || session_open_calls(s, CALL_PROPOSED) > 0);
+}
+
+bool session_is_unfinished(const struct session *s)
+{
+    return s->run.active;
+}
+
+bool session_is_suspect(const struct session *s)
+{
+    bool in_tools = session_open_calls(s, CALL_RUNNING) > 0;
+
+    return s->run.active && s->run.crashes >= (in_tools ? LIMIT_SUSPECT_TOOL_CRASHES : LIMIT_SUSPECT_MODEL_CRASHES);
+}
+
+uint32_t session_open_calls(const struct session *s, enum call_state state)
+{
+    uint32_t n = 0;
+
+    for (int i = 0; i < s->n_calls; i++)
+        n += s->calls[i].state == state;
+    return n;
+}
+
+int session_find_call(const struct session *s, uint32_t call)
+{
+    return call >= s->first_call && call - s->first_call < s->n_calls ? (int)(call - s->first_call) : -1;
+}
+
+bool session_is_newest(const struct session *s, const struct fact *f)
+{
+    switch (f->kind) {
+    case FACT_BUDGET:
+        return f->seq == s->budget_seq;
+    case FACT_ROUND_STARTED:
+        return f->seq == s->progress_seq;
+    case FACT_SESSION_UPDATED:
+        return f->seq == s->title_seq || f->seq == s->pin_seq;
+    default:
+        return true;
+    }
+}
+
+void session_message_id(const struct session *s, uint32_t run, uint32_t round, uint32_t gen, char out[ID_TEXT])
+{
+    id_derive(s->nonce, "message", run, round, gen, out);
+}
+
+void session_run_id(const struct session *s, uint32_t run, char out[ID_TEXT])
+{
+    id_derive(s->nonce, "run", run, 0, 0, out);
+}
+
+void session_result_id(const struct session *s, uint32_t call, char out[ID_TEXT])
+{
+    id_derive(s->nonce, "result", call, 0, 0, out);
+}
+
+/* Four bytes a token and a tenth on top: coarse, and replaced as soon as the provider has counted. */
+int64_t session_estimate_tokens(int64_t bytes)
+{
+    return bytes <= 0 ? 0 : (bytes * 11 + 39) / 40;
+}
+
+const char *session_state_word(const struct session *s)
+{
+    if (s->run.active)
+        return "running";
+    if (s->inbox > 0)
+        return "queued";
+    switch (s->last_end) {
+    case END_ERROR:
+        return "error";
+    case END_CANCELLED:
+        return "cancelled";
+    case END_NONE:
+        return "idle";
+    default:
+        return "done";
+    }
+}
+
+/* ---- head row ---- */
+
+/* The struct itself, guarded by version and size: whoever changes it raises the version with this line. */
+_Static_assert(sizeof(struct session) == 1096 && SESSION_FOLD_VERSION == 1,
+               "the fold changed: raise SESSION_FOLD_VERSION");
+
+struct head {
+    uint32_t version, size;
+    struct session fold;
+};
+
+void session_write_head(const struct session *s, struct buf *out)
+{
+    struct head h;
+
+    memset(&h, 0, sizeof(h));
+    h.version = SESSION_FOLD_VERSION;
+    h.size = sizeof(struct session);
+    h.fold = *s;
+    buf_add(out, &h, sizeof(h));
+}
+
+bool session_read_head(struct str bytes, struct session *out)
+{
+    struct head h;
+
+    if (bytes.n != sizeof(h))
+        return false;
+    memcpy(&h, bytes.p, sizeof(h));
+    if (h.version != SESSION_FOLD_VERSION || h.size != sizeof(struct session))
+        return false;
+    *out = h.fold;
+    return true;
+}
