@@ -17,13 +17,22 @@ struct http_stream;
 
 enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT, HTTP_PATCH, HTTP_DELETE, HTTP_OPTIONS, HTTP_OTHER };
 
+/* Each 0 stands for the row of base/limits.h. */
+struct http_server_limits {
+    int64_t header_ms, body_ms, idle_ms, heartbeat_ms, stuck_ms;
+    size_t body_bytes_per_second, body_total_bytes;
+    size_t connections; /* lowered to what the file limit allows */
+    size_t connections_per_address;
+};
+
 struct http_server_options {
     /* Called for each request whose framing is sound and whose body has been read. */
     void (*on_request)(void *arg, struct http_request *req);
-    /* Optional, before the body is waited for is not possible with evhttp: the body limit of a path. */
+    /* Optional: the body limit of a path (raw, undecoded), asked before the body is read. NULL:
+     * LIMIT_BODY_MESSAGE_BYTES. */
     size_t (*body_limit)(void *arg, struct str path);
     void *arg;
-    size_t max_connections; /* 0: LIMIT_CONNECTIONS, lowered to what the file limit allows */
+    struct http_server_limits limits;
 };
 
 NODISCARD int http_server_new(struct loop *l, const struct http_server_options *o, struct http_server **out,
@@ -35,13 +44,14 @@ NODISCARD int http_server_listen_unix(struct http_server *s, const char *path, s
 void http_server_stop_listening(struct http_server *s);
 size_t http_server_connections(const struct http_server *s);
 size_t http_server_streams(const struct http_server *s);
-void http_server_free(struct http_server *s); /* closes everything; open streams get on_close */
+/* Closes everything; open streams get on_close. Not from a callback of the server. NULL is fine. */
+void http_server_free(struct http_server *s);
 
 /* The request: everything borrowed until it is answered. */
 enum http_method http_request_method(const struct http_request *r);
 struct str http_request_method_name(const struct http_request *r);
-struct str http_request_path(const struct http_request *r);  /* raw, before '?', not decoded */
-struct str http_request_query(const struct http_request *r); /* raw, after '?' */
+struct str http_request_path(const struct http_request *r);                     /* raw, before '?', not decoded */
+struct str http_request_query(const struct http_request *r);                    /* raw, after '?' */
 struct str http_request_header(const struct http_request *r, const char *name); /* STR_NULL: absent; first of several */
 size_t http_request_header_count(const struct http_request *r, const char *name);
 struct str http_request_body(const struct http_request *r);
@@ -59,11 +69,14 @@ void http_reply(struct http_request *r, int status, struct str content_type, str
 
 /*
  * Turns the request into an endless chunked answer (SSE) that is written straight to the socket.
- * Status line and headers go out at once. The request is gone afterwards. NULL: the client left.
+ * Status line and headers go out at once. The request is gone afterwards. NULL: the client left,
+ * or asked by HEAD and has all it wanted. Callbacks may be NULL and never come from inside a call.
  */
 struct http_stream_callbacks {
-    void (*on_room)(void *arg);  /* everything written so far has left; write more if there is more */
-    void (*on_close)(void *arg); /* the client left, or stuck for LIMIT_STREAM_STUCK_MS; free nothing of ours yet used */
+    void (*on_room)(void *arg); /* everything written so far has left; write more if there is more */
+    /* The client left, or was stuck for LIMIT_STREAM_STUCK_MS: the last callback; the stream is gone when it returns.
+     */
+    void (*on_close)(void *arg);
     void (*on_silence)(void *arg); /* nothing written for LIMIT_HEARTBEAT_MS: a heartbeat is due */
     void *arg;
 };
@@ -71,12 +84,12 @@ struct http_stream *http_reply_stream(struct http_request *r, int status, const 
 /* True: taken whole and the socket may take more. False: taken, but wait for on_room before the next. */
 bool http_stream_write(struct http_stream *s, struct str bytes);
 bool http_stream_has_room(const struct http_stream *s);
-/* Ends the answer properly once all is sent; no callback comes any more. */
+/* Ends the answer properly once all is sent; no callback comes any more, and s is not to be used any more. */
 void http_stream_end(struct http_stream *s);
-/* Cuts the connection; no callback comes any more. */
+/* Cuts the connection; no callback comes any more, and s is not to be used any more. */
 void http_stream_abort(struct http_stream *s);
 
-/* Percent-decoding; false if malformed, NUL or broken UTF-8. '+' is a space in queries only. */
+/* Percent-decoding, appended; false if malformed, NUL or broken UTF-8. '+' is a space in queries only. */
 NODISCARD bool http_decode(struct str in, bool is_query, struct buf *out);
-/* Value of a query parameter, decoded into out; false if absent or malformed. */
+/* Value of the first such parameter, decoded, replaces out; false if absent or malformed. */
 bool http_query_find(struct str query, const char *name, struct buf *out);

@@ -13,15 +13,15 @@ struct http_client;
 struct http_call;
 
 struct http_call_options {
-    const char *method;        /* "POST" */
+    const char *method; /* "POST" */
     const char *url;
-    const char *unix_socket;   /* NULL: TCP */
+    const char *unix_socket;    /* NULL: TCP */
     const char *const *headers; /* "Name: value", NULL-terminated; may be NULL */
-    struct str body;           /* copied */
-    int64_t connect_ms;        /* 0: 10 s */
-    int64_t total_ms;          /* 0: none; streams have timers of their own */
-    size_t max_header_bytes;   /* 0: 64 KiB */
-    /* Called once, when the status and headers of the final answer are complete. */
+    struct str body;            /* copied */
+    int64_t connect_ms;         /* 0: 10 s */
+    int64_t total_ms;           /* 0: none; streams have timers of their own */
+    size_t max_header_bytes;    /* 0: 64 KiB */
+    /* Called once, when the status and headers of the final answer are complete. Any callback may be NULL. */
     void (*on_headers)(void *arg, int status);
     /* Body bytes, in order. */
     void (*on_body)(void *arg, struct str bytes);
@@ -31,11 +31,12 @@ struct http_call_options {
 };
 
 NODISCARD int http_client_new(struct loop *l, struct http_client **out, struct err *err);
-void http_client_free(struct http_client *c); /* calls still open end silently */
+void http_client_free(struct http_client *c); /* calls still open end silently; not from a callback; NULL is fine */
 /* Never calls back before it returns. NULL with err set: the options were wrong (bad URL). */
 struct http_call *http_call_start(struct http_client *c, const struct http_call_options *o, struct err *err);
-void http_call_cancel(struct http_call *call); /* also from its own callbacks */
-int http_call_status(const struct http_call *call);
+/* Also from its own callbacks; in on_end it does nothing. The call is gone afterwards, as it is after on_end. */
+void http_call_cancel(struct http_call *call);
+int http_call_status(const struct http_call *call);                          /* 0: no answer yet */
 struct str http_call_header(const struct http_call *call, const char *name); /* of the answer; STR_NULL: absent */
-/* Connections opened so far; tests see by it that they are reused. */
+/* Connections opened so far; tests see by it that they are reused. A call is counted when it has headers or ends. */
 uint64_t http_client_connects(const struct http_client *c);

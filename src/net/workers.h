@@ -10,5 +10,7 @@ struct workers;
 typedef void work_fn(void *arg);
 
 NODISCARD int workers_new(struct loop *l, unsigned threads, struct workers **out, struct err *err);
-void workers_free(struct workers *w); /* waits for what is at work; queued jobs still get `done` */
+/* NULL is fine. Finishes everything submitted: each job still gets `work`, then `done` from inside this call. */
+void workers_free(struct workers *w);
+/* Loop thread. From inside a `done` of workers_free() it is refused by assertion. */
 void workers_submit(struct workers *w, work_fn *work, loop_fn *done, void *arg);

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/deadline.h"
+
+#include "base/clock.h"
+
+static void arm(struct deadlines *q, int64_t in_ms)
+{
+    timer_start(q->timer, in_ms);
+    q->is_armed = true;
+}
+
+static void on_due(void *arg)
+{
+    struct deadlines *q = arg;
+    int64_t now = clock_mono_ms();
+
+    q->is_armed = false;
+    while (!list_is_empty(&q->items)) {
+        struct deadline *d = LIST_ITEM(q->items.next, struct deadline, link);
+
+        if (d->due_mono_ms > now) {
+            if (!q->is_armed)
+                arm(q, d->due_mono_ms - now);
+            return;
+        }
+        list_remove(&d->link);
+        d->in = NULL;
+        q->fn(d);
+    }
+}
+
+void deadlines_init(struct deadlines *q, struct loop *l, const char *name, int64_t after_ms,
+                    void (*fn)(struct deadline *d))
+{
+    *q = (struct deadlines){.after_ms = after_ms, .fn = fn};
+    list_init(&q->items);
+    q->timer = timer_new(l, name, on_due, q);
+}
+
+void deadlines_done(struct deadlines *q)
+{
+    assert(q->timer == NULL || list_is_empty(&q->items));
+    timer_free(q->timer);
+    q->timer = NULL;
+}
+
+void deadline_init(struct deadline *d)
+{
+    *d = (struct deadline){0};
+    list_init(&d->link);
+}
+
+void deadline_start(struct deadline *d, struct deadlines *q)
+{
+    if (d->in != q)
+        deadline_stop(d);
+    else
+        list_remove(&d->link);
+    d->in = q;
+    d->due_mono_ms = clock_mono_ms() + q->after_ms;
+    list_add_tail(&q->items, &d->link);
+    /* An armed timer may be early for the new head; it then arms itself for the rest. */
+    if (!q->is_armed)
+        arm(q, q->after_ms);
+}
+
+void deadline_stop(struct deadline *d)
+{
+    struct deadlines *q = d->in;
+
+    if (q == NULL)
+        return;
+    list_remove(&d->link);
+    d->in = NULL;
+    if (list_is_empty(&q->items) && q->is_armed) {
+        timer_stop(q->timer);
+        q->is_armed = false;
+    }
+}

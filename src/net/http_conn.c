@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/http_internal.h"
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+#include <event2/buffer.h>
+#include <event2/http_struct.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { FULL_LOG_MS = 10 * 1000 };
+
+static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *info, void *arg);
+static void on_bytes(struct http_conn *c, size_t n);
+
+/* --- opening --- */
+
+/*
+ * evhttp accepts, and tells of a new connection only by asking for its bufferevent, which has no
+ * socket yet. So the connection is looked at after evhttp has set it up, still in the same turn
+ * of the loop and so before any byte of it is read. evhttp passes its connection as the argument
+ * of the bufferevent's callbacks; the extra reference tells a connection it gave up on by the
+ * callbacks being gone.
+ */
+static bool find_connection(struct http_conn *c)
+{
+    bufferevent_data_cb reading = NULL;
+    void *evcon = NULL;
+
+    bufferevent_getcb(c->bev, &reading, NULL, NULL, &evcon);
+    c->fd = bufferevent_getfd(c->bev);
+    if (reading == NULL || c->fd < 0)
+        return false;
+    bufferevent_decref(c->bev);
+    c->evcon = evcon;
+    assert(evhttp_connection_get_bufferevent(c->evcon) == c->bev);
+    return true;
+}
+
+static void on_closed(struct evhttp_connection *evcon UNUSED, void *arg)
+{
+    struct http_conn *c = arg;
+    struct http_server *s = c->server;
+
+    if (c->watch != NULL)
+        evbuffer_remove_cb_entry(bufferevent_get_input(c->bev), c->watch);
+    if (c->request != NULL)
+        c->request->conn = NULL;
+    if (c->stream != NULL)
+        http_stream_closed(c->stream);
+    deadline_stop(&c->deadline);
+    defer_stop(&c->later);
+    http_conn_uncharge(c);
+    http_peers_remove(&s->peers, &c->peer);
+    s->by_fd[c->fd] = NULL;
+    s->conn_count--;
+    list_remove(&c->link);
+    buf_done(&c->head);
+    mem_free(c);
+}
+
+static void identify(struct http_conn *c)
+{
+    struct sockaddr_storage sa = {0};
+    socklen_t n = sizeof(sa);
+    struct ucred peer = {0};
+
+    if (getsockname(c->fd, (struct sockaddr *)&sa, &n) == 0) {
+        if (sa.ss_family == AF_INET)
+            c->local_port = ntohs(((struct sockaddr_in *)&sa)->sin_port);
+        else if (sa.ss_family == AF_INET6)
+            c->local_port = ntohs(((struct sockaddr_in6 *)&sa)->sin6_port);
+    }
+    n = sizeof(sa);
+    if (getpeername(c->fd, (struct sockaddr *)&sa, &n) != 0)
+        return; /* reset already: no family, so neither loopback nor self */
+    http_peer_of((struct sockaddr *)&sa, &c->peer);
+    n = sizeof(peer);
+    if (c->peer.is_unix && getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) == 0)
+        c->peer.is_self = peer.uid == geteuid() || peer.uid == 0;
+}
+
+static void on_later_close(void *arg)
+{
+    struct http_conn *c = arg;
+
+    evhttp_connection_free(c->evcon); /* calls on_closed() */
+}
+
+void http_conn_close(struct http_conn *c)
+{
+    http_conn_take(c, CONN_LINGER);
+    defer_start(c->server->loop, &c->later, "http.close", on_later_close, c);
+}
+
+static void write_refusal(const struct http_conn *c, int status, const char *why)
+{
+    static const struct {
+        int status;
+        const char *code;
+    } codes[] = {{400, "bad_request"},        {408, "timeout"},           {413, "too_large"},  {414, "uri_too_long"},
+                 {417, "expectation_failed"}, {431, "headers_too_large"}, {503, "unavailable"}};
+    struct buf body CLEANUP(buf_done) = BUF_INIT, text CLEANUP(buf_done) = BUF_INIT;
+    const char *code = "bad_request";
+
+    for (size_t i = 0; i < ARRAY_LEN(codes); i++)
+        if (codes[i].status == status)
+            code = codes[i].code;
+    buf_addf(&body, "{\"error\":{\"message\":\"%s\",\"type\":\"api_error\",\"code\":\"%s\"}}", why, code);
+    buf_addf(&text, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\nConnection: close\r\n",
+             status, http_status_phrase(status), body.n);
+    if (status == 503)
+        buf_add_str(&text, STR("Retry-After: 1\r\n"));
+#define X(name, value) buf_add_str(&text, STR(name ": " value "\r\n"));
+    HTTP_COMMON_HEADERS(X)
+#undef X
+    buf_addf(&text, "\r\n%s", strcmp(c->method, "HEAD") == 0 ? "" : body.p);
+    /* Some hundred bytes into an empty socket; if they do not fit, the close says enough. */
+    if (send(c->fd, text.p, text.n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+        return;
+}
+
+static bool admit(struct http_conn *c)
+{
+    struct http_server *s = c->server;
+    bool has_slot = http_peers_add(&s->peers, &c->peer);
+    int64_t now = clock_mono_ms();
+
+    if (has_slot && s->conn_count <= s->o.limits.connections)
+        return true;
+    if (!has_slot)
+        c->peer.address_len = 0; /* not counted, so not to be taken off either */
+    if (s->full_logged_ms == 0 || now - s->full_logged_ms > FULL_LOG_MS) {
+        log_event(LOG_WARN, "http.full", "connections=%zu limit=%s", s->conn_count, has_slot ? "all" : "address");
+        s->full_logged_ms = now;
+    }
+    write_refusal(c, 503, "Too many connections.");
+    http_conn_close(c);
+    return false;
+}
+
+static void on_later_open(void *arg)
+{
+    struct http_conn *c = arg;
+    struct http_server *s = c->server;
+    struct timeval stuck = {.tv_sec = s->o.limits.stuck_ms / 1000, .tv_usec = s->o.limits.stuck_ms % 1000 * 1000};
+    const int on = 1;
+    size_t cap = s->by_fd_cap;
+
+    if (!find_connection(c)) {
+        http_conn_done(c);
+        return;
+    }
+    s->by_fd = mem_grow(s->by_fd, &s->by_fd_cap, (size_t)c->fd + 1, sizeof(struct http_conn *));
+    for (; cap < s->by_fd_cap; cap++)
+        s->by_fd[cap] = NULL;
+    s->by_fd[c->fd] = c;
+    evhttp_connection_set_closecb(c->evcon, on_closed, c);
+    identify(c);
+    if (!admit(c))
+        return;
+    if (!c->peer.is_unix && setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0)
+        log_event(LOG_DEBUG, "http.nodelay", "fd=%d", c->fd);
+    /* Writing only, and armed only while something waits to be written. Reading has deadlines of its own. */
+    bufferevent_set_timeouts(c->bev, NULL, &stuck);
+    c->watch = evbuffer_add_cb(bufferevent_get_input(c->bev), on_input, c);
+    assert(c->watch != NULL);
+    c->phase = CONN_IDLE;
+    deadline_start(&c->deadline, &s->idle);
+}
+
+struct bufferevent *http_conn_new(struct event_base *base, void *server)
+{
+    struct http_server *s = server;
+    struct http_conn *c = mem_zalloc(sizeof(*c));
+
+    *c = (struct http_conn){.server = s, .fd = -1, .phase = CONN_NEW};
+    c->bev = bufferevent_socket_new(base, -1, 0);
+    assert(c->bev != NULL);
+    bufferevent_incref(c->bev);
+    deadline_init(&c->deadline);
+    defer_init(&c->later);
+    list_add_tail(&s->conns, &c->link);
+    s->conn_count++;
+    defer_start(s->loop, &c->later, "http.open", on_later_open, c);
+    return c->bev;
+}
+
+void http_conn_done(struct http_conn *c)
+{
+    assert(c->phase == CONN_NEW);
+    bufferevent_decref(c->bev);
+    defer_stop(&c->later);
+    list_remove(&c->link);
+    c->server->conn_count--;
+    mem_free(c);
+}
+
+/* --- taking over, refusing, closing --- */
+
+void http_conn_take(struct http_conn *c, enum http_conn_phase phase)
+{
+    bufferevent_setcb(c->bev, NULL, NULL, NULL, NULL);
+    bufferevent_disable(c->bev, EV_READ | EV_WRITE);
+    deadline_stop(&c->deadline);
+    buf_done(&c->head);
+    c->phase = (uint8_t)phase;
+}
+
+static void on_linger_read(struct bufferevent *bev, void *arg UNUSED)
+{
+    struct evbuffer *input = bufferevent_get_input(bev);
+
+    evbuffer_drain(input, evbuffer_get_length(input));
+}
+
+static void on_linger_event(struct bufferevent *bev UNUSED, short what UNUSED, void *arg)
+{
+    http_conn_close(arg);
+}
+
+/* Closing with unread input resets the connection and may destroy the answer on its way (RFC 9112 section 9.6). */
+void http_conn_linger(struct http_conn *c)
+{
+    http_conn_take(c, CONN_LINGER);
+    http_conn_uncharge(c);
+    shutdown(c->fd, SHUT_WR);
+    on_linger_read(c->bev, c);
+    bufferevent_setcb(c->bev, on_linger_read, NULL, on_linger_event, c);
+    bufferevent_set_timeouts(c->bev, NULL, NULL);
+    bufferevent_enable(c->bev, EV_READ);
+    deadline_start(&c->deadline, &c->server->linger);
+}
+
+static void on_later_refuse(void *arg)
+{
+    struct http_conn *c = arg;
+
+    /* Something of evhttp's own in the buffer would be torn in two by an answer of ours. */
+    if (evbuffer_get_length(bufferevent_get_output(c->bev)) > 0) {
+        http_conn_close(c);
+        return;
+    }
+    write_refusal(c, c->status, c->refusal);
+    http_conn_linger(c);
+}
+
+/* Called from the input buffer's callback too: evhttp, whose turn would be next, must not see what was refused. */
+static void refuse(struct http_conn *c, int status, const char *why)
+{
+    http_conn_take(c, CONN_REFUSED);
+    c->status = (uint16_t)status;
+    c->refusal = why;
+    defer_start(c->server->loop, &c->later, "http.refuse", on_later_refuse, c);
+}
+
+void http_conn_on_deadline(struct deadline *d)
+{
+    struct http_conn *c = CONTAINER_OF(d, struct http_conn, deadline);
+
+    if (c->phase == CONN_HEAD)
+        refuse(c, 408, "The header block took too long.");
+    else
+        http_conn_close(c);
+}
+
+void http_conn_on_pace(struct deadline *d)
+{
+    struct http_conn *c = CONTAINER_OF(d, struct http_conn, deadline);
+    const struct http_server_limits *l = &c->server->o.limits;
+    int64_t took_ms = clock_mono_ms() - c->body_began_ms;
+
+    if (c->phase != CONN_BODY)
+        http_conn_close(c);
+    else if (took_ms <= l->body_ms + (int64_t)(c->body_seen * 1000 / l->body_bytes_per_second))
+        deadline_start(d, &c->server->pace);
+    else
+        refuse(c, 408, "The body took too long.");
+}
+
+/* --- the bytes of a request --- */
+
+void http_conn_uncharge(struct http_conn *c)
+{
+    c->server->body_charged -= c->charged;
+    c->charged = 0;
+}
+
+static bool has_budget(const struct http_conn *c, uint64_t more)
+{
+    const struct http_server *s = c->server;
+
+    return s->body_charged <= s->o.limits.body_total_bytes && more <= s->o.limits.body_total_bytes - s->body_charged;
+}
+
+static void on_body_bytes(struct http_conn *c, struct str piece)
+{
+    size_t used = piece.n;
+
+    if (c->is_chunked) {
+        enum http_chunks_next next = http_chunks_feed(&c->chunks, piece, &used);
+
+        if (next == HTTP_CHUNKS_BAD) {
+            refuse(c, 400, "The chunked encoding of the body is broken.");
+            return;
+        }
+        if (next == HTTP_CHUNKS_END)
+            c->phase = CONN_READY;
+        if (c->chunks.body_bytes > c->body_limit) {
+            refuse(c, 413, "The body is too large.");
+            return;
+        }
+    } else if (piece.n >= c->body_expected - c->body_seen) {
+        used = (size_t)(c->body_expected - c->body_seen);
+        c->phase = CONN_READY;
+    }
+    if (!has_budget(c, used)) {
+        refuse(c, 503, "Too many bodies are being received.");
+        return;
+    }
+    c->body_seen += used;
+    c->charged += used;
+    c->server->body_charged += used;
+}
+
+/* Looks at the last n bytes of the input without taking them. */
+static void on_body_tail(struct http_conn *c, size_t n)
+{
+    struct evbuffer *input = bufferevent_get_input(c->bev);
+    struct evbuffer_ptr at;
+    struct evbuffer_iovec piece;
+
+    evbuffer_ptr_set(input, &at, evbuffer_get_length(input) - n, EVBUFFER_PTR_SET);
+    while (n > 0 && c->phase == CONN_BODY && evbuffer_peek(input, (ev_ssize_t)n, &at, &piece, 1) > 0) {
+        size_t len = piece.iov_len < n ? piece.iov_len : n;
+
+        on_body_bytes(c, (struct str){piece.iov_base, len});
+        n -= len;
+        if (n > 0)
+            evbuffer_ptr_set(input, &at, len, EVBUFFER_PTR_ADD);
+    }
+}
+
+static size_t body_limit(struct http_server *s, struct str target)
+{
+    struct str path, query;
+    size_t limit = LIMIT_BODY_MESSAGE_BYTES;
+
+    http_target_split(target, &path, &query);
+    if (s->o.body_limit != NULL)
+        limit = s->o.body_limit(s->o.arg, path);
+    return limit < LIMIT_BODY_MESSAGE_BYTES ? limit : LIMIT_BODY_MESSAGE_BYTES;
+}
+
+/* False: refused. */
+static bool on_head(struct http_conn *c, struct str head)
+{
+    struct http_server *s = c->server;
+    struct http_head h;
+    const char *why;
+    int status = http_head_check(head, &h, &why);
+
+    c->method[0] = '\0';
+    if (status != 0) {
+        refuse(c, status, why);
+        return false;
+    }
+    str_copy(c->method, sizeof(c->method), h.method);
+    c->body_limit = body_limit(s, h.target);
+    c->body_expected = h.content_length;
+    c->body_seen = 0;
+    c->is_chunked = h.is_chunked;
+    c->chunks = (struct http_chunks){0};
+    c->phase = h.is_chunked || h.content_length > 0 ? CONN_BODY : CONN_READY;
+    if (h.content_length > c->body_limit)
+        refuse(c, 413, "The body is too large.");
+    else if (!has_budget(c, h.content_length))
+        refuse(c, 503, "Too many bodies are being received.");
+    return c->phase != CONN_REFUSED;
+}
+
+/* Adds up to `want` of the last n bytes of the input. */
+static void copy_tail(struct http_conn *c, size_t n, size_t want)
+{
+    struct evbuffer *input = bufferevent_get_input(c->bev);
+    struct evbuffer_ptr at;
+    ev_ssize_t got;
+
+    evbuffer_ptr_set(input, &at, evbuffer_get_length(input) - n, EVBUFFER_PTR_SET);
+    buf_reserve(&c->head, want);
+    got = evbuffer_copyout_from(input, &at, c->head.p + c->head.n, want);
+    assert(got >= 0);
+    c->head.n += (size_t)got;
+    c->head.p[c->head.n] = '\0';
+}
+
+static void on_head_bytes(struct http_conn *c, size_t n)
+{
+    size_t had = c->head.n;
+    size_t want = LIMIT_HEADER_BYTES + 1 - had;
+    size_t end;
+
+    copy_tail(c, n, n < want ? n : want);
+    end = http_head_end(buf_str(&c->head), had);
+    /* evhttp ends a line at a NUL, so it must not even see one. */
+    if (memchr(c->head.p + had, '\0', (end > 0 ? end : c->head.n) - had) != NULL) {
+        refuse(c, 400, "The header block holds a NUL.");
+    } else if (end > 0) {
+        if (on_head(c, (struct str){c->head.p, end}) && c->phase == CONN_BODY) {
+            c->body_began_ms = clock_mono_ms();
+            deadline_start(&c->deadline, &c->server->body);
+            on_body_tail(c, n - (end - had));
+        }
+        buf_done(&c->head);
+    } else if (c->head.n > LIMIT_HEADER_BYTES) {
+        refuse(c, 431, "The header block is too large.");
+    } else if (c->head.n > LIMIT_URI_BYTES + HTTP_METHOD_TEXT && memchr(c->head.p, '\n', c->head.n) == NULL) {
+        refuse(c, 414, "The request target is too long.");
+    } else if (c->phase == CONN_IDLE) {
+        c->phase = CONN_HEAD;
+        deadline_start(&c->deadline, &c->server->header);
+    }
+}
+
+static void on_bytes(struct http_conn *c, size_t n)
+{
+    if (c->phase == CONN_IDLE || c->phase == CONN_HEAD)
+        on_head_bytes(c, n);
+    else if (c->phase == CONN_BODY)
+        on_body_tail(c, n);
+}
+
+static void on_input(struct evbuffer *input UNUSED, const struct evbuffer_cb_info *info, void *arg)
+{
+    if (info->n_added > 0)
+        on_bytes(arg, info->n_added);
+}
+
+/* --- the request in the user's hands --- */
+
+void http_conn_request(struct evhttp_request *ev, void *server)
+{
+    struct http_server *s = server;
+    struct bufferevent *bev = evhttp_connection_get_bufferevent(evhttp_request_get_connection(ev));
+    evutil_socket_t fd = bufferevent_getfd(bev);
+    struct http_conn *c = fd >= 0 && (size_t)fd < s->by_fd_cap ? s->by_fd[fd] : NULL;
+    int64_t began;
+
+    /* evhttp sees the end of a request where the policy does not: one of them is wrong, and neither is to be trusted.
+     */
+    if (c == NULL || c->bev != bev || c->phase != CONN_READY) {
+        log_event(LOG_WARN, "http.framing", "fd=%d", fd);
+        evhttp_send_error(ev, HTTP_BADREQUEST, NULL);
+        return;
+    }
+    deadline_stop(&c->deadline);
+    c->phase = CONN_HANDLING;
+    c->request = http_request_new(c, ev);
+    began = watch_begin();
+    s->o.on_request(s->o.arg, c->request);
+    watch_end(began, "http.request");
+}
+
+/* What was sent ahead has been read already, so no input event will tell of it. This runs before evhttp looks at it. */
+static void on_later_ahead(void *arg)
+{
+    struct http_conn *c = arg;
+
+    on_bytes(c, evbuffer_get_length(bufferevent_get_input(c->bev)));
+}
+
+void http_conn_replied(struct evhttp_request *ev UNUSED, void *conn)
+{
+    struct http_conn *c = conn;
+
+    http_conn_uncharge(c);
+    c->phase = CONN_IDLE;
+    deadline_start(&c->deadline, &c->server->idle);
+    if (evbuffer_get_length(bufferevent_get_input(c->bev)) > 0)
+        defer_start(c->server->loop, &c->later, "http.ahead", on_later_ahead, c);
+}
