@@ -67,6 +67,23 @@ def facts_have_time(frames):
             assert frame["at"] > 1_600_000_000_000, f"`at` is not milliseconds since the epoch: {frame.data}"
 
 
+NOT_IN_STORY = ("stream_opened", "token_budget_updated", "runner_progress", "heartbeat", "notification")
+
+
+def story(frames):
+    """The types of what happened, in order: repeated deltas as one, without what only informs."""
+    told = []
+    for frame in frames:
+        word = frame.type or frame.data
+        if word in NOT_IN_STORY or word == "[KEEPALIVE]":
+            continue
+        if word == "message_appended":
+            word = f"{frame['role']} message"
+        if not (told and told[-1] == word and frame.id is None):
+            told.append(word)
+    return told
+
+
 def stream(frames):
     """What every stream keeps, with text or without."""
     first_is_opened(frames)

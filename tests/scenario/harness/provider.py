@@ -2,7 +2,8 @@
 """A provider of OpenAI chat completions whose every byte is scripted by the test.
 
 A reply is a list of steps, played in order; a step is a function of the exchange. Requests take replies in the
-order in which the test gave them. Whatever is wrong with a request is kept in `problems`, which the fixture asserts to be empty.
+order in which the test gave them. Whatever is wrong with a request is kept in `problems`, which the fixture asserts
+to be empty.
 """
 
 import json

@@ -2,7 +2,8 @@
 """The openai SDK's own types, made strict: no unknown key, no conversion, every list read to its end.
 
 The SDK's parameter types are TypedDicts whose iterables pydantic reads lazily and whose unknown keys it ignores,
-so they are rebuilt as models that forbid extras. What the SDK would not let a caller write, a provider must not get from us.
+so they are rebuilt as models that forbid extras. What the SDK would not let a caller write, a provider must not
+get from us.
 """
 
 import collections.abc
