@@ -4,6 +4,7 @@
 import os
 
 import pytest
+
 from harness.cli import Cli
 from harness.environment import kits, short_directory
 from harness.provider import Provider

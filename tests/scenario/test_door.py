@@ -183,7 +183,9 @@ def test_a_request_without_host_or_with_two_is_400(server):
 # Origin
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost:1", "file://", "chrome-extension://x"])
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://localhost:1", "file://", "chrome-extension://x"]
+)
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "OPTIONS", "PATCH"])
 def test_foreign_pages_are_403(server, origin, method):
     reply = wire.exchange(server, wire.request(server, method=method, path=NATIVE, fields=[("Origin", origin), JSON]))

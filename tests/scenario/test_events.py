@@ -344,5 +344,7 @@ def test_pages_of_facts_are_the_streams(server, between):
         seen |= {fact["seq"]: fact["type"] for fact in page["facts"]}
         after = page["facts"][-1]["seq"]
     assert {seq: seen.get(seq) for seq in streamed} == streamed
-    newest = expect(api.client.get(f"/api/v1/sessions/{session_id}/facts", params={"before": after + 1, "limit": 1}), 200)
+    newest = expect(
+        api.client.get(f"/api/v1/sessions/{session_id}/facts", params={"before": after + 1, "limit": 1}), 200
+    )
     assert [fact["seq"] for fact in newest["facts"]] == [after]

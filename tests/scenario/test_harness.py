@@ -8,6 +8,7 @@ import httpx
 import openai
 import pydantic
 import pytest
+
 from harness import checks
 from harness import provider as p
 from harness.sse import FrameParser, FramingError
@@ -49,7 +50,11 @@ def test_good_body_is_accepted():
         {"messages": [{"role": "user", "content": "x", "created_at": 1}]},
         {"messages": [{"role": "tool", "content": "x"}]},
         {"messages": [calling({"id": "c", "type": "function", "function": {"name": "n"}})]},
-        {"messages": [calling({"index": 0, "id": "c", "type": "function", "function": {"name": "n", "arguments": "{}"}})]},
+        {
+            "messages": [
+                calling({"index": 0, "id": "c", "type": "function", "function": {"name": "n", "arguments": "{}"}})
+            ]
+        },
         {"tools": [{"type": "function", "function": {"description": "no name"}}]},
         {"stream_options": {"usage": True}},
     ],

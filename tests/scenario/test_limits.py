@@ -154,7 +154,9 @@ def test_a_blank_id_is_a_new_session(server):
 # routes
 
 
-@pytest.mark.parametrize("path", ["/api/v1/nowhere", "/api/v1/sessions/x/nowhere", "/api/v1/", "/v1/nowhere", "/api/v2/x"])
+@pytest.mark.parametrize(
+    "path", ["/api/v1/nowhere", "/api/v1/sessions/x/nowhere", "/api/v1/", "/v1/nowhere", "/api/v2/x"]
+)
 def test_unknown_paths_are_404(server, path):
     assert wire.exchange(server, wire.request(server, path=path)).status == 404
 
@@ -169,7 +171,9 @@ def test_other_methods_are_405(server, method, path):
     assert reply.headers["allow"]
 
 
-@pytest.mark.parametrize("path", ["/api/v1/history/%00", "/api/v1/history/a%00b", "/api/v1/history/%zz", "/api/v1/history/%ff"])
+@pytest.mark.parametrize(
+    "path", ["/api/v1/history/%00", "/api/v1/history/a%00b", "/api/v1/history/%zz", "/api/v1/history/%ff"]
+)
 def test_malformed_escapes_are_400(server, path):
     assert wire.exchange(server, wire.request(server, path=path)).status == 400
 

@@ -205,7 +205,9 @@ def test_the_usage_of_a_run_is_the_sum_of_its_calls(api):
 
 def test_a_call_of_a_tool_that_is_not_there(server, between):
     api = server.api
-    session_id, run_id = api.whole_turn(script({"tool": {"name": "teleport", "args": {"to": "Ω"}}}, {"say": "I cannot."}))
+    session_id, run_id = api.whole_turn(
+        script({"tool": {"name": "teleport", "args": {"to": "Ω"}}}, {"say": "I cannot."})
+    )
     api = between(server)
     assert api.run(run_id)["status"] == "completed"
     messages = [m for m in api.messages(session_id) if m["role"] != "system"]
@@ -292,7 +294,7 @@ def test_a_repeat_under_the_same_key_is_the_first_reply(server, between):
 
 
 def test_any_text_comes_back_as_it_was(server, between):
-    text = "quotes \" \\ / \t\n\r \u0001\u001f\u007f \u2028 \ufeff é 漢字 👩‍👩‍👧‍👦 " + "x" * 300_000
+    text = 'quotes " \\ / \t\n\r \u0001\u001f\u007f \u2028 \ufeff é 漢字 👩‍👩‍👧‍👦 ' + "x" * 300_000
     session_id, _ = server.api.whole_turn(text)
     api = between(server)
     assert api.conversation(session_id)[0] == ("user", text)
@@ -300,7 +302,7 @@ def test_any_text_comes_back_as_it_was(server, between):
 
 def test_the_models_text_comes_back_as_it_was(provider, make_server, between):
     server = make_server(env=provider.environment)
-    text = "a\u0001\u001b[31m\u007f\n\t\"\\ \u2028 👋🏽 " + words(2000)
+    text = 'a\u0001\u001b[31m\u007f\n\t"\\ \u2028 👋🏽 ' + words(2000)
     provider.reply(*p.answer(*[text[i : i + 97] for i in range(0, len(text), 97)]))
     session_id, _ = server.api.whole_turn("say it")
     assert server.api.conversation(session_id)[-1] == ("assistant", text)

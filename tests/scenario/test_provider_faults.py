@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: MIT
+"""Every way a provider can fail, with the exact events a watcher sees."""
+
+import threading
+
+import pytest
+
+from harness import checks
+from harness import provider as p
+
+GOOD = ["execution_started", "token", "assistant message", "complete"]
+AGAIN = ["execution_started", "token", "message_discarded", "token", "assistant message", "complete"]
+FAILED = ["execution_started", "error"]
+FAILED_IN_TEXT = ["execution_started", "token", "assistant message", "error"]
+SHORT = {
+    "CULM_MODEL_RETRY_MS": "10",
+    "CULM_MODEL_RETRY_MAX_MS": "20",
+    "CULM_MODEL_HEADERS_MS": "300",
+    "CULM_MODEL_CONTENT_MS": "600",
+    "CULM_MODEL_IDLE_MS": "300",
+}
+
+
+class Turn:
+    """One turn against the scripted provider, watched from before it started."""
+
+    def __init__(self, server, provider):
+        self.api = server.api
+        self.provider = provider
+        self.session_id = self.api.chat("question")["session_id"]
+        self.watcher = self.api.watch(self.session_id)
+        self.watcher.wait_type("stream_opened")
+        self.run_id = self.api.execute(self.session_id)["run_id"]
+
+    def end(self):
+        self.watcher.wait_done()
+        frames = self.watcher.frames
+        checks.stream(frames)
+        messages = self.api.messages(self.session_id)
+        checks.text_equals_stored([frames], messages)
+        # Who comes later is told the same end.
+        late = self.api.replay(self.session_id)
+        checks.stream(late)
+        checks.text_equals_stored([late], messages)
+        assert late[-2].data == frames[-2].data
+        return self
+
+    @property
+    def story(self):
+        return [word for word in checks.story(self.watcher.frames) if word not in ("user message", "[DONE]")]
+
+    @property
+    def run(self):
+        return self.api.run(self.run_id)
+
+    @property
+    def answer(self):
+        return self.api.conversation(self.session_id)[-1][1]
+
+    @property
+    def error(self):
+        return self.watcher.wait_type("error")["message"]
+
+
+@pytest.fixture
+def server(make_server, provider):
+    return make_server(env=provider.environment | SHORT)
+
+
+def turn(server, provider):
+    return Turn(server, provider).end()
+
+
+# failures that another try may heal
+
+BEFORE_TEXT = {
+    "reset before the reply": [p.reset()],
+    "reset after the headers": [p.headers(), p.reset()],
+    "reset in a chunk": [p.reset_in_chunk(b'data: {"choi')],
+    "no headers": [p.silence()],
+    "headers and silence": [p.headers(), p.silence()],
+    "comments and silence": [p.comment(), p.silence()],
+    "an empty stream": [p.headers()],
+    "only [DONE]": [p.done()],
+    "an empty answer": [p.finish(), p.usage(1, 0), p.done()],
+    "429": p.failure(429, type="rate_limit_error"),
+    "429 with a pause": p.failure(429, type="rate_limit_error", Retry_After="1"),
+    "500": p.failure(500),
+    "502 in HTML": [lambda x: x.start(502, "Bad", content_type="text/html"), p.raw(b"<html>Bad Gateway</html>")],
+    "503": p.failure(503),
+    "503 with a pause": p.failure(503, Retry_After="1"),
+    "529": p.failure(529, type="overloaded_error"),
+    "408": p.failure(408),
+    "an error object in the stream": [p.data({"error": {"message": "overloaded", "type": "server_error"}})],
+}
+
+
+@pytest.mark.parametrize("fault", BEFORE_TEXT)
+def test_a_fault_before_any_text_is_tried_again_in_silence(server, provider, fault):
+    provider.reply(*BEFORE_TEXT[fault]).reply(*p.answer("good"))
+    done = turn(server, provider)
+    assert done.story == GOOD
+    assert done.answer == "good"
+    assert done.run["status"] == "completed"
+    assert len(provider.requests) == 2
+
+
+IN_TEXT = {
+    "reset between chunks": [p.reset()],
+    "reset in a chunk": [p.reset_in_chunk(b'data: {"choi')],
+    "silence": [p.silence()],
+    "a clean end without finish marker": [],
+    "[DONE] without finish marker": [p.done()],
+    "an error object": [p.data({"error": {"message": "overloaded", "type": "server_error", "code": None}})],
+    "a line that is not JSON": [p.data(b"{not json"), *p.answer("more")],
+    "JSON that is no chunk": [p.data(b'["chunk"]'), *p.answer("more")],
+    "half a line at the end": [p.raw(b'data: {"choices":[{"index":0,"del')],
+}
+
+
+@pytest.mark.parametrize("fault", IN_TEXT)
+def test_a_fault_in_mid_text_discards_it_and_tries_again(server, provider, fault):
+    provider.reply(p.text("half an ans"), *IN_TEXT[fault]).reply(*p.answer("good"))
+    done = turn(server, provider)
+    assert done.story == AGAIN
+    discarded = done.watcher.wait_type("message_discarded")
+    assert discarded["reason"] == "retry"
+    assert discarded["message_id"] == done.watcher.events("token")[0]["message_id"]
+    assert done.answer == "good"
+
+
+def test_an_endless_line_is_cut(server, provider):
+    provider.reply(p.text("half"), p.long_line(100_000_000))
+    provider.reply(*p.answer("good"))
+    done = turn(server, provider)
+    assert done.story[0] == "execution_started"
+    assert done.story[-1] in ("complete", "error")
+    assert done.run["status"] in ("completed", "error")
+
+
+# failures that no other try heals
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        (p.failure(400, "bad field", "invalid_request_error"), "bad_request"),
+        (p.failure(401, "Incorrect API key", "invalid_request_error", "invalid_api_key"), "authentication"),
+        (p.failure(403, "no access", "invalid_request_error"), "authentication"),
+        (p.failure(404, "no such model", "invalid_request_error", "model_not_found"), "model_not_found"),
+        (p.failure(400, "too long", "invalid_request_error", "context_length_exceeded"), "context_overflow"),
+        (p.failure(429, "no money", "insufficient_quota", "insufficient_quota"), None),
+    ],
+)
+def test_a_final_failure_ends_the_run(server, provider, reply, kind):
+    provider.reply(*reply)
+    done = turn(server, provider)
+    assert done.story == FAILED
+    assert done.run["status"] == "error"
+    assert kind is None or done.run["failure"] == kind
+    assert done.error
+    assert len(provider.requests) == 1
+
+
+def test_a_key_is_never_shown(server, provider):
+    provider.reply(*p.failure(401, "Incorrect API key provided: sk-scenario-canary", "invalid_request_error"))
+    done = turn(server, provider)
+    assert "sk-scenario-canary" not in done.error
+    assert "sk-scenario-canary" not in server.log_text()
+    assert "sk-scenario-canary" not in done.api.client.get(f"/api/v1/sessions/{done.session_id}").text
+
+
+def test_a_provider_that_never_recovers_ends_the_run(server, provider):
+    for _ in range(6):
+        provider.reply(*p.failure(500))
+    done = turn(server, provider)
+    assert done.story == FAILED
+    assert done.run["failure"] == "provider_error"
+    assert len(provider.requests) == 6
+
+
+def test_text_of_the_last_try_is_kept(server, provider):
+    for _ in range(6):
+        provider.reply(p.text("half an ans"), p.reset())
+    done = turn(server, provider)
+    assert done.story[-2:] == ["assistant message", "error"]
+    assert done.story.count("message_discarded") == 5
+    assert done.answer == "half an ans"
+    assert done.run["status"] == "error"
+
+
+def test_nobody_listens_at_the_address(make_server):
+    env = {"OPENAI_API_KEY": "x", "OPENAI_BASE_URL": "http://127.0.0.1:1/v1", "CULM_MODEL": "openai/m"} | SHORT
+    api = make_server(env=env).api
+    session_id, run_id = api.whole_turn("question")
+    run = api.run(run_id)
+    assert (run["status"], run["failure"]) == ("error", "network")
+    assert "127.0.0.1:1" in next(f["message"] for f in api.replay(session_id) if f.type == "error")
+
+
+# what is odd and good all the same
+
+
+def utf8_split(text):
+    """The JSON of a chunk, cut in the middle of every character."""
+    line = b'data: {"choices":[{"index":0,"delta":{"content":"' + text.encode() + b'"}}]}\n\n'
+    return p.raw(*(line[i : i + 1] for i in range(len(line))))
+
+
+ODD = {
+    "characters in halves": ([utf8_split("grüße 漢字 👋🏽")], "grüße 漢字 👋🏽"),
+    "broken UTF-8 for good": ([p.raw(b'data: {"choices":[{"index":0,"delta":{"content":"a\xff\xc3b"}}]}\n\n')], None),
+    "half a character at the end": ([p.raw(b'data: {"choices":[{"index":0,"delta":{"content":"a\xc3"}}]}\n\n')], None),
+    "comments everywhere": ([p.comment(), p.text("a"), p.comment(), p.text("b"), p.comment()], "ab"),
+    "CRLF": ([p.raw(b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\r\n\r\n')], "a"),
+    "no space after the colon": ([p.raw(b'data:{"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n')], "a"),
+    "event and id lines": ([p.raw(b'event: x\nid: 1\ndata: {"choices":[{"delta":{"content":"a"}}]}\n\n')], "a"),
+    "unknown keys": ([p.data(p.chunk_object({"content": "a", "new": {"b": [1]}}, service_tier="x"))], "a"),
+    "nulls": ([p.data(p.chunk_object({"content": "a", "tool_calls": None, "refusal": None, "role": None}))], "a"),
+    "an empty delta": ([p.data(p.chunk_object({})), p.text("a"), p.text("")], "a"),
+    "a chunk without choices": ([p.data({"id": "x", "object": "chat.completion.chunk"}), p.text("a")], "a"),
+    "escaped surrogates": ([p.data(rb'{"choices":[{"index":0,"delta":{"content":"\ud83d\udc4b"}}]}')], "👋"),
+    "one byte at a time": ([utf8_split("slow")], "slow"),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_an_odd_stream_is_read(server, provider, kind):
+    steps, text = ODD[kind]
+    provider.reply(*steps, p.finish(), p.usage(1, 1), p.done())
+    done = turn(server, provider)
+    assert done.story == GOOD
+    if text is None:
+        assert "\ufffd" in done.answer
+        assert done.answer.startswith("a")
+    else:
+        assert done.answer == text
+    assert len(provider.requests) == 1
+
+
+def test_usage_may_come_with_the_last_choice(server, provider):
+    sums = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+    provider.reply(p.text("a"), p.data(p.chunk_object({}, "stop", usage=sums)), p.done())
+    done = turn(server, provider)
+    assert done.watcher.wait_type("complete")["usage"]["prompt_tokens"] == 7
+
+
+def test_no_usage_is_no_failure(server, provider):
+    provider.reply(p.text("a"), p.finish(), p.done())
+    assert turn(server, provider).story == GOOD
+
+
+def test_the_end_may_come_without_done(server, provider):
+    provider.reply(p.text("a"), p.finish(), p.usage(1, 1))
+    assert turn(server, provider).story == GOOD
+
+
+def test_an_answer_cut_by_length_is_said(server, provider):
+    provider.reply(p.text("as far as it goes"), p.finish("length"), p.usage(1, 1), p.done())
+    done = turn(server, provider)
+    assert done.answer == "as far as it goes"
+    assert done.story == GOOD
+
+
+def test_a_content_filter_ends_the_run(server, provider):
+    provider.reply(p.text("I "), p.finish("content_filter"), p.usage(1, 1), p.done())
+    done = turn(server, provider)
+    assert done.run["status"] == "error"
+    assert done.run["failure"] == "content_filter"
+
+
+# stop and connections
+
+
+def test_stop_reaches_the_provider(server, provider):
+    gone = threading.Event()
+
+    def until_gone(x):
+        try:
+            x.until(threading.Event())
+        finally:
+            gone.set()
+
+    provider.reply(p.text("x"), until_gone)
+    running = Turn(server, provider)
+    running.watcher.wait_text(1)
+    running.api.stop(running.session_id)
+    running.end()
+    assert running.story == ["execution_started", "token", "assistant message", "cancelled"]
+    assert gone.wait(30)
+
+
+def test_stop_ends_a_pause_between_tries(server, provider):
+    provider.reply(*p.failure(429, type="rate_limit_error", Retry_After="500"))
+    running = Turn(server, provider)
+    provider.wait_requests(1)
+    running.api.stop(running.session_id)
+    running.end()
+    assert running.story == ["execution_started", "cancelled"]
+    assert len(provider.requests) == 1
+
+
+def test_connections_are_used_again(server, provider):
+    for _ in range(3):
+        provider.reply(*p.answer("x"))
+        turn(server, provider)
+    assert {r.connection for r in provider.requests} == {provider.requests[0].connection}
+
+
+def test_the_base_url_may_come_without_its_version(make_server, provider):
+    env = provider.environment | {"OPENAI_BASE_URL": provider.url.removesuffix("/v1")}
+    provider.reply(*p.answer("x"))
+    assert turn(make_server(env=env), provider).story == GOOD
