@@ -13,7 +13,6 @@ BANNED = {
     "atof": "a parser that sees errors", "system": "net/process", "popen": "net/process",
     "alloca": "an arena", "localtime": "localtime_r", "gmtime": "gmtime_r", "asctime": "strftime", "ctime": "strftime",
     "rand": "id_random", "srand": "id_random", "random": "id_random", "tmpnam": "mkstemp", "mktemp": "mkstemp",
-    "strerror": "strerror_r through err_sys", "usleep": "a timer", "sleep": "a timer",
 }  # fmt: skip
 ALLOCATION = dict.fromkeys(("malloc", "calloc", "realloc", "reallocarray", "free", "strdup", "strndup"), "base/mem.h")
 ALLOCATION_HOME = "src/base/mem.c"

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Build directories: one per purpose, configured once, brought up to date by ninja.
+# Build directories: one per purpose, made anew when its options change, else brought up to date by ninja.
 #   build         release, what `./dev build` hands out       build-asan    tests, ASan and UBSan
 #   build-tsan    tests of what crosses threads, TSan         build-gcc, build-clang   warnings as errors
 #   build-fuzz    libFuzzer
@@ -13,9 +13,15 @@ configure() {
     shift
     local stamp="$dir/.options" options="${CC:-cc} $*"
     [ -f "$dir/build.ninja" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$options" ] && return 0
-    local again=()
-    if [ -f "$dir/meson-private/coredata.dat" ]; then again=(--wipe); fi
-    meson setup "${again[@]}" "$dir" "$@" && printf '%s\n' "$options" >"$stamp"
+    rm -rf "$dir" # meson keeps old options through --wipe
+    quietly "configuring $dir" meson setup "$dir" "$@" && printf '%s\n' "$options" >"$stamp"
+}
+
+# Goes on after the first error, so that one run tells all of them; says only what compilers say.
+ninja_quiet() { # DIR TARGET…
+    local dir=$1
+    shift
+    ninja -C "$dir" -k 0 --quiet "$@"
 }
 
 with_clang() {
@@ -26,7 +32,7 @@ with_clang() {
 
 compile_release() {
     configure build --buildtype=release -Db_lto=true &&
-        ninja -C build src/app/culm &&
+        ninja_quiet build src/app/culm &&
         ln -sfn src/app/culm build/culm
 }
 
@@ -36,15 +42,15 @@ build_release() {
 }
 
 compile_asan() {
-    configure build-asan --buildtype=debug -Db_sanitize=address,undefined && ninja -C build-asan
+    configure build-asan --buildtype=debug -Db_sanitize=address,undefined && ninja_quiet build-asan
 }
 
-compile_tsan() {
-    configure build-tsan --buildtype=debugoptimized -Db_sanitize=thread && ninja -C build-tsan
+configure_tsan() {
+    configure build-tsan --buildtype=debugoptimized -Db_sanitize=thread
 }
 
 compile_fuzz() {
     with_clang configure build-fuzz --buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false \
         -Dc_args=-fsanitize=fuzzer-no-link &&
-        ninja -C build-fuzz fuzzers
+        ninja_quiet build-fuzz fuzzers
 }

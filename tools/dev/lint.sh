@@ -17,9 +17,17 @@ c_files() { find src tests bench -name '*.[ch]' -print0; }
 
 check_format() { c_files | xargs -0 clang-format-19 --dry-run -Werror; }
 
-compile_gcc_strict() { configure build-gcc --buildtype=debugoptimized --werror && ninja -C build-gcc; }
+command_format() {
+    packages_need lint
+    c_files | xargs -0 clang-format-19 -i
+    if kits_are_there; then "$(kits_dir)/venv/bin/ruff" format --quiet --config tools/ruff.toml --no-cache tools tests; fi
+}
 
-compile_clang_strict() { with_clang configure build-clang --buildtype=debugoptimized --werror && ninja -C build-clang; }
+compile_gcc_strict() { configure build-gcc --buildtype=debugoptimized --werror && ninja_quiet build-gcc; }
+
+compile_clang_strict() {
+    with_clang configure build-clang --buildtype=debugoptimized --werror && ninja_quiet build-clang
+}
 
 check_shell() { shellcheck -x dev .ci/run; }
 
