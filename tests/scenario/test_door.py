@@ -193,6 +193,19 @@ def test_foreign_pages_are_403(server, origin, method):
     assert not [name for name in reply.headers if name.lower().startswith("access-control-")]
 
 
+@pytest.mark.parametrize(
+    ("site", "code"), [("cross-site", 403), ("same-site", 403), ("same-origin", 200), ("none", 200)]
+)
+def test_a_plain_load_by_a_foreign_page_is_403(server, site, code):
+    """Browsers leave Origin away there, and say whose page asked."""
+    assert status(server, path=NATIVE, fields=[("Sec-Fetch-Site", site)]) == code
+
+
+def test_our_own_page_may_call(server):
+    own = [("Origin", f"http://127.0.0.1:{server.port}"), JSON]
+    assert status(server, method="POST", path="/api/v1/chat", fields=own, body=b'{"message":"x"}') == 201
+
+
 def test_foreign_pages_cannot_even_watch(server):
     session_id, _ = server.api.whole_turn(say("x"))
     assert status(server, path=f"/api/v1/events/{session_id}", fields=[("Origin", "https://evil.example")]) == 403

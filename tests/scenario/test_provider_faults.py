@@ -157,7 +157,7 @@ def test_a_final_failure_ends_the_run(server, provider, reply, kind):
     done = turn(server, provider)
     assert done.story == FAILED
     assert done.run["status"] == "error"
-    assert kind is None or done.run["failure"] == kind
+    assert kind is None or done.run["kind"] == kind
     assert done.error
     assert len(provider.requests) == 1
 
@@ -175,7 +175,7 @@ def test_a_provider_that_never_recovers_ends_the_run(server, provider):
         provider.reply(*p.failure(500))
     done = turn(server, provider)
     assert done.story == FAILED
-    assert done.run["failure"] == "provider_error"
+    assert done.run["kind"] == "provider_error"
     assert len(provider.requests) == 6
 
 
@@ -194,7 +194,7 @@ def test_nobody_listens_at_the_address(make_server):
     api = make_server(env=env).api
     session_id, run_id = api.whole_turn("question")
     run = api.run(run_id)
-    assert (run["status"], run["failure"]) == ("error", "network")
+    assert (run["status"], run["kind"]) == ("error", "network")
     assert "127.0.0.1:1" in next(f["message"] for f in api.replay(session_id) if f.type == "error")
 
 
@@ -266,7 +266,7 @@ def test_a_content_filter_ends_the_run(server, provider):
     provider.reply(p.text("I "), p.finish("content_filter"), p.usage(1, 1), p.done())
     done = turn(server, provider)
     assert done.run["status"] == "error"
-    assert done.run["failure"] == "content_filter"
+    assert done.run["kind"] == "content_filter"
 
 
 # stop and connections

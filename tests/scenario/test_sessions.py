@@ -183,8 +183,9 @@ def test_a_patch_is_shown_to_watchers(server):
     session_id, _ = server.api.whole_turn(say("x"))
     watcher = server.api.watch(session_id, follow=1)
     watcher.wait_type("complete")
-    expect(server.api.client.patch(f"{SESSIONS}/{session_id}", json={"title": "Seen", "pinned": True}), 200)
+    expect(server.api.client.patch(f"{SESSIONS}/{session_id}", json={"title": "Seen"}), 200)
     assert watcher.wait_type("session_title_updated")["title"] == "Seen"
+    expect(server.api.client.patch(f"{SESSIONS}/{session_id}", json={"pinned": True}), 200)
     assert watcher.wait_type("session_pinned_updated")["pinned"] is True
     watcher.close()
 
