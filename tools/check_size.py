@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """A file is one idea and a function fits a screen.
 
-Tests are held to the length of files alone. A function may be longer where a comment `/* size: why */` stands right before it; a file where such a
-comment stands in its first ten lines.
+Tests are held to the length of files alone. A function may be longer where a comment `/* size: why */` stands right
+before it; a file where such a comment stands in its first ten lines.
 """
 
 import re
