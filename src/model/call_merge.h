@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Tool calls arrive in fragments. With an index they are merged by it; without one by id, else
+ * they extend the last call. Names given again are not added again, calls that never got a name
+ * are dropped, missing or repeated ids get one of ours, no arguments at all become "{}".
+ */
+#include "base/arena.h"
+#include "base/buf.h"
+#include "session/types.h"
+
+struct call_fragment {
+    bool has_index;
+    int64_t index;
+    struct str id, name, args; /* each may be empty */
+};
+
+struct call_part;
+struct call_merge {
+    struct call_part *parts;
+    size_t n, cap;
+};
+
+void call_merge_done(struct call_merge *m); /* a zeroed one is empty */
+/* False: this would be one more call than LIMIT_CALLS_PER_ROUND. */
+NODISCARD bool call_merge_add(struct call_merge *m, const struct call_fragment *f);
+/* Every call has a name and arguments that are JSON: it may be taken though nobody said that it was whole. */
+bool call_merge_is_whole(const struct call_merge *m);
+/* Drops the last call where its arguments are no JSON: an answer that was cut ends in one that was not finished. */
+void call_merge_drop_cut(struct call_merge *m);
+/* The calls in order, in the arena; *repaired is set where broken UTF-8 was replaced. */
+struct record_list call_merge_take(const struct call_merge *m, struct arena *a, bool *repaired);
