@@ -240,7 +240,7 @@ def test_a_free_port_can_be_asked_for(make_server):
 
 def test_an_unknown_key_names_the_nearest(cli, directory):
     path = directory / "culm.json"
-    path.write_text(json.dumps({"serve": {"prot": 1}}))
+    path.write_text(json.dumps({"server": {"prot": 1}}))
     done = cli.run("serve", "--config", path)
     assert done.returncode in (1, 2)
     assert "prot" in done.stderr

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Every way a provider can fail, with the exact events a watcher sees."""
 
+import json
 import threading
 
 import pytest
@@ -12,13 +13,7 @@ GOOD = ["execution_started", "token", "assistant message", "complete"]
 AGAIN = ["execution_started", "token", "message_discarded", "token", "assistant message", "complete"]
 FAILED = ["execution_started", "error"]
 FAILED_IN_TEXT = ["execution_started", "token", "assistant message", "error"]
-SHORT = {
-    "CULM_MODEL_RETRY_MS": "10",
-    "CULM_MODEL_RETRY_MAX_MS": "20",
-    "CULM_MODEL_HEADERS_MS": "300",
-    "CULM_MODEL_CONTENT_MS": "600",
-    "CULM_MODEL_IDLE_MS": "300",
-}
+SHORT_TIMERS = {"limits": {"model_headers_ms": 400, "model_content_ms": 800, "model_idle_ms": 400}}
 
 
 class Turn:
@@ -63,8 +58,15 @@ class Turn:
 
 
 @pytest.fixture
-def server(make_server, provider):
-    return make_server(env=provider.environment | SHORT)
+def options(directory):
+    path = directory / "culm.json"
+    path.write_text(json.dumps(SHORT_TIMERS))
+    return {"args": ["--config", str(path)]}
+
+
+@pytest.fixture
+def server(make_server, provider, options):
+    return make_server(env=provider.environment, **options)
 
 
 def turn(server, provider):
@@ -170,6 +172,7 @@ def test_a_key_is_never_shown(server, provider):
     assert "sk-scenario-canary" not in done.api.client.get(f"/api/v1/sessions/{done.session_id}").text
 
 
+@pytest.mark.slow
 def test_a_provider_that_never_recovers_ends_the_run(server, provider):
     for _ in range(6):
         provider.reply(*p.failure(500))
@@ -179,6 +182,7 @@ def test_a_provider_that_never_recovers_ends_the_run(server, provider):
     assert len(provider.requests) == 6
 
 
+@pytest.mark.slow
 def test_text_of_the_last_try_is_kept(server, provider):
     for _ in range(6):
         provider.reply(p.text("half an ans"), p.reset())
@@ -189,8 +193,9 @@ def test_text_of_the_last_try_is_kept(server, provider):
     assert done.run["status"] == "error"
 
 
+@pytest.mark.slow
 def test_nobody_listens_at_the_address(make_server):
-    env = {"OPENAI_API_KEY": "x", "OPENAI_BASE_URL": "http://127.0.0.1:1/v1", "CULM_MODEL": "openai/m"} | SHORT
+    env = {"OPENAI_API_KEY": "x", "OPENAI_BASE_URL": "http://127.0.0.1:1/v1", "CULM_MODEL": "openai/m"}
     api = make_server(env=env).api
     session_id, run_id = api.whole_turn("question")
     run = api.run(run_id)
