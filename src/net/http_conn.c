@@ -14,10 +14,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { FULL_LOG_MS = 10 * 1000 };
+enum { FULL_LOG_MS = 10 * 1000, AHEAD_BYTES = 64 * 1024 };
 
 static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *info, void *arg);
-static void on_bytes(struct http_conn *c, size_t n);
 
 /* --- opening --- */
 
@@ -436,10 +435,18 @@ static void on_bytes(struct http_conn *c, size_t n)
         on_body_tail(c, n);
 }
 
-static void on_input(struct evbuffer *input UNUSED, const struct evbuffer_cb_info *info, void *arg)
+static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *info, void *arg)
 {
-    if (info->n_added > 0)
-        on_bytes(arg, info->n_added);
+    struct http_conn *c = arg;
+
+    if (info->n_added == 0)
+        return;
+    if (c->phase == CONN_REPLYING && evbuffer_get_length(input) > AHEAD_BYTES)
+        bufferevent_disable(c->bev, EV_READ); /* until the answer has left: evhttp then enables it again */
+    else if (c->phase == CONN_REFUSED)
+        http_conn_take(c, CONN_REFUSED); /* evhttp has set its callbacks once more after a reply */
+    else
+        on_bytes(c, info->n_added);
 }
 
 /* --- the request in the user's hands --- */
@@ -467,21 +474,23 @@ void http_conn_request(struct evhttp_request *ev, void *server)
     watch_end(began, "http.request");
 }
 
-/* What was sent ahead has been read already, so no input event will tell of it. This runs before evhttp looks at it. */
-static void on_later_ahead(void *arg)
+static void on_later_linger(void *arg)
 {
-    struct http_conn *c = arg;
-
-    on_bytes(c, evbuffer_get_length(bufferevent_get_input(c->bev)));
+    http_conn_linger(arg);
 }
 
 void http_conn_replied(struct evhttp_request *ev UNUSED, void *conn)
 {
     struct http_conn *c = conn;
+    size_t ahead = evbuffer_get_length(bufferevent_get_input(c->bev));
 
     http_conn_uncharge(c);
     c->phase = CONN_IDLE;
     deadline_start(&c->deadline, &c->server->idle);
-    if (evbuffer_get_length(bufferevent_get_input(c->bev)) > 0)
-        defer_start(c->server->loop, &c->later, "http.ahead", on_later_ahead, c);
+    if (strcmp(c->method, "CONNECT") == 0) { /* evhttp would wait for a tunnel */
+        http_conn_take(c, CONN_REFUSED);
+        defer_start(c->server->loop, &c->later, "http.close", on_later_linger, c);
+    } else if (ahead > 0) {
+        on_bytes(c, ahead); /* has been read already, so no input event will tell of it */
+    }
 }

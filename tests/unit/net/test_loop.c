@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/mem.h"
+#include "net/loop.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct trail {
+    struct loop *loop;
+    char text[32];
+    struct timer *timer;
+};
+
+static struct trail *trail_new(void)
+{
+    struct trail *t = mem_zalloc(sizeof(*t));
+
+    assert_int_equal(loop_new(&t->loop, NULL), 0);
+    return t;
+}
+
+static void trail_free(struct trail *t)
+{
+    loop_free(t->loop);
+    mem_free(t);
+}
+
+static void mark(struct trail *t, const char *what)
+{
+    assert_true(strlen(t->text) + strlen(what) < sizeof(t->text));
+    strcat(t->text, what);
+}
+
+static void stop(void *arg)
+{
+    struct trail *t = arg;
+
+    mark(t, "s");
+    loop_stop(t->loop);
+}
+
+static void third(void *arg)
+{
+    mark(arg, "c");
+}
+
+static void second(void *arg)
+{
+    struct trail *t = arg;
+
+    mark(t, "b");
+    loop_defer(t->loop, third, t);
+}
+
+static void first(void *arg)
+{
+    struct trail *t = arg;
+
+    loop_defer(t->loop, second, t);
+    loop_defer(t->loop, second, t);
+    timer_start(t->timer, 0);
+    mark(t, "a");
+}
+
+static void deferred_calls_run_in_the_same_turn_and_in_order(void **state UNUSED)
+{
+    struct trail *t = trail_new();
+
+    t->timer = timer_new(t->loop, "stop", stop, t);
+    loop_post(t->loop, first, t);
+    loop_run(t->loop);
+    assert_string_equal(t->text, "abbccs");
+    timer_free(t->timer);
+    trail_free(t);
+}
+
+static void free_itself(void *arg)
+{
+    struct trail *t = arg;
+
+    timer_free(t->timer);
+    t->timer = NULL;
+    loop_defer(t->loop, stop, t);
+}
+
+static void a_timer_may_free_itself(void **state UNUSED)
+{
+    struct trail *t = trail_new();
+
+    t->timer = timer_new(t->loop, "free", free_itself, t);
+    timer_start(t->timer, 1000 * 1000);
+    timer_start(t->timer, 1); /* moved */
+    loop_run(t->loop);
+    assert_null(t->timer);
+    trail_free(t);
+}
+
+static void a_stopped_timer_does_not_come(void **state UNUSED)
+{
+    struct trail *t = trail_new();
+    struct timer *other = timer_new(t->loop, "third", third, t);
+
+    t->timer = timer_new(t->loop, "stop", stop, t);
+    timer_start(other, 0);
+    timer_start(t->timer, 0);
+    timer_stop(other);
+    loop_run(t->loop);
+    assert_string_equal(t->text, "s");
+    timer_free(other);
+    timer_free(t->timer);
+    trail_free(t);
+}
+
+static void a_stop_before_the_run_counts(void **state UNUSED)
+{
+    struct trail *t = trail_new();
+
+    loop_stop(t->loop);
+    loop_run(t->loop);
+    loop_post(t->loop, third, t); /* dropped by the end of the loop, not leaked */
+    loop_defer(t->loop, third, t);
+    trail_free(t);
+}
+
+static void a_signal_reaches_its_callback(void **state UNUSED)
+{
+    struct trail *t = trail_new();
+
+    assert_int_equal(loop_on_signal(t->loop, SIGUSR1, stop, t, NULL), 0);
+    kill(getpid(), SIGUSR1);
+    loop_run(t->loop);
+    assert_string_equal(t->text, "s");
+    trail_free(t);
+}
+
+/* --- posts from many threads --- */
+
+enum { THREADS = 4, POSTS = 5000 };
+
+struct counter {
+    struct loop *loop;
+    int next[THREADS];
+    int total;
+    bool is_in_order;
+};
+
+struct item {
+    struct counter *counter;
+    int thread, number;
+};
+
+static void count(void *arg)
+{
+    struct item *item = arg;
+    struct counter *c = item->counter;
+
+    if (c->next[item->thread]++ != item->number)
+        c->is_in_order = false;
+    if (++c->total == THREADS * POSTS)
+        loop_stop(c->loop);
+    mem_free(item);
+}
+
+struct poster {
+    struct counter *counter;
+    int thread;
+};
+
+static void *post_many(void *arg)
+{
+    const struct poster *p = arg;
+
+    for (int i = 0; i < POSTS; i++) {
+        struct item *item = mem_alloc(sizeof(*item));
+
+        *item = (struct item){.counter = p->counter, .thread = p->thread, .number = i};
+        loop_post(p->counter->loop, count, item);
+    }
+    return NULL;
+}
+
+static void posts_of_many_threads_all_arrive_in_order(void **state UNUSED)
+{
+    struct counter c = {.is_in_order = true};
+    struct poster posters[THREADS];
+    pthread_t threads[THREADS];
+
+    assert_int_equal(loop_new(&c.loop, NULL), 0);
+    for (int i = 0; i < THREADS; i++) {
+        posters[i] = (struct poster){.counter = &c, .thread = i};
+        assert_int_equal(pthread_create(&threads[i], NULL, post_many, &posters[i]), 0);
+    }
+    loop_run(c.loop);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(c.total, THREADS * POSTS);
+    assert_true(c.is_in_order);
+    loop_free(c.loop);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(deferred_calls_run_in_the_same_turn_and_in_order),
+        cmocka_unit_test(a_timer_may_free_itself),
+        cmocka_unit_test(a_stopped_timer_does_not_come),
+        cmocka_unit_test(a_stop_before_the_run_counts),
+        cmocka_unit_test(a_signal_reaches_its_callback),
+        cmocka_unit_test(posts_of_many_threads_all_arrive_in_order),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
