@@ -78,6 +78,8 @@ void engine_submit(struct engine *e, struct str session_id, const struct input *
         live_open(e, l);
         return;
     }
+    if (in->set_by != 0 && in->set_by != l->token)
+        return; /* a timer of before a reset, or of a session of this name that was deleted */
     if (l->state == LIVE_WAITING && !l->suspect) {
         live_refuse(e, in, &l->refused);
         return;

@@ -296,7 +296,8 @@ static void start_tool(struct engine *e, struct live *l, const struct effect *f)
 
 static void set_timer(struct engine *e, struct live *l, const struct effect *f)
 {
-    struct input in = {.kind = f->timer, .run = f->run, .round = f->round, .gen = f->gen, .call = f->call};
+    struct input in = {
+        .kind = f->timer, .run = f->run, .round = f->round, .gen = f->gen, .call = f->call, .set_by = l->token};
 
     e->ports.timer(e->ports.arg, l->id, f->at, &in);
 }

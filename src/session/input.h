@@ -54,6 +54,7 @@ struct input {
     struct str key; /* Idempotency-Key, or empty */
 
     uint32_t run, round, gen, call; /* key of late inputs; cancel: run 0 means whichever */
+    uint64_t set_by;                /* timers: the live object that set it; one that is gone has no timers */
     struct str run_id;              /* cancel: only this run (Bamboo-Run-Id) */
     struct str by;                  /* cancel: who asked */
 

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* Invariants of one fact against what was stored before it. Ids are used in failure messages. */
+#include "sim.h"
+
+#include "base/str.h"
+
+static void check_calls(struct sim *w, const struct session *s, const struct fact *f)
+{
+    int i = session_find_call(s, f->call);
+    bool reads;
+
+    if (i < 0)
+        sim_fail(w, "I-PAIR", "seq %" PRIu64 " is about call %u, which nobody proposed", f->seq, f->call);
+    if (f->kind == FACT_CALL_ENDED) {
+        if (s->calls[i].state == CALL_OVER || f->place != s->calls_place + (uint32_t)i)
+            sim_fail(w, "I-PAIR", "call %u: second result, or in the wrong place", f->call);
+        return;
+    }
+    reads = s->calls[i].effect == EFFECT_READ || s->calls[i].effect == EFFECT_UNKNOWN_TOOL;
+    for (int k = 0; k < s->n_calls; k++)
+        if (s->calls[k].state == CALL_RUNNING && (!reads || s->calls[k].effect != EFFECT_READ))
+            sim_fail(w, "I-ORDER", "call %u started beside one that must run alone", f->call);
+}
+
+static void check_round(struct sim *w, const struct session *s, const struct fact *f)
+{
+    uint32_t most = s->run.limits.max_rounds == 0 ? LIMIT_ROUNDS : s->run.limits.max_rounds;
+
+    if (session_open_calls(s, CALL_PROPOSED) + session_open_calls(s, CALL_RUNNING) > 0)
+        sim_fail(w, "I-PAIR", "round %u begins with calls that have no result", f->round);
+    if (f->round > most + 1 || (f->round > most && !f->closing))
+        sim_fail(w, "I-BUDGET", "round %u of %u", f->round, most);
+    if (s->run.limits.max_tokens > 0 && s->run.used_tokens >= s->run.limits.max_tokens && !f->closing)
+        sim_fail(w, "I-BUDGET", "round %u begins with %" PRId64 " of %" PRId64 " tokens used", f->round,
+                 s->run.used_tokens, s->run.limits.max_tokens);
+}
+
+void check_fact(struct sim *w, const struct session *s, const struct fact *f)
+{
+    bool begins = f->kind == FACT_ROUND_STARTED || f->kind == FACT_CALL_STARTED || f->kind == FACT_MODEL_FAILED;
+
+    if (f->kind == FACT_RUN_STARTED && s->run.active)
+        sim_fail(w, "I-ONEACTIVE", "run %u begins while %u is active", f->run, s->run.number);
+    if (f->run != 0 && f->kind != FACT_RUN_STARTED && (!s->run.active || f->run != s->run.number))
+        sim_fail(w, "I-TERM", "seq %" PRIu64 " (%s) of run %u comes after its end", f->seq, fact_kind_name(f->kind),
+                 f->run);
+    if (begins && s->run.cancelling)
+        sim_fail(w, "I-CANCEL", "%s after an acknowledged stop", fact_kind_name(f->kind));
+    if (f->kind == FACT_CALL_STARTED || f->kind == FACT_CALL_ENDED)
+        check_calls(w, s, f);
+    if (f->kind == FACT_ROUND_STARTED)
+        check_round(w, s, f);
+    if (f->kind == FACT_ASSISTANT && f->place != s->messages)
+        sim_fail(w, "I-MSG", "an answer takes place %u of %u", f->place, s->messages);
+}
+
+static bool begins_call(const struct fact *f, const struct model_call *call)
+{
+    if (f->run != call->run || f->round != call->round)
+        return false;
+    if (f->kind == FACT_ROUND_STARTED)
+        return call->gen == 0;
+    return (f->kind == FACT_MODEL_FAILED || f->kind == FACT_RUN_RECOVERED) && f->gen + 1 == call->gen;
+}
+
+/* I-INTENT for model calls: the fact that begins this very try is stored. */
+void check_model_call(struct sim *w, const struct model_call *call)
+{
+    const struct session *s = disk_fold(w->disk, call->session_id);
+
+    for (uint64_t seq = s == NULL ? 0 : s->seq; seq > 0; seq--)
+        if (begins_call(disk_fact(w->disk, call->session_id, seq), call))
+            return;
+    if (disk_incarnation(w->disk, call->session_id) == 0)
+        sim_fail(w, "I-INTENT", "session " STR_FMT ": model call %u/%u/%u has no fact", STR_ARG(call->session_id),
+                 call->run, call->round, call->gen);
+}

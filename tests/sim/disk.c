@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/list.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "sim.h"
+
+struct row {
+    struct str id;
+    int64_t sid;
+    uint64_t epoch, owner, incarnation;
+    bool exists;
+    struct session fold;        /* of everything stored: the reference */
+    struct session head;        /* as the engine wrote it */
+    struct facts **facts;       /* facts[seq - 1], one each */
+    size_t n, cap;
+    bool has_partial;
+    struct partial partial;
+    char *partial_text, *partial_reasoning;
+};
+
+struct queued {
+    struct list link;
+    uint64_t life;
+    struct append a;
+    struct row *row;
+    struct session head;
+    bool has_head;
+};
+
+struct disk {
+    struct store store; /* of the living server */
+    struct sim *w;
+    struct row rows[SIM_SESSIONS];
+    int64_t next_sid;
+    struct list queue;
+    bool commit_planned;
+};
+
+static const struct store_ops ops;
+
+struct disk *disk_new(struct sim *w)
+{
+    struct disk *d = mem_zalloc(sizeof(*d));
+
+    d->w = w;
+    d->store.ops = &ops;
+    d->next_sid = 1;
+    list_init(&d->queue);
+    for (unsigned i = 0; i < SIM_SESSIONS; i++)
+        d->rows[i].id = sim_session_name(i);
+    return d;
+}
+
+static struct row *find(const struct disk *d, struct str id)
+{
+    for (unsigned i = 0; i < SIM_SESSIONS; i++)
+        if (str_eq(d->rows[i].id, id))
+            return (struct row *)(uintptr_t)&d->rows[i];
+    return NULL;
+}
+
+static void erase(struct row *r)
+{
+    for (size_t i = 0; i < r->n; i++)
+        facts_unref(r->facts[i]);
+    r->n = 0;
+    r->exists = false;
+    r->has_partial = false;
+    r->incarnation++;
+    session_init(&r->fold);
+    session_init(&r->head);
+}
+
+static void queued_free(struct queued *q)
+{
+    list_remove(&q->link);
+    facts_unref(q->a.facts);
+    mem_free(q);
+}
+
+void disk_free(struct disk *d)
+{
+    while (!list_is_empty(&d->queue))
+        queued_free(LIST_ITEM(d->queue.next, struct queued, link));
+    for (unsigned i = 0; i < SIM_SESSIONS; i++) {
+        erase(&d->rows[i]);
+        mem_free(d->rows[i].facts);
+        mem_free(d->rows[i].partial_text);
+        mem_free(d->rows[i].partial_reasoning);
+    }
+    mem_free(d);
+}
+
+/* The lock of the data directory is the fence: from here on no older life writes. */
+struct store *disk_mount(struct disk *d)
+{
+    while (!list_is_empty(&d->queue))
+        queued_free(LIST_ITEM(d->queue.next, struct queued, link));
+    return &d->store;
+}
+
+/* Three deaths in ten leave what was under way behind: parts of it still arrive, until the next life begins. */
+void disk_server_died(struct disk *d)
+{
+    bool orphans = sim_chance(d->w, 30);
+
+    LIST_EACH (it, next, &d->queue) {
+        struct queued *q = LIST_ITEM(it, struct queued, link);
+
+        if (q->life == d->w->life && (!orphans || sim_chance(d->w, 30)))
+            queued_free(q);
+    }
+}
+
+const struct fact *disk_fact(const struct disk *d, struct str session, uint64_t seq)
+{
+    const struct row *r = find(d, session);
+
+    return r == NULL || seq == 0 || seq > r->n ? NULL : &r->facts[seq - 1]->items[0];
+}
+
+const struct session *disk_fold(const struct disk *d, struct str session)
+{
+    const struct row *r = find(d, session);
+
+    return r == NULL || !r->exists ? NULL : &r->fold;
+}
+
+uint64_t disk_incarnation(const struct disk *d, struct str session)
+{
+    return find(d, session)->incarnation;
+}
+
+/* ---- commits ---- */
+
+struct completion {
+    struct appended done;
+};
+
+static void deliver_appended(struct sim *w, void *arg, uint64_t life)
+{
+    struct completion *c = arg;
+
+    if (life == w->life && !w->dead)
+        engine_on_appended(w->engine, &c->done);
+    mem_free(c);
+}
+
+static void complete(struct disk *d, const struct queued *q, int rc, const char *why)
+{
+    struct completion *c = mem_zalloc(sizeof(*c));
+
+    c->done = (struct appended){.token = q->a.token, .sid = q->a.sid, .epoch = q->a.epoch, .rc = rc};
+    if (rc < 0) {
+        err_set(&c->done.err, (enum err_code)-rc, "%s", why);
+        sim_tell(d->w, STR_FMT " append at %" PRIu64 " refused: %s", STR_ARG(q->row->id), q->a.first, why);
+        d->w->resets++;
+    }
+    /* All answers take the same time from here, so those of one session stay in order. */
+    sim_after(d->w, 1, deliver_appended, c, q->life);
+}
+
+static void hash_fact(struct sim *w, const struct fact *f)
+{
+    struct buf body = BUF_INIT;
+
+    fact_write(f, &body);
+    w->hash = (w->hash ^ str_hash(buf_str(&body), f->seq)) * 0x100000001b3u + (uint64_t)f->at;
+    buf_done(&body);
+}
+
+static void store_facts(struct disk *d, struct row *r, const struct queued *q)
+{
+    for (uint32_t i = 0; q->a.facts != NULL && i < q->a.facts->n; i++) {
+        const struct fact *f = &q->a.facts->items[i];
+
+        if (f->seq != r->n + 1)
+            sim_fail(d->w, "I-DENSE", "session " STR_FMT ": seq %" PRIu64 " after %zu", STR_ARG(r->id), f->seq, r->n);
+        if (r->n > 0 && f->epoch < r->facts[r->n - 1]->items[0].epoch)
+            sim_fail(d->w, "I-EPOCH", "session " STR_FMT ": the epoch fell at seq %" PRIu64, STR_ARG(r->id), f->seq);
+        check_fact(d->w, &r->fold, f);
+        r->facts = mem_grow(r->facts, &r->cap, r->n + 1, sizeof(struct facts *));
+        r->facts[r->n++] = facts_new(f, 1);
+        session_fold(&r->fold, f);
+        hash_fact(d->w, f);
+        sim_tell(d->w, STR_FMT " %" PRIu64 " %s run %u/%u/%u call %u epoch %" PRIx64, STR_ARG(r->id), f->seq,
+                 fact_kind_name(f->kind), f->run, f->round, f->gen, f->call, f->epoch);
+        d->w->facts++;
+    }
+}
+
+static void apply(struct disk *d, const struct queued *q)
+{
+    struct row *r = q->row;
+    uint64_t last = q->a.first - 1 + (q->a.facts == NULL ? 0 : q->a.facts->n);
+    bool fits = q->a.expect == 0 ? !r->exists : r->exists && r->epoch == q->a.expect && r->n == q->a.first - 1;
+
+    if (!fits) {
+        bool twice = r->exists && last > 0 && last <= r->n && r->facts[last - 1]->items[0].epoch == q->a.epoch;
+
+        complete(d, q, twice ? 0 : -ERR_REFUSED, "epoch or seq");
+        return;
+    }
+    if (q->a.erase) {
+        erase(r);
+        complete(d, q, 0, NULL);
+        return;
+    }
+    r->exists = true;
+    r->sid = q->a.sid;
+    r->epoch = q->a.epoch;
+    r->owner = q->a.owner;
+    store_facts(d, r, q);
+    if (q->has_head)
+        r->head = q->head;
+    if (session_is_unfinished(&r->fold) != q->a.unfinished)
+        sim_fail(d->w, "I-FOLD", "session " STR_FMT ": unfinished is not what the fold says", STR_ARG(r->id));
+    complete(d, q, 0, NULL);
+}
+
+static void commit(struct sim *w, void *arg, uint64_t a UNUSED);
+
+static void plan_commit(struct disk *d)
+{
+    int64_t flush = d->w->faults.slow_disk && sim_chance(d->w, 5) ? 3000 : 1 + (int64_t)sim_below(d->w, 20);
+
+    if (d->commit_planned || list_is_empty(&d->queue))
+        return;
+    d->commit_planned = true;
+    sim_after(d->w, flush, commit, d, 0);
+}
+
+/* A random part of the queue, in order: what one flush took. */
+static void commit(struct sim *w, void *arg, uint64_t a UNUSED)
+{
+    struct disk *d = arg;
+    uint64_t batch = 1 + sim_below(w, 8);
+    bool refused = w->faults.refusals && w->now < SIM_FAULTS_MS && sim_chance(w, 1);
+
+    d->commit_planned = false;
+    while (batch-- > 0 && !list_is_empty(&d->queue)) {
+        struct queued *q = LIST_ITEM(d->queue.next, struct queued, link);
+
+        if (refused)
+            complete(d, q, -ERR_STORAGE, "no space");
+        else
+            apply(d, q);
+        queued_free(q);
+    }
+    plan_commit(d);
+}
+
+static void disk_append(struct store *st, const struct append *a)
+{
+    struct disk *d = CONTAINER_OF(st, struct disk, store);
+    struct queued *q;
+
+    if (!sim_port(d->w))
+        return;
+    q = mem_zalloc(sizeof(*q));
+    q->life = d->w->life;
+    q->a = *a;
+    q->row = find(d, a->session_id);
+    if (a->facts != NULL)
+        facts_ref(a->facts);
+    if (a->head != NULL) {
+        q->head = *a->head;
+        q->has_head = true;
+    }
+    sim_tell(d->w, STR_FMT " append queued: first %" PRIu64 ", %u facts, expect %" PRIx64 " epoch %" PRIx64, STR_ARG(a->session_id), a->first, a->facts ? a->facts->n : 0, a->expect, a->epoch);
+    list_add_tail(&d->queue, &q->link);
+    plan_commit(d);
+}
+
+static void disk_put_partial(struct store *st, int64_t sid UNUSED, uint64_t epoch, const struct partial *p)
+{
+    struct disk *d = CONTAINER_OF(st, struct disk, store);
+
+    if (!sim_port(d->w) || sim_chance(d->w, 30)) /* it rides along: often it does not get there */
+        return;
+    for (unsigned i = 0; i < SIM_SESSIONS; i++) {
+        struct row *r = &d->rows[i];
+
+        if (!r->exists || r->sid != sid || r->epoch != epoch)
+            continue;
+        mem_free(r->partial_text);
+        mem_free(r->partial_reasoning);
+        r->partial = *p;
+        r->partial_text = mem_strndup(p->text.p, p->text.n);
+        r->partial_reasoning = mem_strndup(p->reasoning.p, p->reasoning.n);
+        r->partial.text.p = r->partial_text;
+        r->partial.reasoning.p = r->partial_reasoning;
+        r->has_partial = true;
+    }
+}
+
+/* ---- reads: made now, answered later ---- */
+
+static void deliver_opened(struct sim *w, void *arg, uint64_t life)
+{
+    struct opened *o = arg;
+
+    if (life == w->life && !w->dead)
+        engine_on_opened(w->engine, o);
+    opened_free(o);
+}
+
+/* I-FOLD: what a store reads (head and tail) is what adding up everything gives. */
+static void load(struct disk *d, const struct row *r, struct opened *o)
+{
+    struct session s = r->head;
+
+    for (size_t i = s.seq; i < r->n; i++)
+        session_fold(&s, &r->facts[i]->items[0]);
+    if (memcmp(&s, &r->fold, sizeof(s)) != 0)
+        sim_fail(d->w, "I-FOLD", "session " STR_FMT ": head and tail are not the log", STR_ARG(r->id));
+    o->session = s;
+    if (session_open_calls(&s, CALL_PROPOSED) + session_open_calls(&s, CALL_RUNNING) > 0)
+        o->calls = facts_ref(r->facts[s.assistant_seq - 1]);
+    if (r->has_partial) {
+        o->has_partial = true;
+        o->partial = r->partial;
+        o->partial.text = arena_str(&o->arena, r->partial.text);
+        o->partial.reasoning = arena_str(&o->arena, r->partial.reasoning);
+    }
+}
+
+static void disk_open_session(struct store *st, struct str id, uint64_t token)
+{
+    struct disk *d = CONTAINER_OF(st, struct disk, store);
+    const struct row *r = find(d, id);
+    struct opened *o;
+
+    if (!sim_port(d->w))
+        return;
+    o = opened_new();
+    o->token = token;
+    o->found = r->exists;
+    o->sid = r->exists ? r->sid : d->next_sid++;
+    o->ended_in_order = !r->exists; /* nothing here ends in order */
+    if (r->exists) {
+        o->epoch = r->epoch;
+        o->owner = r->owner;
+        load(d, r, o);
+    }
+    sim_after(d->w, (int64_t)sim_below(d->w, 15), deliver_opened, o, d->w->life);
+}
+
+struct query_answer {
+    struct answer *answer;
+    query_fn *done;
+    void *arg;
+    bool of_watcher; /* then nobody but this question owns arg */
+};
+
+static void deliver_answer(struct sim *w, void *arg, uint64_t life)
+{
+    struct query_answer *q = arg;
+
+    if (life == w->life && !w->dead) {
+        q->done(q->arg, q->answer);
+    } else {
+        answer_free(q->answer);
+        if (q->of_watcher)
+            mem_free(q->arg);
+    }
+    mem_free(q);
+}
+
+static void read_facts(const struct disk *d, const struct query *q, struct answer *a)
+{
+    const struct row *r = find(d, q->session_id);
+    uint64_t last = q->before == 0 || q->before > r->n ? r->n : q->before - 1;
+    size_t most = 1 + sim_below(d->w, 40), n = 0;
+    struct fact *facts;
+
+    a->first_seq = 1;
+    a->last_seq = r->n;
+    if (q->after >= last)
+        return;
+    n = last - q->after < most ? last - q->after : most;
+    facts = mem_alloc(n * sizeof(*facts));
+    for (size_t i = 0; i < n; i++)
+        facts[i] = r->facts[q->after + i]->items[0];
+    a->facts = facts_new(facts, (uint32_t)n);
+    a->n = n;
+    a->more = q->after + n < last;
+    mem_free(facts);
+}
+
+static void disk_query(struct store *st, const struct query *q, query_fn *done, void *arg)
+{
+    struct disk *d = CONTAINER_OF(st, struct disk, store);
+    struct query_answer *later;
+
+    if (!sim_port(d->w))
+        return;
+    later = mem_zalloc(sizeof(*later));
+    later->answer = answer_new();
+    later->done = done;
+    later->arg = arg;
+    later->of_watcher = q->kind == QUERY_FACTS;
+    if (later->of_watcher) {
+        read_facts(d, q, later->answer);
+    } else {
+        assert(q->kind == QUERY_UNFINISHED);
+        later->answer->session_ids = arena_alloc(&later->answer->arena, SIM_SESSIONS * sizeof(struct str));
+        for (unsigned i = 0; i < SIM_SESSIONS; i++)
+            if (d->rows[i].exists && session_is_unfinished(&d->rows[i].fold))
+                later->answer->session_ids[later->answer->n++] = d->rows[i].id;
+    }
+    sim_after(d->w, (int64_t)sim_below(d->w, 30), deliver_answer, later, d->w->life);
+}
+
+static uint64_t disk_writer(const struct store *st)
+{
+    return CONTAINER_OF(st, const struct disk, store)->w->life;
+}
+
+static bool disk_was_clean(const struct store *st UNUSED)
+{
+    return false;
+}
+
+static const struct store_ops ops = {
+    .open_session = disk_open_session,
+    .append = disk_append,
+    .put_partial = disk_put_partial,
+    .query = disk_query,
+    .writer = disk_writer,
+    .was_clean = disk_was_clean,
+};
+
+void disk_check_end(struct disk *d)
+{
+    for (unsigned i = 0; i < SIM_SESSIONS; i++) {
+        const struct row *r = &d->rows[i];
+
+        if (r->exists && r->fold.run.active)
+            sim_fail(d->w, "I-END", "session " STR_FMT ": run %u never ended", STR_ARG(r->id), r->fold.run.number);
+    }
+    if (!list_is_empty(&d->queue))
+        sim_fail(d->w, "I-IDLE", "appends are left in the queue");
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/* People who post, execute, stop, rename and delete, and the promise behind each reply: I-ACK, I-STALE. */
+#include "base/mem.h"
+#include "base/str.h"
+#include "sim.h"
+
+#include <stdio.h>
+
+struct asked {
+    enum input_kind kind;
+    unsigned session;
+    uint64_t incarnation;
+    bool existed;
+    bool execute;
+};
+
+struct people {
+    struct sim *w;
+    struct map *asked; /* by token */
+    uint64_t next_token, next_message;
+};
+
+struct people *people_new(struct sim *w)
+{
+    struct people *p = mem_zalloc(sizeof(*p));
+
+    p->w = w;
+    p->asked = map_new();
+    p->next_token = 1;
+    return p;
+}
+
+void people_free(struct people *p)
+{
+    size_t it = 0;
+    void *value;
+
+    while (map_next(p->asked, &it, NULL, &value))
+        mem_free(value);
+    map_free(p->asked);
+    mem_free(p);
+}
+
+/* Whoever waited for an answer never gets one. */
+void people_server_died(struct people *p)
+{
+    size_t it = 0;
+    void *value;
+
+    while (map_next(p->asked, &it, NULL, &value))
+        mem_free(value);
+    map_free(p->asked);
+    p->asked = map_new();
+}
+
+static void submit(struct people *p, unsigned session, struct input *in)
+{
+    struct asked *a = mem_zalloc(sizeof(*a));
+    const struct session *s = disk_fold(p->w->disk, sim_session_name(session));
+
+    in->from.token = p->next_token++;
+    in->session_id = sim_session_name(session);
+    a->kind = in->kind;
+    a->session = session;
+    a->incarnation = disk_incarnation(p->w->disk, in->session_id);
+    a->existed = s != NULL;
+    a->execute = in->execute;
+    map_put_u64(p->asked, in->from.token, a);
+    engine_submit(p->w->engine, in->session_id, in);
+}
+
+static void post(struct people *p, unsigned session)
+{
+    struct sim *w = p->w;
+    char id[ID_TEXT], text[64];
+    struct input in = {.kind = INPUT_POST, .nonce = sim_random(w), .model = STR("m"), .provider = STR("p")};
+
+    snprintf(id, sizeof(id), "message-%" PRIu64, p->next_message++);
+    snprintf(text, sizeof(text), "please do thing %" PRIu64, sim_below(w, 1000));
+    in.message_id = str_of(id);
+    in.text = str_of(text);
+    in.system = STR("You are a simulated assistant.");
+    in.execute = sim_chance(w, 50);
+    in.limits.max_rounds = sim_chance(w, 20) ? 1 + (uint32_t)sim_below(w, 3) : 0;
+    in.limits.max_tokens = sim_chance(w, 20) ? 100 + (int64_t)sim_below(w, 800) : 0;
+    in.limits.max_calls = sim_chance(w, 10) ? 1 + (uint32_t)sim_below(w, 4) : 0;
+    submit(p, session, &in);
+}
+
+static void stop(struct people *p, unsigned session)
+{
+    const struct session *s = disk_fold(p->w->disk, sim_session_name(session));
+    struct input in = {.kind = INPUT_CANCEL, .by = STR("user")};
+    char run[ID_TEXT];
+
+    if (s != NULL && s->runs > 0 && sim_chance(p->w, 30)) {
+        session_run_id(s, s->runs, run);
+        in.run_id = str_of(run);
+    }
+    submit(p, session, &in);
+}
+
+static void update(struct people *p, unsigned session)
+{
+    const struct session *s = disk_fold(p->w->disk, sim_session_name(session));
+    struct input in = {.kind = INPUT_UPDATE, .set_title = true, .title = STR("a title")};
+
+    in.set_pinned = sim_chance(p->w, 30);
+    in.pinned = true;
+    if (s != NULL && sim_chance(p->w, 50))
+        in.if_match = s->metadata_version;
+    submit(p, session, &in);
+}
+
+static void resume(struct people *p, unsigned session)
+{
+    const struct session *s = disk_fold(p->w->disk, sim_session_name(session));
+    struct input in = {.kind = INPUT_RESUME, .model = STR("m"), .provider = STR("p")};
+
+    if (s != NULL && sim_chance(p->w, 20)) {
+        in.sync.present = true;
+        in.sync.message_count = s->messages;
+        in.sync.last_message_id = str_of(s->last_message);
+    }
+    submit(p, session, &in);
+}
+
+static void act(struct sim *w, void *arg UNUSED, uint64_t a UNUSED)
+{
+    struct people *p = w->people;
+    unsigned session = (unsigned)sim_below(w, SIM_SESSIONS);
+    uint64_t what = sim_below(w, 100);
+    struct input in = {0};
+
+    if (w->now < SIM_FAULTS_MS)
+        sim_after(w, 1 + (int64_t)sim_below(w, 1500), act, NULL, 0);
+    if (w->engine == NULL || w->dead)
+        return;
+    if (what < 45) {
+        post(p, session);
+    } else if (what < 70) {
+        resume(p, session);
+    } else if (what < 85) {
+        stop(p, session);
+    } else if (what < 95) {
+        update(p, session);
+    } else if (what < 98 || !w->faults.deletes) {
+        in.kind = INPUT_CREATE;
+        in.nonce = sim_random(w);
+        submit(p, session, &in);
+    } else {
+        in.kind = INPUT_DELETE;
+        submit(p, session, &in);
+    }
+}
+
+void people_start(struct people *p)
+{
+    for (int i = 0; i < 4; i++)
+        sim_after(p->w, (int64_t)sim_below(p->w, 1000), act, NULL, 0);
+}
+
+/* ---- what a reply promises ---- */
+
+static bool log_has_run(struct sim *w, struct str session, const char *run_id, enum fact_kind kind)
+{
+    const struct session *s = disk_fold(w->disk, session);
+    char id[ID_TEXT];
+
+    for (uint64_t seq = s == NULL ? 0 : s->seq; seq > 0; seq--) {
+        const struct fact *f = disk_fact(w->disk, session, seq);
+
+        if (f->kind != kind)
+            continue;
+        session_run_id(s, f->run, id);
+        if (strcmp(id, run_id) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void check_posted(struct sim *w, struct str session, const struct reply *r)
+{
+    const struct fact *f = disk_fact(w->disk, session, r->seq);
+
+    if (f == NULL || f->kind != FACT_MESSAGE_POSTED || !str_is(f->id, r->message_id))
+        sim_fail(w, "I-ACK", "message %s is acknowledged and not stored", r->message_id);
+    if (r->started && !log_has_run(w, session, r->run_id, FACT_RUN_STARTED))
+        sim_fail(w, "I-ACK", "run %s is acknowledged and not stored", r->run_id);
+}
+
+void people_reply(struct people *p, const struct reply *r)
+{
+    struct sim *w = p->w;
+    struct asked *a = map_take_u64(p->asked, r->to.token);
+    struct str session;
+
+    if (a == NULL)
+        sim_fail(w, "I-ACK", "a reply to nobody, or a second one");
+    session = sim_session_name(a->session);
+    if (disk_incarnation(w->disk, session) != a->incarnation) {
+        mem_free(a); /* erased meanwhile: nothing can be said */
+        return;
+    }
+    switch (r->kind) {
+    case REPLY_POSTED:
+        check_posted(w, session, r);
+        break;
+    case REPLY_STARTED:
+    case REPLY_RUNNING:
+        if (!log_has_run(w, session, r->run_id, FACT_RUN_STARTED))
+            sim_fail(w, "I-ACK", "run %s is acknowledged and not stored", r->run_id);
+        break;
+    case REPLY_STOPPED:
+        if (!log_has_run(w, session, r->run_id, FACT_CANCEL_REQUESTED))
+            sim_fail(w, "I-ACK", "the stop of %s is acknowledged and not stored", r->run_id);
+        break;
+    case REPLY_NOT_FOUND:
+        if (a->existed)
+            sim_fail(w, "I-STALE", "a session that exists was not found");
+        break;
+    case REPLY_CREATED:
+    case REPLY_UPDATED:
+        if (disk_fold(w->disk, session) == NULL || disk_fold(w->disk, session)->metadata_version < r->metadata_version)
+            sim_fail(w, "I-ACK", "an update is acknowledged and not stored");
+        break;
+    default:
+        break;
+    }
+    mem_free(a);
+}

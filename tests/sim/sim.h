@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The whole server but its edges, in simulated time: real session, run, engine and hub; simulated
+ * clock, disk, provider, tools, people, watchers and death. Everything follows from one seed, so
+ * a failing story is replayed by its number. One story = a minute of faults, then calm, in which
+ * everything must come to an end.
+ */
+#include "base/map.h"
+#include "engine/engine.h"
+
+#define SIM_SESSIONS 5
+#define SIM_WATCHERS 6
+#define SIM_FAULTS_MS 60000
+#define SIM_CALM_MS 2400000
+
+/* What the swarm turned on for this seed. */
+struct sim_faults {
+    bool deaths, refusals, provider, tools, deletes, slow_disk;
+};
+
+struct sim;
+struct sim_event; /* one thing that will happen */
+typedef void sim_fn(struct sim *w, void *arg, uint64_t a);
+
+struct sim {
+    uint64_t seed, rng;
+    bool verbose;
+    int64_t now;
+    uint64_t order;
+    struct sim_event *heap;
+    size_t heap_n, heap_cap;
+    struct sim_faults faults;
+
+    /* this life of the server */
+    struct engine *engine;
+    uint64_t life;       /* number of the life; the writer number of its epochs */
+    bool dead;           /* nothing of this life reaches the world any more */
+    int64_t port_calls_left; /* death after so many; < 0: not planned */
+    bool was_clean;
+    uint64_t alarm_no;
+
+    struct disk *disk;
+    struct actors *actors; /* provider and tools */
+    struct people *people;
+    struct watcher *watchers;
+
+    uint64_t hash; /* of the log, in the order of the commits: I-DETER */
+    uint64_t facts, deaths, resets, events, tool_runs, texts;
+};
+
+/* world.c */
+uint64_t sim_random(struct sim *w);
+uint64_t sim_below(struct sim *w, uint64_t n);
+bool sim_chance(struct sim *w, unsigned percent);
+void sim_after(struct sim *w, int64_t delay_ms, sim_fn *fn, void *arg, uint64_t a);
+bool sim_turn(struct sim *w, int64_t until); /* false: nothing left before `until` */
+void sim_boot(struct sim *w);
+void sim_die(struct sim *w);
+bool sim_port(struct sim *w); /* false: the server died before this call */
+void sim_fail(struct sim *w, const char *invariant, const char *fmt, ...) PRINTF(3, 4) NORETURN;
+void sim_tell(struct sim *w, const char *fmt, ...) PRINTF(2, 3); /* where one story is told alone */
+struct str sim_session_name(unsigned i);
+
+/* disk.c: the store port in memory, with a queue, group commit of a random part, late answers and refusals */
+struct disk *disk_new(struct sim *w);
+void disk_free(struct disk *d);
+struct store *disk_mount(struct disk *d); /* for the new life */
+void disk_server_died(struct disk *d);
+const struct fact *disk_fact(const struct disk *d, struct str session, uint64_t seq); /* NULL: not stored */
+const struct session *disk_fold(const struct disk *d, struct str session);          /* NULL: no such session */
+uint64_t disk_incarnation(const struct disk *d, struct str session); /* counts erasures */
+void disk_check_end(struct disk *d);
+
+/* actors.c */
+struct actors *actors_new(struct sim *w);
+void actors_free(struct actors *a);
+void actors_server_died(struct actors *a);
+void actors_fill(struct actors *a, struct ports *p);
+
+/* people.c */
+struct people *people_new(struct sim *w);
+void people_free(struct people *p);
+void people_start(struct people *p);
+void people_server_died(struct people *p);
+void people_reply(struct people *p, const struct reply *r);
+
+/* watchers.c */
+void watchers_new(struct sim *w);
+void watchers_free(struct sim *w);
+void watchers_start(struct sim *w);
+void watchers_server_died(struct sim *w);
+void watchers_check_end(struct sim *w);
+
+/* check.c: judges every fact as it is committed */
+void check_fact(struct sim *w, const struct session *before, const struct fact *f);
+void check_model_call(struct sim *w, const struct model_call *call);
