@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* POST /chat: one turn of a person, kept; with "execute": true it is started too. */
+#include "base/str.h"
+#include "face/bamboo/bamboo.h"
+#include "face/bamboo/turn.h"
+
+/* What the reply needs of the request. */
+struct chat {
+    struct str session_id;
+    bool execute, has_sync;
+};
+
+static void write_start(struct exchange *x, const struct chat *chat, const struct reply *reply, struct json_writer *w)
+{
+    bool runs = reply->started || reply->already_running;
+
+    json_key_str(w, "execute_status",
+                 reply->started           ? STR("started")
+                 : reply->already_running ? STR("already_running")
+                                          : STR("completed"));
+    if (runs)
+        json_key_text(w, "run_id", reply->run_id);
+    json_key_str(w, "events_url", turn_events_url(x, chat->session_id));
+    if (chat->has_sync)
+        turn_write_sync(w, reply, runs);
+}
+
+static void on_reply(struct exchange *x, const struct reply *reply)
+{
+    const struct chat *chat = x->state;
+    struct buf body CLEANUP(buf_done) = BUF_INIT;
+    struct json_writer w = JSON_WRITER(&body);
+
+    if (exchange_failed_by(x, reply, chat->session_id))
+        return;
+    if (reply->kind != REPLY_POSTED) {
+        exchange_fail(x, ERR_INTERNAL, "The message was not taken.");
+        return;
+    }
+    json_begin_object(&w);
+    json_key_str(&w, "session_id", chat->session_id);
+    json_key_str(&w, "stream_url", turn_events_url(x, chat->session_id));
+    json_key_str(&w, "status", STR("streaming"));
+    json_key_text(&w, "message_id", reply->message_id);
+    json_key_u64(&w, "ingress_seq", reply->seq);
+    if (chat->execute)
+        write_start(x, chat, reply, &w);
+    json_end_object(&w);
+    exchange_send(x, 201, &body);
+}
+
+/* True: absent, blank or an id. Else the exchange is answered. */
+static bool check_id(struct exchange *x, const char *name, struct str *id)
+{
+    *id = str_trim(*id);
+    if (id->n == 0 || id_is_valid(*id))
+        return true;
+    exchange_fail(x, ERR_BAD_REQUEST,
+                  "chat request: %s: 1 to %d characters of A-Za-z0-9._:- and neither \".\" nor \"..\"", name, ID_MAX);
+    return false;
+}
+
+void chat_post(struct exchange *x)
+{
+    struct chat_request *q = x->in;
+    struct chat *chat = arena_zalloc(&x->arena, sizeof(*chat));
+    struct input in = {.kind = INPUT_POST, .origin = ORIGIN_HTTP, .text = q->message, .execute = q->execute};
+    char id[ID_TEXT];
+
+    if (!check_id(x, "session_id", &q->session_id) || !check_id(x, "message_id", &q->message_id))
+        return;
+    if (str_trim(q->message).n == 0) {
+        exchange_fail(x, ERR_BAD_REQUEST, "chat request: message: must not be empty");
+        return;
+    }
+    if (!exchange_key(x, &in.key) || !turn_model(x, &q->wish, &in) ||
+        !turn_session(x, &q->unsupported, q->workspace_path, q->system_prompt, q->enhance_prompt, &in))
+        return;
+    id_random(id);
+    in.message_id = q->message_id.n > 0 ? q->message_id : arena_str(&x->arena, str_of(id));
+    in.session_id = q->session_id.n > 0 ? q->session_id : turn_session_id(x, "chat", in.key);
+    in.limits = q->budget;
+    in.sync = q->client_sync;
+    in.sync.present = request_has(x->json, "client_sync");
+    *chat = (struct chat){.session_id = in.session_id, .execute = q->execute, .has_sync = in.sync.present};
+    x->state = chat;
+    exchange_submit(x, in.session_id, &in, on_reply);
+}

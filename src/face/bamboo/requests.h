@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The bodies of requests, one struct and one table of fields each. Unknown keys are ignored and
+ * null counts as absent, as Bamboo's clients expect. Fields that this server cannot honour yet are
+ * read only to be refused where ignoring them would be a lie (request_refused()).
+ */
+#include "session/input.h"
+
+/* Which model, as the request says it; all of it optional. */
+struct model_wish {
+    struct str provider, model;
+    struct str model_ref; /* raw JSON: "provider/model" or {provider, model, reasoning_effort} */
+    int effort;           /* index into effort_names; 0: not said */
+};
+extern const char *const effort_names[];
+
+/* The wish in one form. Not given: the texts are empty. */
+struct model_choice {
+    bool given;
+    struct str provider, ref, effort;
+};
+/* `body` is the request the wish was read from. ERR_BAD_REQUEST names the path. */
+NODISCARD int model_wish_read(const struct model_wish *w, const struct json *body, struct arena *a,
+                              struct model_choice *out, struct err *err);
+
+/* What is read to be refused. */
+struct unsupported {
+    struct str images, workflow_selection, selected_skill_ids, gold_config; /* raw */
+    struct str project_id, thinking_mode;
+    int permission_mode;
+};
+
+struct chat_request {
+    struct str message, session_id, message_id, system_prompt, enhance_prompt, workspace_path;
+    struct model_wish wish;
+    struct unsupported unsupported;
+    struct client_sync client_sync;
+    struct run_limits budget;
+    bool execute;
+};
+
+struct execute_request {
+    struct model_wish wish;
+    struct client_sync client_sync;
+    struct run_limits budget;
+};
+
+struct create_request {
+    struct str title, system_prompt, workspace_path;
+    struct model_wish wish;
+    struct unsupported unsupported;
+};
+
+struct patch_request {
+    struct str title, workspace_path;
+    struct model_wish wish;
+    struct unsupported unsupported;
+    bool pinned, clear_reasoning_effort, bypass_permissions;
+};
+
+struct respond_request {
+    struct str response;
+    bool dismiss;
+};
+
+extern const struct record chat_record, execute_record, create_record, patch_record, respond_record;
+
+/* The first field that cannot be honoured: ERR_BAD_REQUEST or ERR_NOT_FOUND with a sentence. */
+NODISCARD int request_refused(const struct unsupported *u, const struct json *body, struct err *err);
+/* Is there, and not null. */
+bool request_has(const struct json *body, const char *name);
+/* An existing directory, named by its full path. */
+NODISCARD int workspace_check(struct str path, struct arena *a, struct err *err);
+/* If-Match: "7", 7, W/"7"; "*" gives 0, which fits every version. False: malformed. */
+bool etag_parse(struct str text, uint64_t *out);

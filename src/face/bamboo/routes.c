@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#include "face/bamboo/bamboo.h"
+#include "face/bamboo/requests.h"
+
+/* What acts on one session stands under it, and alone: clients use both. */
+#define OF_SESSION(method, name, handler, flags, body)                                                                 \
+    {method, AT_API, "/sessions/{session}/" name, handler, flags, body},                                               \
+    {                                                                                                                  \
+        method, AT_API, "/" name "/{session}", handler, flags, body                                                    \
+    }
+
+const struct route bamboo_routes[] = {
+    {HTTP_GET, AT_API | AT_V1, "/health", health_get, ROUTE_PUBLIC, NULL},
+    {HTTP_GET, AT_ROOT, "/healthz", healthz_get, ROUTE_PUBLIC, NULL},
+    {HTTP_GET, AT_ROOT, "/readyz", readyz_get, ROUTE_PUBLIC, NULL},
+    {HTTP_GET, AT_API, "/bootstrap", bootstrap_get, ROUTE_PUBLIC, NULL},
+
+    {HTTP_POST, AT_API, "/chat", chat_post, ROUTE_LARGE_BODY, &chat_record},
+    OF_SESSION(HTTP_POST, "execute", execute_post, 0, &execute_record),
+    OF_SESSION(HTTP_GET, "events", events_get, 0, NULL),
+    OF_SESSION(HTTP_POST, "stop", stop_post, 0, NULL),
+    OF_SESSION(HTTP_GET, "history", history_get, 0, NULL),
+    OF_SESSION(HTTP_POST, "respond", respond_post, 0, &respond_record),
+    {HTTP_GET, AT_API, "/sessions/{session}/respond/pending", respond_pending_get, 0, NULL},
+    {HTTP_GET, AT_API, "/respond/{session}/pending", respond_pending_get, 0, NULL},
+
+    {HTTP_GET, AT_API, "/sessions", sessions_get, 0, NULL},
+    {HTTP_POST, AT_API, "/sessions", sessions_post, 0, &create_record},
+    {HTTP_GET, AT_API, "/sessions/{session}", session_get, 0, NULL},
+    {HTTP_PATCH, AT_API, "/sessions/{session}", session_patch, 0, &patch_record},
+    {HTTP_DELETE, AT_API, "/sessions/{session}", session_delete, 0, NULL},
+
+    {HTTP_GET, AT_API, "/sessions/{session}/facts", facts_get, 0, NULL},
+    {HTTP_GET, AT_API, "/sessions/{session}/runs", session_runs_get, 0, NULL},
+    {HTTP_GET, AT_API, "/runs/active", runs_active_get, 0, NULL},
+    {HTTP_GET, AT_API, "/runs/{run}", run_get, 0, NULL},
+};
+const size_t bamboo_routes_count = ARRAY_LEN(bamboo_routes);

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/* {"session": …} with its ETag: the reply of everything that is about one session. */
+#include "face/exchange.h"
+
+void session_send(struct exchange *x, int status, const struct session_row *row);
+/* Reads the session of the path as it is now and sends it; 404 if there is none. */
+void session_query(struct exchange *x);

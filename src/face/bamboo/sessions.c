@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/* Sessions as things: the list, one of them, making one. */
+#include "base/str.h"
+#include "face/bamboo/bamboo.h"
+#include "face/bamboo/session_reply.h"
+#include "face/bamboo/transcript.h"
+#include "face/bamboo/turn.h"
+
+#define PAGE_SESSIONS 200
+#define PAGE_SESSIONS_MAX 1000
+
+/* ---- one ---- */
+
+void session_send(struct exchange *x, int status, const struct session_row *row)
+{
+    struct buf body CLEANUP(buf_done) = BUF_INIT;
+    struct json_writer w = JSON_WRITER(&body);
+
+    exchange_etag(x, row->metadata_version);
+    json_begin_object(&w);
+    json_key(&w, "session");
+    session_row_write(row, true, &w);
+    json_end_object(&w);
+    exchange_send(x, status, &body);
+}
+
+static void on_session(struct exchange *x, const struct answer *a)
+{
+    if (a->rc < 0)
+        exchange_no_session(x, x->id);
+    else
+        session_send(x, 200, &a->sessions[0]);
+}
+
+void session_query(struct exchange *x)
+{
+    struct query q = {.kind = QUERY_SESSION, .session_id = x->id};
+
+    exchange_query(x, &q, on_session);
+}
+
+void session_get(struct exchange *x)
+{
+    session_query(x);
+}
+
+/* ---- many ---- */
+
+static void write_features(struct json_writer *w)
+{
+    static const char *const features[] = {"chat.execute",   "events.cursor",   "facts.pages",    "runs.records",
+                                           "sessions.state", "sessions.search", "sessions.cursor"};
+
+    json_key(w, "features");
+    json_begin_array(w);
+    for (size_t i = 0; i < ARRAY_LEN(features); i++)
+        json_put_str(w, str_of(features[i]));
+    json_end_array(w);
+}
+
+/* What sessions_get() read of the query. */
+struct page {
+    uint32_t limit, offset;
+    bool by_cursor;
+};
+
+static void on_sessions(struct exchange *x, const struct answer *a)
+{
+    const struct page *page = x->state;
+    struct buf body CLEANUP(buf_done) = BUF_INIT;
+    struct json_writer w = JSON_WRITER(&body);
+
+    json_begin_object(&w);
+    json_key(&w, "sessions");
+    json_begin_array(&w);
+    for (size_t i = 0; i < a->n; i++)
+        session_row_write(&a->sessions[i], false, &w);
+    json_end_array(&w);
+    json_key_u64(&w, "total", a->total);
+    json_key_u64(&w, "limit", page->limit);
+    json_key_u64(&w, "offset", page->offset);
+    if (!page->by_cursor && page->offset + a->n < a->total && a->n > 0)
+        json_key_u64(&w, "next_offset", page->offset + a->n);
+    if (a->next.n > 0)
+        json_key_str(&w, "next_cursor", a->next);
+    write_features(&w);
+    json_end_object(&w);
+    exchange_send(x, 200, &body);
+}
+
+/* False: the word is none of these, and the exchange is answered. */
+static bool is_one_of(struct exchange *x, const char *name, struct str word, const char *const *words)
+{
+    if (word.n == 0)
+        return true;
+    for (size_t i = 0; words[i] != NULL; i++)
+        if (str_is(word, words[i]))
+            return true;
+    exchange_fail(x, ERR_BAD_REQUEST, "query: %s: no such word", name);
+    return false;
+}
+
+void sessions_get(struct exchange *x)
+{
+    static const char *const kinds[] = {"root", "child", NULL};
+    static const char *const states[] = {"idle", "queued", "running",   "asking", "waiting",
+                                         "done", "error",  "cancelled", NULL};
+    struct query q = {.kind = QUERY_SESSIONS};
+    struct page *page = arena_zalloc(&x->arena, sizeof(*page));
+    uint64_t offset;
+
+    if (!exchange_query_limit(x, PAGE_SESSIONS, PAGE_SESSIONS_MAX, &q.limit) ||
+        !exchange_query_u64(x, "offset", 0, &offset))
+        return;
+    q.offset = offset > UINT32_MAX ? UINT32_MAX : (uint32_t)offset;
+    q.search = exchange_query_text(x, "q");
+    q.state = exchange_query_text(x, "state");
+    q.cursor = exchange_query_text(x, "cursor");
+    q.session_kind = exchange_query_text(x, "kind");
+    q.root = exchange_query_text(x, "root_session_id");
+    if (!is_one_of(x, "kind", q.session_kind, kinds) || !is_one_of(x, "state", q.state, states))
+        return;
+    *page = (struct page){q.limit, q.offset, q.cursor.n > 0};
+    x->state = page;
+    exchange_query(x, &q, on_sessions);
+}
+
+/* ---- making one ---- */
+
+static void on_made(struct exchange *x, const struct answer *a)
+{
+    const bool *existed = x->state;
+
+    if (a->rc < 0)
+        exchange_no_session(x, x->id);
+    else
+        session_send(x, *existed ? 200 : 201, &a->sessions[0]);
+}
+
+static void on_reply(struct exchange *x, const struct reply *reply)
+{
+    struct query q = {.kind = QUERY_SESSION, .session_id = x->id};
+    bool *existed = arena_zalloc(&x->arena, sizeof(*existed));
+
+    if (exchange_failed_by(x, reply, x->id))
+        return;
+    if (reply->kind != REPLY_CREATED && reply->kind != REPLY_EXISTS) {
+        exchange_fail(x, ERR_INTERNAL, "The session was not made.");
+        return;
+    }
+    *existed = reply->kind == REPLY_EXISTS; /* a repeat under the same Idempotency-Key */
+    x->state = existed;
+    exchange_query(x, &q, on_made);
+}
+
+void sessions_post(struct exchange *x)
+{
+    const struct create_request *r = x->in;
+    struct input in = {.kind = INPUT_CREATE, .title = str_trim(r->title)};
+
+    if (!exchange_key(x, &in.key) || !turn_model(x, &r->wish, &in) ||
+        !turn_session(x, &r->unsupported, r->workspace_path, r->system_prompt, STR_NULL, &in))
+        return;
+    in.set_title = in.title.n > 0;
+    x->id = turn_session_id(x, "session", in.key);
+    in.session_id = x->id;
+    exchange_submit(x, x->id, &in, on_reply);
+}

@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: MIT */
+#include "face/bamboo/stream.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "face/bamboo/event_wire.h"
+
+#define WRITE_BYTES (16 * 1024) /* small frames leave together, in pieces of about this size */
+#define BATCH_BYTES (64 * 1024)
+
+/* Deltas of one message and channel that follow each other, on their way to be one frame. */
+struct batch {
+    struct timer *timer;
+    bool due;
+    int channel;
+    uint64_t offset;
+    char message_id[ID_MAX + 1];
+    struct buf text;
+};
+
+/* What a watcher without a cursor is told first: the newest of each kind, and how the last run ended. */
+struct snapshot {
+    uint64_t latest[4], end; /* seqs; 0: none */
+};
+
+struct stream {
+    struct face *face; /* NULL: it was freed; only an answer of the store is still on its way */
+    struct list link, ready_link;
+    struct exchange *opening; /* NULL: it is open */
+    struct http_stream *http; /* NULL: not open yet, or over */
+    struct subscriber *sub;
+    struct answer *page; /* facts of the log that are being handed out */
+    uint32_t page_at;
+    bool asked; /* an answer of the store is on its way */
+    bool has_cursor, follow, deltas;
+    bool in_snapshot, ended_before; /* without cursor: the first answer is the snapshot's */
+    uint32_t batch_ms;
+    struct batch *batch;
+    struct snapshot snapshot;
+    char id[ID_MAX + 1];
+};
+
+/* What one look for more came to. */
+enum progress { PROGRESS_MORE, PROGRESS_WAIT, PROGRESS_DONE, PROGRESS_GONE };
+
+static void on_batch_due(void *arg)
+{
+    struct stream *s = arg;
+
+    s->batch->due = true;
+    stream_wake(s);
+}
+
+struct stream *stream_new(struct exchange *x, const struct watch_wish *wish)
+{
+    struct stream *s = mem_zalloc(sizeof(*s));
+
+    s->face = x->face;
+    s->opening = x;
+    s->has_cursor = wish->at.has_cursor;
+    s->follow = wish->follow;
+    s->deltas = wish->deltas;
+    s->batch_ms = wish->batch_ms;
+    str_copy(s->id, sizeof(s->id), x->id);
+    if (s->deltas && s->batch_ms > 0) {
+        s->batch = mem_zalloc(sizeof(*s->batch));
+        s->batch->timer = timer_new(x->face->o.loop, "face.batch", on_batch_due, s);
+    }
+    list_init(&s->ready_link);
+    list_add_tail(&x->face->streams, &s->link);
+    return s;
+}
+
+struct exchange *stream_exchange(const struct stream *s)
+{
+    return s->opening;
+}
+
+void stream_free(struct stream *s)
+{
+    list_remove(&s->link);
+    list_remove(&s->ready_link);
+    if (s->sub != NULL)
+        engine_unwatch(s->face->o.engine, s->sub);
+    if (s->page != NULL)
+        answer_free(s->page);
+    if (s->batch != NULL) {
+        timer_free(s->batch->timer);
+        buf_done(&s->batch->text);
+        mem_free(s->batch);
+    }
+    s->face = NULL;
+    if (!s->asked)
+        mem_free(s);
+}
+
+void stream_close(struct stream *s)
+{
+    if (s->http != NULL)
+        http_stream_end(s->http);
+    stream_free(s);
+}
+
+void stream_wake(void *stream)
+{
+    struct stream *s = stream;
+
+    if (s->http == NULL || !list_is_empty(&s->ready_link))
+        return;
+    if (list_is_empty(&s->face->ready))
+        timer_start(s->face->wake, 0);
+    list_add_tail(&s->face->ready, &s->ready_link);
+}
+
+/* ---- frames ---- */
+
+static void flush(struct stream *s, struct buf *out)
+{
+    if (out->n > 0)
+        http_stream_write(s->http, buf_str(out));
+    buf_clear(out);
+}
+
+static void put_batch(struct stream *s, struct buf *out)
+{
+    struct batch *b = s->batch;
+
+    if (b == NULL || b->text.n == 0)
+        return;
+    event_frame_delta(b->channel, str_of(b->message_id), b->offset, buf_str(&b->text), out);
+    buf_clear(&b->text);
+    b->due = false;
+    timer_stop(b->timer);
+}
+
+static void add_to_batch(struct stream *s, const struct event *ev, struct buf *out)
+{
+    struct batch *b = s->batch;
+    bool fits =
+        b->channel == ev->channel && strcmp(b->message_id, ev->message_id) == 0 && b->offset + b->text.n == ev->offset;
+
+    if (!fits || b->text.n >= BATCH_BYTES)
+        put_batch(s, out);
+    if (b->text.n == 0) {
+        b->channel = ev->channel;
+        b->offset = ev->offset;
+        str_copy(b->message_id, sizeof(b->message_id), str_of(ev->message_id));
+        timer_start(b->timer, s->batch_ms);
+    }
+    buf_add_str(&b->text, ev->text);
+}
+
+static void put_delta(struct stream *s, const struct event *ev, struct buf *out)
+{
+    if (!s->deltas)
+        return;
+    if (s->batch != NULL) {
+        add_to_batch(s, ev, out);
+        return;
+    }
+    if (ev->frame == NULL) {
+        event_frame_delta(ev->channel, str_of(ev->message_id), ev->offset, ev->text, out);
+        return;
+    }
+    if (ev->frame->n == 0)
+        event_frame_delta(ev->channel, str_of(ev->message_id), ev->offset, ev->text, ev->frame);
+    buf_add_str(out, buf_str(ev->frame));
+}
+
+/* `frame` may be NULL: the fact comes from the log. */
+static void put_fact(struct stream *s, const struct fact *f, struct buf *frame, struct buf *out)
+{
+    const struct session *now = hub_session(subscriber_hub(s->sub));
+    struct event_context c = {.session_id = str_of(s->id), .title_version = now->title_version};
+    /* The version shown with a title is the newest one, so only the newest title may be shown. */
+    bool only_newest = frame == NULL || f->kind == FACT_SESSION_UPDATED;
+
+    if (only_newest && fact_wire_class(f->kind) == FACT_WIRE_LATEST && !session_is_newest(now, f))
+        return;
+    put_batch(s, out);
+    if (frame == NULL) {
+        event_frame_fact(&c, f, out);
+        return;
+    }
+    if (frame->n == 0)
+        event_frame_fact(&c, f, frame);
+    buf_add_str(out, buf_str(frame));
+}
+
+/* Whether this fact is the last that a watcher without cursor sees. A pause for a question is not. */
+static bool is_end(const struct stream *s, const struct fact *f)
+{
+    return !s->has_cursor && !s->follow && f->kind == FACT_RUN_ENDED && f->end != END_SUSPENDED;
+}
+
+/* Nothing is at work and nothing asked: a watcher with a cursor has seen all there is. */
+static bool is_at_rest(const struct stream *s)
+{
+    const struct hub *h = subscriber_hub(s->sub);
+
+    return hub_is_ready(h) && !hub_session(h)->run.active && hub_session(h)->last_end != END_SUSPENDED;
+}
+
+/* ---- the log ---- */
+
+static void on_answer(void *arg, struct answer *answer)
+{
+    struct stream *s = arg;
+
+    s->asked = false;
+    if (s->face == NULL) {
+        mem_free(s);
+        answer_free(answer);
+        return;
+    }
+    s->page = answer;
+    s->page_at = 0;
+    stream_wake(s);
+}
+
+static void ask(struct stream *s, const struct query *q)
+{
+    s->asked = true;
+    engine_query(s->face->o.engine, q, on_answer, s);
+}
+
+static void ask_page(struct stream *s, uint64_t seq, uint64_t upto)
+{
+    struct query q = {.kind = QUERY_FACTS, .session_id = str_of(s->id), .after = seq - 1, .before = upto + 1};
+
+    ask(s, &q);
+}
+
+static void drop_page(struct stream *s)
+{
+    answer_free(s->page);
+    s->page = NULL;
+}
+
+static enum progress put_from_page(struct stream *s, struct buf *out)
+{
+    const struct fact *f = &s->page->facts->items[s->page_at];
+    struct event before;
+
+    if (subscriber_take(s->sub, f, &before)) {
+        put_delta(s, &before, out);
+        return PROGRESS_MORE;
+    }
+    put_fact(s, f, NULL, out);
+    s->page_at++;
+    return is_end(s, f) ? PROGRESS_DONE : PROGRESS_MORE;
+}
+
+/* ---- the snapshot ---- */
+
+static void take_snapshot(struct stream *s)
+{
+    const struct session *now = hub_session(subscriber_hub(s->sub));
+    struct snapshot *p = &s->snapshot;
+    struct query q = {.kind = QUERY_FACTS, .session_id = str_of(s->id)};
+
+    p->latest[0] = now->title_seq;
+    p->latest[1] = now->pin_seq;
+    p->latest[2] = now->run.active ? now->progress_seq : 0;
+    p->latest[3] = now->budget_seq;
+    s->ended_before = !now->run.active && now->end_seq > 0 && now->last_end != END_SUSPENDED && !session_has_work(now);
+    p->end = s->ended_before ? now->end_seq : 0;
+    for (size_t i = 0; i < ARRAY_LEN(p->latest); i++)
+        if (p->latest[i] > 0)
+            q.seqs[q.n_seqs++] = p->latest[i];
+    if (p->end > 0)
+        q.seqs[q.n_seqs++] = p->end;
+    s->in_snapshot = q.n_seqs > 0;
+    if (s->in_snapshot)
+        ask(s, &q);
+}
+
+static const struct fact *find_fact(const struct answer *a, uint64_t seq)
+{
+    for (uint32_t i = 0; a->facts != NULL && i < a->facts->n; i++)
+        if (a->facts->items[i].seq == seq)
+            return &a->facts->items[i];
+    return NULL;
+}
+
+static enum progress put_snapshot(struct stream *s, struct buf *out)
+{
+    const struct session *now = hub_session(subscriber_hub(s->sub));
+    struct event_context c = {.session_id = str_of(s->id), .title_version = now->title_version};
+    const struct snapshot *p = &s->snapshot;
+    const struct fact *f;
+
+    s->in_snapshot = false;
+    for (size_t i = 0; i < ARRAY_LEN(p->latest); i++) {
+        f = find_fact(s->page, p->latest[i]);
+        if (f != NULL)
+            event_frame_fact(&c, f, out);
+    }
+    f = find_fact(s->page, p->end);
+    if (f != NULL)
+        event_frame_fact(&c, f, out);
+    drop_page(s);
+    return s->ended_before && !s->follow ? PROGRESS_DONE : PROGRESS_MORE;
+}
+
+/* ---- pulling ---- */
+
+static enum progress advance_page(struct stream *s, struct buf *out)
+{
+    const struct answer *a = s->page;
+
+    if (subscriber_hub(s->sub) == NULL || a->rc < 0)
+        return PROGRESS_GONE; /* deleted, or the log cannot be read now: the client comes back with its cursor */
+    if (s->in_snapshot)
+        return put_snapshot(s, out);
+    if (a->facts == NULL || a->facts->n == 0)
+        return PROGRESS_GONE;
+    if (s->page_at < a->facts->n)
+        return put_from_page(s, out);
+    drop_page(s);
+    return PROGRESS_MORE;
+}
+
+static enum progress advance(struct stream *s, struct buf *out)
+{
+    uint64_t seq, upto;
+    struct event ev;
+
+    if (s->asked)
+        return PROGRESS_WAIT;
+    if (s->page != NULL)
+        return advance_page(s, out);
+    switch (subscriber_next(s->sub, &ev, &seq, &upto)) {
+    case HUB_EVENT:
+        if (ev.kind == EVENT_DELTA) {
+            put_delta(s, &ev, out);
+            return PROGRESS_MORE;
+        }
+        put_fact(s, ev.fact, ev.frame, out);
+        return is_end(s, ev.fact) ? PROGRESS_DONE : PROGRESS_MORE;
+    case HUB_BEHIND:
+        ask_page(s, seq, upto);
+        return PROGRESS_WAIT;
+    case HUB_EMPTY:
+        return s->has_cursor && !s->follow && is_at_rest(s) ? PROGRESS_DONE : PROGRESS_WAIT;
+    case HUB_END:
+        break;
+    }
+    return PROGRESS_GONE;
+}
+
+static void pump(struct stream *s)
+{
+    struct buf *out = &s->face->frames;
+    enum progress progress = PROGRESS_MORE;
+
+    buf_clear(out);
+    while (progress == PROGRESS_MORE && http_stream_has_room(s->http)) {
+        progress = advance(s, out);
+        if (out->n >= WRITE_BYTES)
+            flush(s, out);
+    }
+    if (progress == PROGRESS_DONE || (s->batch != NULL && s->batch->due))
+        put_batch(s, out);
+    if (progress == PROGRESS_DONE)
+        buf_add_str(out, STR("data: [DONE]\n\n"));
+    flush(s, out);
+    if (progress == PROGRESS_DONE || progress == PROGRESS_GONE)
+        stream_close(s);
+}
+
+void streams_run(void *face)
+{
+    struct face *f = face;
+
+    /* Whoever wakes up meanwhile has its turn in the next one. */
+    struct list turn;
+
+    list_init(&turn);
+    while (!list_is_empty(&f->ready)) {
+        struct list *it = f->ready.next;
+
+        list_remove(it);
+        list_add_tail(&turn, it);
+    }
+    while (!list_is_empty(&turn)) {
+        struct list *it = turn.next;
+
+        list_remove(it);
+        pump(LIST_ITEM(it, struct stream, ready_link));
+    }
+}
+
+/* ---- the socket ---- */
+
+static void on_room(void *arg)
+{
+    pump(arg);
+}
+
+static void on_close(void *arg)
+{
+    struct stream *s = arg;
+
+    s->http = NULL;
+    stream_free(s);
+}
+
+static void on_silence(void *arg)
+{
+    struct stream *s = arg;
+    struct buf *out = &s->face->frames;
+
+    buf_clear(out);
+    put_batch(s, out);
+    buf_add_str(out, STR("data: [KEEPALIVE]\n\n"));
+    flush(s, out);
+}
+
+static void put_opened(struct stream *s, struct buf *out)
+{
+    struct json_writer w = JSON_WRITER(out);
+
+    buf_add_str(out, STR("data: "));
+    json_begin_object(&w);
+    json_key_str(&w, "type", STR("stream_opened"));
+    json_key_u64(&w, "last_seq", hub_session(subscriber_hub(s->sub))->seq);
+    json_key_text(&w, "boot", s->face->o.boot_id);
+    json_key_i64(&w, "heartbeat_ms", LIMIT_HEARTBEAT_MS);
+    json_key_time(&w, "server_time", clock_wall_ms());
+    json_end_object(&w);
+    buf_add_str(out, STR("\n\n"));
+}
+
+void stream_open(struct stream *s, struct subscriber *sub)
+{
+    struct http_stream_callbacks cb = {.on_room = on_room, .on_close = on_close, .on_silence = on_silence, .arg = s};
+    struct buf *out = &s->face->frames;
+    struct exchange *x = s->opening;
+
+    s->opening = NULL;
+    s->sub = sub;
+    http_reply_header(x->req, "Content-Type", "text/event-stream; charset=utf-8");
+    http_reply_header(x->req, "Cache-Control", "no-cache, no-transform");
+    http_reply_header(x->req, "X-Accel-Buffering", "no");
+    s->http = http_reply_stream(x->req, 200, &cb);
+    exchange_free(x);
+    if (s->http == NULL) {
+        stream_free(s);
+        return;
+    }
+    buf_clear(out);
+    put_opened(s, out);
+    flush(s, out);
+    if (!s->has_cursor)
+        take_snapshot(s);
+    stream_wake(s);
+}
+
+void face_close_streams(struct face *f)
+{
+    LIST_EACH (it, tmp, &f->streams) {
+        struct stream *s = LIST_ITEM(it, struct stream, link);
+
+        if (s->http != NULL)
+            stream_close(s); /* those not open yet belong to their exchange */
+    }
+}

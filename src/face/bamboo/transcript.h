@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/* Rows of the store as the JSON of messages, sessions and runs. Pure. */
+#include "base/json_write.h"
+#include "session/query.h"
+
+void message_write(const struct message *m, struct json_writer *w);
+/* Short form: id, role, content, created_at. False and nothing written: not for people, or empty. */
+bool message_write_short(const struct message *m, struct json_writer *w);
+void session_row_write(const struct session_row *s, bool is_detail, struct json_writer *w);
+void run_row_write(const struct run_row *r, struct json_writer *w);

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+#include "face/bamboo/turn.h"
+
+#include "base/str.h"
+
+#include <sodium.h>
+
+bool turn_model(struct exchange *x, const struct model_wish *wish, struct input *in)
+{
+    struct model_choice choice = {.given = false};
+    struct err err = {.code = ERR_OK};
+    const struct face_options *o = &x->face->o;
+
+    if (model_wish_read(wish, x->json, &x->arena, &choice, &err) < 0 ||
+        o->resolve_model(o->arg, choice.provider, choice.ref, &in->provider, &in->model, &err) < 0) {
+        exchange_fail_err(x, &err);
+        return false;
+    }
+    in->effort = choice.effort;
+    in->set_model = choice.given;
+    return true;
+}
+
+bool turn_session(struct exchange *x, const struct unsupported *u, struct str workspace, struct str system_prompt,
+                  struct str enhance_prompt, struct input *in)
+{
+    struct err err = {.code = ERR_OK};
+
+    if (request_refused(u, x->json, &err) < 0) {
+        exchange_fail_err(x, &err);
+        return false;
+    }
+    if (workspace.n > 0 && workspace_check(workspace, &x->arena, &err) < 0) {
+        exchange_fail_as(x, err_http_status(err.code), "workspace_invalid", err.text);
+        return false;
+    }
+    in->workspace = workspace;
+    in->nonce = id_random_u64();
+    in->system = str_trim(system_prompt).n > 0 ? system_prompt : str_of(x->face->o.default_system_prompt);
+    if (str_trim(enhance_prompt).n > 0) {
+        struct str gap = in->system.n > 0 ? STR("\n\n") : STR("");
+        size_t n = in->system.n + gap.n + enhance_prompt.n;
+        char *both = arena_alloc(&x->arena, n);
+
+        if (in->system.n > 0)
+            memcpy(both, in->system.p, in->system.n);
+        memcpy(both + in->system.n, gap.p, gap.n);
+        memcpy(both + in->system.n + gap.n, enhance_prompt.p, enhance_prompt.n);
+        in->system = (struct str){both, n};
+    }
+    return true;
+}
+
+struct str turn_session_id(struct exchange *x, const char *what, struct str key)
+{
+    char id[ID_TEXT];
+
+    if (key.n == 0) {
+        id_random(id);
+    } else {
+        struct {
+            uint64_t key;
+            uint32_t a, b, c;
+        } h;
+        uint8_t raw[sizeof(h)];
+
+        crypto_generichash(raw, sizeof(raw), (const uint8_t *)key.p, key.n, NULL, 0);
+        memcpy(&h, raw, sizeof(h));
+        id_derive(h.key, what, h.a, h.b, h.c, id);
+    }
+    return arena_str(&x->arena, str_of(id));
+}
+
+struct str turn_events_url(struct exchange *x, struct str session_id)
+{
+    return arena_strf(&x->arena, "/api/v1/events/" STR_FMT, STR_ARG(session_id));
+}
+
+void turn_write_sync(struct json_writer *w, const struct reply *reply, bool is_running)
+{
+    json_key(w, "sync");
+    json_begin_object(w);
+    json_key_bool(w, "need_sync", reply->sync_reason != NULL);
+    if (reply->sync_reason != NULL)
+        json_key_text(w, "reason", reply->sync_reason);
+    json_key_u64(w, "server_message_count", reply->message_count);
+    if (reply->last_message_id[0] != '\0')
+        json_key_text(w, "server_last_message_id", reply->last_message_id);
+    json_key_bool(w, "has_pending_question", false);
+    json_key_bool(w, "has_pending_user_message", reply->has_pending_message && !is_running);
+    json_end_object(w);
+}

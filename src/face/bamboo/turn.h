@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/* What chat, execute and the making of sessions have in common. */
+#include "face/bamboo/requests.h"
+#include "face/exchange.h"
+
+/* Provider, model and effort of the request, or the default's; answers 400 and returns false where there is none. */
+bool turn_model(struct exchange *x, const struct model_wish *wish, struct input *in);
+/* Workspace, system text and what is refused, for a session that may have to be made; as above. */
+bool turn_session(struct exchange *x, const struct unsupported *u, struct str workspace, struct str system_prompt,
+                  struct str enhance_prompt, struct input *in);
+/* The session id for a request that names none: random, but the same for the same Idempotency-Key. */
+struct str turn_session_id(struct exchange *x, const char *what, struct str key);
+
+struct str turn_events_url(struct exchange *x, struct str session_id);
+/* "sync": how the server's view differs from the client's. */
+void turn_write_sync(struct json_writer *w, const struct reply *reply, bool is_running);

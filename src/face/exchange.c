@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+#include "face/exchange.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "face/error_body.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define HEADER_ID_MAX 128 /* characters of Idempotency-Key and Bamboo-Run-Id */
+
+struct exchange *exchange_new(struct face *f, struct http_request *req)
+{
+    struct exchange *x = mem_alloc(sizeof(*x));
+
+    memset(x, 0, offsetof(struct exchange, arena));
+    x->face = f;
+    x->req = req;
+    arena_init(&x->arena);
+    list_add_tail(&f->exchanges, &x->link);
+    return x;
+}
+
+void exchange_free(struct exchange *x)
+{
+    if (x->face != NULL && x->token != 0)
+        map_take_u64(x->face->by_token, x->token);
+    list_remove(&x->link);
+    arena_done(&x->arena);
+    mem_free(x);
+}
+
+/* ---- the body ---- */
+
+static void parse(void *arg)
+{
+    struct exchange *x = arg;
+    struct str body = http_request_body(x->req);
+
+    x->in = arena_zalloc(&x->arena, x->route->body->size);
+    x->parsed = json_parse(&x->arena, body.n > 0 ? body : STR("{}"), &x->json, &x->err);
+    if (x->parsed == 0)
+        x->parsed = record_read(x->route->body, x->json, &x->arena, x->in, &x->err);
+    x->err.code = ERR_BAD_REQUEST; /* also what is too deep or has too many values */
+}
+
+static void parsed(void *arg)
+{
+    struct exchange *x = arg;
+
+    x->wait = WAIT_NOTHING;
+    if (x->parsed < 0)
+        exchange_fail_err(x, &x->err);
+    else
+        x->route->handle(x);
+}
+
+void exchange_begin(struct exchange *x)
+{
+    if (x->route->body == NULL) {
+        x->route->handle(x);
+    } else if (x->face->o.workers != NULL && http_request_body(x->req).n > LIMIT_BODY_INLINE_BYTES) {
+        x->wait = WAIT_WORK;
+        workers_submit(x->face->o.workers, parse, parsed, x);
+    } else {
+        parse(x);
+        parsed(x);
+    }
+}
+
+/* ---- waiting ---- */
+
+void exchange_submit(struct exchange *x, struct str session_id, struct input *in, reply_fn *on_reply)
+{
+    struct face *f = x->face;
+
+    x->wait = WAIT_REPLY;
+    x->on_reply = on_reply;
+    x->token = ++f->last_token;
+    map_put_u64(f->by_token, x->token, x);
+    in->from.token = x->token;
+    engine_submit(f->o.engine, session_id, in);
+}
+
+void exchange_on_reply(struct exchange *x, const struct reply *reply)
+{
+    map_take_u64(x->face->by_token, x->token);
+    x->token = 0;
+    x->wait = WAIT_NOTHING;
+    x->on_reply(x, reply);
+}
+
+static void answered(void *arg, struct answer *answer)
+{
+    struct exchange *x = arg;
+
+    if (x->face == NULL) {
+        exchange_free(x);
+    } else {
+        x->wait = WAIT_NOTHING;
+        if (answer->rc < 0 && answer->err.code != ERR_NOT_FOUND)
+            exchange_fail_err(x, &answer->err);
+        else
+            x->on_answer(x, answer);
+    }
+    answer_free(answer);
+}
+
+void exchange_query(struct exchange *x, const struct query *q, answer_fn *on_answer)
+{
+    x->wait = WAIT_ANSWER;
+    x->on_answer = on_answer;
+    engine_query(x->face->o.engine, q, answered, x);
+}
+
+void exchange_abandon(struct exchange *x)
+{
+    static const struct err stopping = {.code = ERR_UNAVAILABLE, .text = "The server is stopping."};
+    struct buf body CLEANUP(buf_done) = BUF_INIT;
+
+    assert(x->wait != WAIT_WORK); /* the workers are freed before the face */
+    if (x->wait == WAIT_WATCH)
+        x->on_abandon(x);
+    if (x->wait != WAIT_ANSWER) {
+        exchange_fail_err(x, &stopping);
+        return;
+    }
+    error_body_write(&body, str_of(stopping.text), err_wire_name(stopping.code));
+    http_reply(x->req, err_http_status(stopping.code), STR("application/json"), buf_str(&body));
+    x->req = NULL;
+    x->face = NULL;
+    list_remove(&x->link);
+}
+
+/* ---- answering ---- */
+
+void exchange_send_text(struct exchange *x, int status, struct str content_type, struct str body)
+{
+    http_reply_header(x->req, "Cache-Control", "no-store");
+    http_reply(x->req, status, content_type, body);
+    exchange_free(x);
+}
+
+void exchange_send(struct exchange *x, int status, const struct buf *json)
+{
+    exchange_send_text(x, status, STR("application/json"), buf_str(json));
+}
+
+void exchange_fail_as(struct exchange *x, int status, const char *code, const char *message)
+{
+    struct buf body CLEANUP(buf_done) = BUF_INIT;
+
+    error_body_write(&body, str_of(message), code);
+    exchange_send(x, status, &body);
+}
+
+void exchange_fail_err(struct exchange *x, const struct err *err)
+{
+    int status = err_http_status(err->code);
+
+    if (status == 503)
+        http_reply_header(x->req, "Retry-After", "1");
+    if (status >= 500)
+        log_event(LOG_WARN, "http.fail", "route=%s status=%d code=%s error=\"%s\"",
+                  x->route == NULL ? "-" : x->route->path, status, err_wire_name(err->code), err->text);
+    exchange_fail_as(x, status, err_wire_name(err->code), err->text);
+}
+
+void exchange_fail(struct exchange *x, enum err_code code, const char *fmt, ...)
+{
+    struct err err = {.code = code};
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(err.text, sizeof(err.text), fmt, args);
+    va_end(args);
+    exchange_fail_err(x, &err);
+}
+
+void exchange_no_session(struct exchange *x, struct str session_id)
+{
+    struct buf body CLEANUP(buf_done) = BUF_INIT;
+    struct json_writer w = JSON_WRITER(&body);
+
+    error_body_begin(&w, STR("Session not found"), err_wire_name(ERR_NOT_FOUND));
+    json_key_str(&w, "session_id", session_id);
+    json_end_object(&w);
+    exchange_send(x, 404, &body);
+}
+
+bool exchange_failed_by(struct exchange *x, const struct reply *reply, struct str session_id)
+{
+    switch (reply->kind) {
+    case REPLY_NOT_FOUND:
+        exchange_no_session(x, session_id);
+        return true;
+    case REPLY_FULL:
+        http_reply_header(x->req, "Retry-After", "1");
+        exchange_fail_as(x, 429, "inbox_full",
+                         "Too many messages wait in this session; start a run, or let the running one read them.");
+        return true;
+    case REPLY_UNAVAILABLE:
+        exchange_fail_err(x, &reply->err);
+        return true;
+    default:
+        return false;
+    }
+}
+
+void exchange_etag(struct exchange *x, uint64_t metadata_version)
+{
+    char text[32];
+
+    snprintf(text, sizeof(text), "\"%" PRIu64 "\"", metadata_version);
+    http_reply_header(x->req, "ETag", text);
+}
+
+/* ---- reading ---- */
+
+struct str exchange_header(const struct exchange *x, const char *name)
+{
+    return http_request_header(x->req, name);
+}
+
+struct str exchange_query_text(struct exchange *x, const char *name)
+{
+    struct buf value CLEANUP(buf_done) = BUF_INIT;
+
+    if (!http_query_find(http_request_query(x->req), name, &value))
+        return STR_NULL;
+    return arena_str(&x->arena, buf_str(&value));
+}
+
+bool exchange_query_u64(struct exchange *x, const char *name, uint64_t fallback, uint64_t *out)
+{
+    struct str text = exchange_query_text(x, name);
+
+    *out = fallback;
+    if (text.p == NULL || str_to_u64(text, out))
+        return true;
+    exchange_fail(x, ERR_BAD_REQUEST, "query: %s: expected a number from 0", name);
+    return false;
+}
+
+bool exchange_query_limit(struct exchange *x, uint32_t fallback, uint32_t max, uint32_t *out)
+{
+    uint64_t value;
+
+    if (!exchange_query_u64(x, "limit", fallback, &value))
+        return false;
+    if (value < 1)
+        value = 1;
+    *out = value > max ? max : (uint32_t)value;
+    return true;
+}
+
+static bool header_id(struct exchange *x, const char *name, const char *code, struct str *out)
+{
+    struct str s = exchange_header(x, name);
+    bool good = s.p == NULL || (s.n > 0 && s.n <= HEADER_ID_MAX && http_request_header_count(x->req, name) == 1);
+
+    for (size_t i = 0; i < s.n && good; i++)
+        good = s.p[i] > ' ' && s.p[i] <= '~';
+    *out = good ? s : STR_NULL;
+    if (!good)
+        exchange_fail_as(
+            x, 400, code,
+            arena_strf(&x->arena, "%s: one header of 1 to %d visible ASCII characters", name, HEADER_ID_MAX).p);
+    return good;
+}
+
+bool exchange_key(struct exchange *x, struct str *out)
+{
+    return header_id(x, "Idempotency-Key", "invalid_idempotency_key", out);
+}
+
+bool exchange_run_id(struct exchange *x, struct str *out)
+{
+    return header_id(x, "Bamboo-Run-Id", err_wire_name(ERR_BAD_REQUEST), out);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * One request from the door to its answer. A handler is called once with the parsed body; it
+ * answers at once, or waits for one thing at a time (a reply of the engine, an answer of the
+ * store) with a function of its own. Answering ends the exchange: nothing of it may be used
+ * afterwards. Everything a request needs lives in its arena.
+ */
+#include "base/json.h"
+#include "face/face_internal.h"
+#include "face/route.h"
+
+struct exchange;
+typedef void reply_fn(struct exchange *x, const struct reply *reply);
+typedef void answer_fn(struct exchange *x, const struct answer *answer);
+
+enum exchange_wait { WAIT_NOTHING, WAIT_WORK, WAIT_REPLY, WAIT_ANSWER, WAIT_WATCH };
+
+struct exchange {
+    struct face *face; /* NULL: it was freed; only the answer of the store is still on its way */
+    struct http_request *req;
+    const struct route *route;
+    struct list link;
+    enum exchange_wait wait;
+    enum door_credential credential;
+    uint64_t token;
+    reply_fn *on_reply;
+    answer_fn *on_answer;
+    void (*on_abandon)(struct exchange *x); /* WAIT_WATCH: lets go of what was waited for */
+    struct str id;                          /* the path's parameter, decoded, a valid id */
+    struct json *json;                      /* the body as nodes; an empty body is {} */
+    void *in;                               /* the body as the route's struct */
+    void *state;                            /* the handler's own */
+    int parsed;
+    struct err err; /* of the parse */
+    struct arena arena;
+};
+
+struct exchange *exchange_new(struct face *f, struct http_request *req);
+/* Parses the body, on a worker if it is large, then calls the route's handler or answers 400. */
+void exchange_begin(struct exchange *x);
+void exchange_free(struct exchange *x);    /* it was answered elsewhere */
+void exchange_abandon(struct exchange *x); /* the face goes: 503 */
+
+/* ---- waiting ---- */
+
+/* Fills in->from. The input may borrow from the arena; the engine copies. */
+void exchange_submit(struct exchange *x, struct str session_id, struct input *in, reply_fn *on_reply);
+void exchange_on_reply(struct exchange *x, const struct reply *reply);
+/*
+ * The answer is borrowed for the call of on_answer. One that failed becomes an error reply and does not get there,
+ * but for ERR_NOT_FOUND: what was not found, the handler knows.
+ */
+void exchange_query(struct exchange *x, const struct query *q, answer_fn *on_answer);
+
+/* ---- answering ---- */
+
+void exchange_send(struct exchange *x, int status, const struct buf *json);
+void exchange_send_text(struct exchange *x, int status, struct str content_type, struct str body);
+void exchange_fail(struct exchange *x, enum err_code code, const char *fmt, ...) PRINTF(3, 4);
+void exchange_fail_as(struct exchange *x, int status, const char *code, const char *message);
+void exchange_fail_err(struct exchange *x, const struct err *err); /* 503 brings Retry-After */
+void exchange_no_session(struct exchange *x, struct str session_id);
+/* For replies that mean failure whatever was asked: true if it was one, and is answered. */
+bool exchange_failed_by(struct exchange *x, const struct reply *reply, struct str session_id);
+void exchange_etag(struct exchange *x, uint64_t metadata_version);
+
+/* ---- reading ---- */
+
+struct str exchange_header(const struct exchange *x, const char *name);
+/* A query parameter, decoded into the arena; STR_NULL: absent or malformed. */
+struct str exchange_query_text(struct exchange *x, const char *name);
+/* Answers 400 and returns false where the parameter is there and not a number. */
+bool exchange_query_u64(struct exchange *x, const char *name, uint64_t fallback, uint64_t *out);
+/* limit=: absent gives `fallback`, else clamped to 1..max. */
+bool exchange_query_limit(struct exchange *x, uint32_t fallback, uint32_t max, uint32_t *out);
+/* Idempotency-Key; answers 400 and returns false where it is malformed. Empty: absent. */
+bool exchange_key(struct exchange *x, struct str *out);
+/* Bamboo-Run-Id; the same. */
+bool exchange_run_id(struct exchange *x, struct str *out);

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The HTTP API: checks who knocks, finds the route, translates requests into inputs and queries,
+ * and replies, facts and deltas into JSON. It decides nothing about sessions. Loop thread only.
+ *
+ * Shut down in this order: face_close_streams(), http_server_stop_listening(), workers_free(),
+ * face_free(), then engine, store and http server. Answers of the store that come later are dropped.
+ */
+#include "engine/engine.h"
+#include "net/http.h"
+#include "net/workers.h"
+
+struct face;
+
+/* Everything is borrowed for as long as the face lives. */
+struct face_options {
+    struct engine *engine;
+    struct loop *loop;
+    struct workers *workers; /* bodies above LIMIT_BODY_INLINE_BYTES are parsed there; NULL: on the loop */
+    const char *boot_id, *version;
+    const char *token;          /* what TCP clients show; NULL: there is none, so none fits */
+    bool open_loopback;         /* loopback passes without credential, and with a foreign one */
+    const char *const *hosts;   /* further names for Host, with port or for any; NULL-terminated, may be NULL */
+    const char *const *origins; /* exact origins that browsers may call from; NULL-terminated, may be NULL */
+    /* A model reference to provider and model; empty ones mean the default. ERR_BAD_REQUEST names the nearest. */
+    int (*resolve_model)(void *arg, struct str provider, struct str ref, struct str *out_provider,
+                         struct str *out_model, struct err *err);
+    bool (*ready)(void *arg, struct err *err); /* for /readyz; NULL: always */
+    void *arg;
+    const char *default_system_prompt; /* of sessions that bring none; NULL: none */
+};
+
+struct face *face_new(const struct face_options *o);
+void face_free(struct face *f); /* NULL is fine; requests that still wait get 503 */
+
+/* For struct http_server_options; `arg` is the face. */
+void face_request(void *arg, struct http_request *req);
+size_t face_body_limit(void *arg, struct str path);
+
+void face_reply(struct face *f, const struct reply *reply); /* from ports.reply; an unknown token is ignored */
+void face_close_streams(struct face *f);                    /* ends all event streams; clients come back */

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/* The face among its own files. */
+#include "base/list.h"
+#include "base/map.h"
+#include "face/door.h"
+#include "face/face.h"
+
+struct face {
+    struct face_options o;
+    struct door_rules door;
+    struct list exchanges; /* struct exchange, all that are not answered */
+    struct map *by_token;  /* those that wait for a reply of the engine */
+    uint64_t last_token;
+    struct list streams; /* struct stream, all */
+    struct list ready;   /* those with something to do */
+    struct timer *wake;  /* runs them outside of the hub's own calls */
+    struct buf frames;   /* what one turn of one stream writes; kept for its memory */
+};
+
+void streams_run(void *face); /* the timer's function */

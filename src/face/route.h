@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Routes as one table: method, places under which the path is mounted, path with at most one
+ * parameter in braces, the wire struct of its body, the function that answers. Pure.
+ */
+#include "base/record.h"
+#include "net/http.h"
+
+struct exchange;
+
+enum { AT_API = 1, AT_V1 = 2, AT_ROOT = 4 }; /* /api/v1, /v1, / */
+
+enum {
+    ROUTE_PUBLIC = 1,     /* wants no credential */
+    ROUTE_LARGE_BODY = 2, /* carries messages: LIMIT_BODY_MESSAGE_BYTES */
+};
+
+struct route {
+    enum http_method method;
+    unsigned places;
+    const char *path;
+    void (*handle)(struct exchange *x);
+    unsigned flags;
+    const struct record *body; /* NULL: takes none, and ignores what is sent */
+};
+
+struct route_found {
+    const struct route *route; /* NULL: no such path, or not with this method */
+    unsigned methods;          /* bit per enum http_method that the path has; 0: no such path */
+    struct str parameter;      /* raw; STR_NULL: the path has none */
+    struct str parameter_name;
+};
+
+/* HEAD finds the route of GET. The first row that fits wins. */
+struct route_found route_find(const struct route *routes, size_t n, enum http_method method, struct str path);
+/* "GET, HEAD, POST" for the Allow header. */
+void route_write_methods(unsigned methods, struct buf *out);
