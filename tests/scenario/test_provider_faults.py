@@ -172,10 +172,9 @@ def test_a_key_is_never_shown(server, provider):
     assert "sk-scenario-canary" not in done.api.client.get(f"/api/v1/sessions/{done.session_id}").text
 
 
-@pytest.mark.slow
 def test_a_provider_that_never_recovers_ends_the_run(server, provider):
     for _ in range(6):
-        provider.reply(*p.failure(500))
+        provider.reply(*p.failure(500, Retry_After_Ms="20"))
     done = turn(server, provider)
     assert done.story == FAILED
     assert done.run["kind"] == "provider_error"
