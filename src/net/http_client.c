@@ -72,9 +72,11 @@ static int result_of(const struct http_call *call, CURLcode code, struct err *er
 {
     const char *reason = call->reason[0] != '\0' ? call->reason : curl_easy_strerror(code);
 
-    if (code == CURLE_OK)
+    if (code == CURLE_OK && call->has_headers)
         return 0;
-    if (call->is_too_big)
+    if (code == CURLE_OK) /* curl is content with headers that just stop */
+        err_set(err, ERR_NETWORK, "%s: the answer ended within its headers", call->host);
+    else if (call->is_too_big)
         err_set(err, ERR_TOO_BIG, "%s: the headers of the answer are too large", call->host);
     else if (code == CURLE_OPERATION_TIMEDOUT)
         err_set(err, ERR_TIMEOUT, "%s: %s", call->host, reason);

@@ -197,7 +197,9 @@ static void send_bodies(struct rig *rig)
     CHECK(rig, rig_ask(rig, text.p, &heard));
     CHECK(rig, str_find(buf_str(&heard), STR("0000007")) == (ptrdiff_t)heard.n - 7);
     CHECK(rig, rig_ask(rig, "GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", &heard));
-    CHECK(rig, heard.n > 3 * 1024 * 1024 && rig_count(&heard, "0123456789abcdef") == 3 * 65536);
+    CHECK(rig, heard.n > 3 * 1024 * 1024);
+    for (size_t i = 0; i < 3 * 1024 * 1024; i++)
+        CHECK(rig, heard.p[heard.n - 1 - i] == "0123456789abcdef"[15 - i % 16]);
 }
 
 static void bodies_arrive_whole(void **state UNUSED)
