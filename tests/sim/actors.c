@@ -45,7 +45,7 @@ void actors_free(struct actors *a)
 void actors_server_died(struct actors *a)
 {
     for (unsigned i = 0; i < SIM_SESSIONS; i++) {
-        a->models[i].open = false;
+        a->models[i] = (struct model_at_work){0};
         a->serial[i]++;
     }
 }
@@ -150,6 +150,45 @@ static void refuse(struct sim *w, void *arg, uint64_t serial)
         fail(w, i, FAILURE_RATE_LIMIT, sim_chance(w, 50) ? 1000 : 0);
 }
 
+/* A provider that was told to stop, or had failed, says one more thing: nobody may listen. */
+static void speak_late(struct sim *w, unsigned i, const struct model_call *old)
+{
+    struct input in = {.kind = sim_chance(w, 50) ? INPUT_DELTA : INPUT_MODEL_FAILED,
+                       .run = old->run,
+                       .round = old->round,
+                       .gen = old->gen,
+                       .failure = FAILURE_CUT,
+                       .text = STR("too late")};
+
+    engine_submit(w->engine, sim_session_name(i), &in);
+}
+
+struct late_words {
+    unsigned session;
+    struct model_call old;
+};
+
+static void fire_late(struct sim *w, void *arg, uint64_t life)
+{
+    struct late_words *l = arg;
+
+    if (life == w->life && !w->dead)
+        speak_late(w, l->session, &l->old);
+    mem_free(l);
+}
+
+static void plan_late(struct sim *w, unsigned i, const struct model_at_work *before)
+{
+    struct late_words *l;
+
+    if (before->key.run == 0 || !w->faults.provider || !sim_chance(w, 20))
+        return;
+    l = mem_zalloc(sizeof(*l));
+    l->session = i;
+    l->old = before->key;
+    sim_after(w, 1 + (int64_t)sim_below(w, 600), fire_late, l, w->life);
+}
+
 static void model_start(void *arg, const struct model_call *call)
 {
     struct sim *w = arg;
@@ -162,6 +201,7 @@ static void model_start(void *arg, const struct model_call *call)
     check_model_call(w, call);
     if (m->open)
         sim_fail(w, "I-ONEACTIVE", "two model calls at once in session %u", i);
+    plan_late(w, i, m);
     m->open = true;
     m->key = *call;
     m->left = sim_chance(w, 5) ? 0 : 1 + (int)sim_below(w, 25);
@@ -265,7 +305,10 @@ static void tool_cancel(void *arg, struct str id UNUSED, uint32_t call UNUSED)
 
 static void abandon(void *arg, struct str id)
 {
+    struct sim *w = arg;
+
     model_abort(arg, id);
+    w->actors->models[index_of(id)].key = (struct model_call){0};
 }
 
 void actors_fill(struct actors *a UNUSED, struct ports *p)

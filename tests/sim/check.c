@@ -44,6 +44,9 @@ void check_fact(struct sim *w, const struct session *s, const struct fact *f)
     if (f->run != 0 && f->kind != FACT_RUN_STARTED && (!s->run.active || f->run != s->run.number))
         sim_fail(w, "I-TERM", "seq %" PRIu64 " (%s) of run %u comes after its end", f->seq, fact_kind_name(f->kind),
                  f->run);
+    if (f->kind == FACT_RUN_ENDED && f->end != END_SUSPENDED && f->end != END_ERROR &&
+        session_open_calls(s, CALL_PROPOSED) > 0)
+        sim_fail(w, "I-PAIR", "run %u ended with calls that have no result", f->run);
     if (begins && s->run.cancelling)
         sim_fail(w, "I-CANCEL", "%s after an acknowledged stop", fact_kind_name(f->kind));
     if (f->kind == FACT_CALL_STARTED || f->kind == FACT_CALL_ENDED)

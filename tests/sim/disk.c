@@ -126,6 +126,16 @@ const struct session *disk_fold(const struct disk *d, struct str session)
     return r == NULL || !r->exists ? NULL : &r->fold;
 }
 
+bool disk_is_quiet(const struct disk *d, struct str session)
+{
+    const struct row *r = find(d, session);
+
+    LIST_EACH (it, next, &d->queue)
+        if (LIST_ITEM(it, const struct queued, link)->row == r)
+            return false;
+    return true;
+}
+
 uint64_t disk_incarnation(const struct disk *d, struct str session)
 {
     return find(d, session)->incarnation;
@@ -155,6 +165,7 @@ static void complete(struct disk *d, const struct queued *q, int rc, const char 
         err_set(&c->done.err, (enum err_code)-rc, "%s", why);
         sim_tell(d->w, STR_FMT " append at %" PRIu64 " refused: %s", STR_ARG(q->row->id), q->a.first, why);
         d->w->resets++;
+        d->w->shown[q->row - d->rows].bytes = 0; /* starts anew: its stored text may be older than what people saw */
     }
     /* All answers take the same time from here, so those of one session stay in order. */
     sim_after(d->w, 1, deliver_appended, c, q->life);

@@ -45,6 +45,12 @@ struct sim {
     struct people *people;
     struct watcher *watchers;
 
+    /* the most that any watcher has seen of the newest message of a session */
+    struct shown {
+        char message[ID_TEXT];
+        size_t bytes;
+    } shown[SIM_SESSIONS];
+
     uint64_t hash; /* of the log, in the order of the commits: I-DETER */
     uint64_t facts, deaths, resets, events, tool_runs, texts;
 };
@@ -69,6 +75,7 @@ struct store *disk_mount(struct disk *d); /* for the new life */
 void disk_server_died(struct disk *d);
 const struct fact *disk_fact(const struct disk *d, struct str session, uint64_t seq); /* NULL: not stored */
 const struct session *disk_fold(const struct disk *d, struct str session);          /* NULL: no such session */
+bool disk_is_quiet(const struct disk *d, struct str session); /* nothing decided is on its way */
 uint64_t disk_incarnation(const struct disk *d, struct str session); /* counts erasures */
 void disk_check_end(struct disk *d);
 

@@ -72,6 +72,16 @@ static void see_delta(struct watcher *v, const struct event *e)
         sim_fail(v->w, "I-TEXT", "watcher %u has %zu bytes of %s and is told those after %" PRIu64, v->no, text->n,
                  v->message, e->offset);
     buf_add_str(text, e->text);
+    if (e->channel == DELTA_TEXT) {
+        struct shown *most = &v->w->shown[v->session];
+
+        if (strcmp(most->message, v->message) != 0) {
+            memcpy(most->message, v->message, sizeof(most->message));
+            most->bytes = 0;
+        }
+        if (text->n > most->bytes)
+            most->bytes = text->n;
+    }
 }
 
 static void check_finished_text(struct watcher *v, const struct fact *f)
@@ -295,6 +305,25 @@ static void read_log(struct watcher *v, uint64_t seq, uint64_t upto)
         mem_free(p); /* died at this very call: nobody will answer */
 }
 
+/* Whoever has nothing more to read has as much of the text in flight as anybody was shown. */
+static void check_live_text(struct watcher *v)
+{
+    const struct session *s = hub_session(subscriber_hub(v->sub));
+    const struct session *stored = disk_fold(v->w->disk, sim_session_name(v->session));
+    const struct shown *most = &v->w->shown[v->session];
+    char id[ID_TEXT];
+
+    if (!hub_is_ready(subscriber_hub(v->sub)) || !s->run.round_open)
+        return;
+    if (v->incarnation > 0 || !disk_is_quiet(v->w->disk, sim_session_name(v->session)) || stored == NULL ||
+        stored->seq != s->seq)
+        return; /* the answer is decided and not stored: who comes now gets it with its fact */
+    session_message_id(s, s->run.number, s->run.round, s->run.gen, id);
+    if (strcmp(most->message, id) == 0 && v->text[DELTA_TEXT].n < most->bytes)
+        sim_fail(v->w, "I-TEXT", "watcher %u has %zu bytes of the text in flight, others %zu", v->no,
+                 v->text[DELTA_TEXT].n, most->bytes);
+}
+
 static void pull(struct watcher *v)
 {
     uint64_t seq, upto;
@@ -317,6 +346,7 @@ static void pull(struct watcher *v)
             read_log(v, seq, upto);
             break;
         case HUB_EMPTY:
+            check_live_text(v);
             return;
         case HUB_END:
             forget_all(v);

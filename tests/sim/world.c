@@ -258,6 +258,7 @@ void sim_die(struct sim *w)
     w->dead = true;
     w->deaths++;
     sim_tell(w, "the server dies");
+    memset(w->shown, 0, sizeof(w->shown)); /* stored text may be older than what people saw, until it is discarded */
     watchers_server_died(w);
     engine_free(w->engine);
     w->engine = NULL;
