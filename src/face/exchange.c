@@ -41,7 +41,9 @@ static void parse(void *arg)
 
     x->in = arena_zalloc(&x->arena, x->route->body->size);
     x->parsed = json_parse(&x->arena, body.n > 0 ? body : STR("{}"), &x->json, &x->err);
-    if (x->parsed == 0)
+    if (x->parsed < 0)
+        err_wrap(&x->err, "The body is not sound JSON");
+    else
         x->parsed = record_read(x->route->body, x->json, &x->arena, x->in, &x->err);
     x->err.code = ERR_BAD_REQUEST; /* also what is too deep or has too many values */
 }

@@ -16,10 +16,12 @@ static int64_t clamp_u32(int64_t v)
 
 void usage_write(const struct usage *u, struct json_writer *w)
 {
+    int64_t prompt = clamp_u32(u->prompt_tokens), completion = clamp_u32(u->completion_tokens);
+
     json_begin_object(w);
-    json_key_i64(w, "prompt_tokens", clamp_u32(u->prompt_tokens));
-    json_key_i64(w, "completion_tokens", clamp_u32(u->completion_tokens));
-    json_key_i64(w, "total_tokens", clamp_u32(u->prompt_tokens + u->completion_tokens));
+    json_key_i64(w, "prompt_tokens", prompt);
+    json_key_i64(w, "completion_tokens", completion);
+    json_key_i64(w, "total_tokens", clamp_u32(prompt + completion));
     json_end_object(w);
 }
 

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bodies of requests, cursors and tags from bytes. The first byte picks what they are read as. What
+ * is read points into the arena or the input; what is refused has a reason.
+ */
+#include "base/str.h"
+#include "face/bamboo/requests.h"
+#include "face/cursor.h"
+
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define CHECK(condition)                                                                                               \
+    do {                                                                                                               \
+        if (!(condition))                                                                                              \
+            abort();                                                                                                   \
+    } while (0)
+
+static size_t touched;
+
+/* Reads every byte, so that a view of freed or foreign memory is seen. */
+static void touch(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        touched += (unsigned char)s.p[i];
+}
+
+static void read_wish(const struct model_wish *w, const struct json *body, struct arena *a)
+{
+    struct model_choice choice = {.given = false};
+    struct err err = {.code = ERR_OK};
+
+    if (model_wish_read(w, body, a, &choice, &err) < 0) {
+        CHECK(err.code == ERR_BAD_REQUEST && err.text[0] != '\0');
+        return;
+    }
+    CHECK(choice.given == (choice.provider.n + choice.ref.n > 0));
+    touch(choice.provider);
+    touch(choice.ref);
+    touch(choice.effort);
+}
+
+static void read_unsupported(const struct unsupported *u, const struct json *body)
+{
+    struct err err = {.code = ERR_OK};
+
+    if (request_refused(u, body, &err) < 0)
+        CHECK(err.code != ERR_OK && err.text[0] != '\0');
+}
+
+static void use_chat(const void *in, const struct json *body, struct arena *a)
+{
+    const struct chat_request *q = in;
+
+    CHECK(request_has(body, "message"));
+    touch(q->message);
+    touch(q->session_id);
+    touch(q->client_sync.last_message_id);
+    read_wish(&q->wish, body, a);
+    read_unsupported(&q->unsupported, body);
+}
+
+static void use_execute(const void *in, const struct json *body, struct arena *a)
+{
+    const struct execute_request *q = in;
+
+    CHECK(q->budget.max_tokens >= 0);
+    read_wish(&q->wish, body, a);
+}
+
+static void use_create(const void *in, const struct json *body, struct arena *a)
+{
+    const struct create_request *q = in;
+
+    touch(q->title);
+    read_wish(&q->wish, body, a);
+    read_unsupported(&q->unsupported, body);
+}
+
+static void use_patch(const void *in, const struct json *body, struct arena *a)
+{
+    const struct patch_request *q = in;
+
+    touch(q->title);
+    read_wish(&q->wish, body, a);
+    read_unsupported(&q->unsupported, body);
+}
+
+static void use_respond(const void *in, const struct json *body UNUSED, struct arena *a UNUSED)
+{
+    touch(((const struct respond_request *)in)->response);
+}
+
+static void read_body(uint8_t which, struct str text)
+{
+    static const struct {
+        const struct record *record;
+        void (*use)(const void *in, const struct json *body, struct arena *a);
+    } rows[] = {
+        {&chat_record, use_chat},   {&execute_record, use_execute}, {&create_record, use_create},
+        {&patch_record, use_patch}, {&respond_record, use_respond},
+    };
+    const struct record *r = rows[which % ARRAY_LEN(rows)].record;
+    struct err err = {.code = ERR_OK};
+    struct json *body = NULL;
+    struct arena a;
+    void *in;
+
+    arena_init(&a);
+    in = arena_zalloc(&a, r->size);
+    if (json_parse(&a, text, &body, &err) == 0 && record_read(r, body, &a, in, &err) == 0)
+        rows[which % ARRAY_LEN(rows)].use(in, body, &a);
+    else
+        CHECK(err.code != ERR_OK && err.text[0] != '\0');
+    arena_done(&a);
+}
+
+static void read_words(struct str text)
+{
+    struct watch_words words = {.after = STR_NULL};
+    struct str *all[] = {&words.last_event_id, &words.after,  &words.message_id, &words.offset,
+                         &words.follow,        &words.deltas, &words.batch_ms};
+    struct watch_wish wish = {.follow = false};
+    struct err err = {.code = ERR_OK};
+    uint64_t version;
+
+    for (size_t i = 0; i < ARRAY_LEN(all) && str_next(&text, '\n', all[i]); i++)
+        if (all[i]->n == 0)
+            *all[i] = STR_NULL;
+    if (watch_wish_parse(&words, &wish, &err) == 0) {
+        CHECK(wish.batch_ms <= BATCH_MS_MAX && (wish.at.message_id.n == 0 || wish.at.has_cursor));
+        (void)!cursor_check(&wish.at, 1, 100, &err);
+    } else {
+        CHECK(err.code == ERR_BAD_REQUEST);
+    }
+    (void)etag_parse(words.after, &version);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct str text;
+
+    if (size == 0)
+        return 0;
+    text = (struct str){(const char *)data + 1, size - 1};
+    if (data[0] == '\n')
+        read_words(text);
+    else
+        read_body(data[0], text);
+    return 0;
+}
