@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/utf8.h"
 #include "model/stream.h"
 
 #define NEAREST 3
@@ -178,6 +179,12 @@ static struct model_instance *default_instance(const struct model_registry *r)
     return r->n_instances == 0 ? NULL : r->instances[0];
 }
 
+/* What is shown of a name, which may be a client's. */
+static struct str shown(struct str name)
+{
+    return (struct str){name.p, utf8_floor(name, SHOWN_BYTES)};
+}
+
 struct candidate {
     char text[2 * SHOWN_BYTES + 2]; /* as it may be written in a reference */
     size_t distance;
@@ -200,8 +207,8 @@ static void consider(struct nearest *near, size_t distance, const char *provider
         near->n++;
     memmove(&near->best[at + 1], &near->best[at], (near->n - at - 1) * sizeof(near->best[0]));
     near->best[at].distance = distance;
-    snprintf(near->best[at].text, sizeof(near->best[at].text), "%.*s%s%.*s", SHOWN_BYTES, provider,
-             model == NULL ? "" : "/", SHOWN_BYTES, model == NULL ? "" : model);
+    snprintf(near->best[at].text, sizeof(near->best[at].text), STR_FMT "%s" STR_FMT, STR_ARG(shown(str_of(provider))),
+             model == NULL ? "" : "/", STR_ARG(shown(str_of(model))));
 }
 
 /* A wrong name is compared with what may stand there: the model alone, or the whole reference. */
@@ -221,9 +228,8 @@ static int refuse(const char *what, struct str name, const struct nearest *near,
 
     for (size_t i = 0; i < near->n; i++)
         buf_addf(&text, "%s%s", i == 0 ? "; did you mean " : i + 1 < near->n ? ", " : " or ", near->best[i].text);
-    return err_set(err, ERR_BAD_REQUEST, "unknown %s \"%.*s\"%s%s", what,
-                   (int)(name.n < SHOWN_BYTES ? name.n : SHOWN_BYTES), name.p, text.n > 0 ? text.p : "",
-                   text.n > 0 ? "?" : "");
+    return err_set(err, ERR_BAD_REQUEST, "unknown %s \"" STR_FMT "\"%s%s", what, STR_ARG(shown(name)),
+                   text.n > 0 ? text.p : "", text.n > 0 ? "?" : "");
 }
 
 static int refuse_provider(const struct model_registry *r, struct str name, struct err *err)
@@ -255,9 +261,11 @@ static bool means_default(struct str model)
     return model.n == 0 || str_is(model, "default") || str_is(model, "unknown");
 }
 
-/* A provider that lists no models may have any; the provider itself will say. */
-static bool has_model(const struct model_instance *i, struct str model)
+/* A provider that lists no models may have any: it will say itself. What the operator made the default is one. */
+static bool has_model(const struct model_registry *r, const struct model_instance *i, struct str model)
 {
+    if (r->default_model != NULL && i == default_instance(r) && str_is(model, r->default_model))
+        return true;
     for (size_t k = 0; k < i->n_models; k++)
         if (str_is(model, i->models[k]))
             return true;
@@ -272,8 +280,8 @@ static int default_model(const struct model_registry *r, const struct model_inst
     else if (i->n_models > 0)
         *out = str_of(i->models[0]);
     else
-        return err_set(err, ERR_BAD_REQUEST, "provider %.*s lists no models: name one as %.*s/MODEL, or set CULM_MODEL",
-                       SHOWN_BYTES, i->name, SHOWN_BYTES, i->name);
+        return err_set(err, ERR_BAD_REQUEST,
+                       "provider %.64s lists no models: name one as %.64s/MODEL, or set CULM_MODEL", i->name, i->name);
     return 0;
 }
 
@@ -298,7 +306,7 @@ int model_resolve(const struct model_registry *r, struct str provider, struct st
         return err_set(err, ERR_BAD_REQUEST, "no provider is configured for the default model");
     if (means_default(model))
         rc = default_model(r, i, &model, err);
-    else if (!has_model(i, model) && !(r->default_model != NULL && str_is(model, r->default_model)))
+    else if (!has_model(r, i, model))
         rc = refuse_model(r, named ? i : NULL, ref, err);
     if (rc != 0)
         return rc;
@@ -325,8 +333,8 @@ struct model_stream *model_start(struct model_registry *r, const struct model_re
         .callbacks = cb,
     });
     if (i == NULL) {
-        stream_fail(s, FAILURE_CONFIG, 0, "there is no provider named \"%.*s\" any more",
-                    (int)(q->provider.n < SHOWN_BYTES ? q->provider.n : SHOWN_BYTES), q->provider.p);
+        stream_fail(s, FAILURE_CONFIG, 0, "there is no provider named \"" STR_FMT "\" any more",
+                    STR_ARG(shown(q->provider)));
         return s;
     }
     if (means_default(q->model) && default_model(r, i, &resolved.model, &err) != 0) {

@@ -55,14 +55,14 @@ static void plan_plain_answer(struct offline *o, const struct model_request *q)
     o->line.say = arena_strf(
         &o->arena,
         "I am the offline model that is built into culm, an agent server. I cannot think; I am here so that everything "
-        "else works before a real model is set up.\n\n"
+        "else can be tried before a real model is set up.\n\n"
         "With a real model culm would now send it this conversation%s" STR_FMT "%s, run the tools it asks for, ask you "
         "where it needs your word, and keep every step, so that nothing is lost when the machine goes down.\n\n"
-        "To set one up, give the server a key and start it again:\n"
-        "    OPENAI_API_KEY=... culm serve\n"
-        "Any server that speaks OpenAI's chat completions will do:\n"
-        "    OPENAI_BASE_URL=http://localhost:11434 CULM_MODEL=NAME culm serve\n"
-        "Or name it in the configuration file; `culm doctor` says where that is and what is missing.\n",
+        "To set one up, put its key into the environment of the server and start it again:\n"
+        "    OPENAI_API_KEY=KEY\n"
+        "Any server that speaks OpenAI's chat completions will do, also one of your own:\n"
+        "    OPENAI_BASE_URL=http://localhost:11434 CULM_MODEL=NAME\n"
+        "Or describe the provider in the configuration file.\n",
         head.n > 0 ? " (\"" : "", STR_ARG(head), head.n > 0 ? "\")" : "");
 }
 

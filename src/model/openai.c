@@ -255,7 +255,7 @@ static void end_whole(struct model_stream *s)
     if (stream_is_finished(s))
         stream_done(s);
     else
-        stream_fail(s, FAILURE_CUT, 0, "the answer does not say that it is complete");
+        stream_fail(s, FAILURE_CUT, 0, "the answer is no complete chat completion: check the base URL");
 }
 
 static void end_body(struct model_stream *s)
@@ -353,6 +353,7 @@ static void openai_start(struct model_stream *s, const struct model_request *q)
         stream_fail(s, FAILURE_AUTH, 0, "no API key: set OPENAI_API_KEY or the provider's key");
         return;
     }
+    assert(stream_http(s) != NULL);
     o->body = BUF_CAPPED(LIMIT_MODEL_ANSWER_BYTES);
     openai_request_write(q, official, &body);
     stream_set_prompt_bytes(s, body.n);

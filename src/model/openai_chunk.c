@@ -22,7 +22,7 @@ static void add_text(struct reader *r, int channel, const struct json *node)
     struct str text = text_of(r, node);
     struct openai_piece *p;
 
-    if (text.n == 0)
+    if (node == NULL || text.n == 0)
         return;
     p = arena_zalloc(r->arena, sizeof(*p));
     *p = (struct openai_piece){.channel = channel, .text = text};
@@ -194,6 +194,7 @@ int openai_chunk_parse(struct arena *a, struct str data, struct openai_chunk *ou
 void openai_template_done(struct openai_template *t)
 {
     buf_done(&t->around);
+    buf_done(&t->text);
 }
 
 void openai_template_learn(struct openai_template *t, struct str data, const struct openai_chunk *chunk)
@@ -212,29 +213,57 @@ void openai_template_learn(struct openai_template *t, struct str data, const str
     buf_add(&t->around, data.p + behind, data.n - behind);
 }
 
-/* Nothing between the quotes that a JSON string would have to escape: then it is one, with itself as value. */
-static bool is_plain(struct str text)
+/* Whether no byte would end a JSON string; *escaped: a backslash is among them. */
+static bool is_inside(struct str text, bool *escaped)
 {
+    *escaped = false;
     for (size_t i = 0; i < text.n; i++) {
         unsigned char c = (unsigned char)text.p[i];
 
-        if (c < 0x20 || c == '"' || c == '\\')
+        if (c < 0x20 || (c == '"' && !*escaped))
             return false;
+        *escaped = *escaped || c == '\\';
     }
     return true;
 }
 
-bool openai_template_match(const struct openai_template *t, struct str data, struct str *text)
+/* The escapes that code and lists are full of; the rest is the parser's. False: also where the string ends before. */
+static bool unescape(struct str text, struct buf *out)
+{
+    static const char values[128] = {['n'] = '\n', ['"'] = '"', ['\\'] = '\\', ['t'] = '\t', ['r'] = '\r', ['/'] = '/'};
+    size_t run = 0;
+
+    buf_clear(out);
+    for (size_t i = 0; i < text.n; i++) {
+        unsigned char next;
+
+        if (text.p[i] == '"')
+            return false;
+        if (text.p[i] != '\\')
+            continue;
+        next = i + 1 < text.n ? (unsigned char)text.p[i + 1] : 0;
+        if (next >= sizeof(values) || values[next] == 0)
+            return false;
+        buf_add(out, text.p + run, i - run);
+        buf_add_char(out, values[next]);
+        run = ++i + 1;
+    }
+    buf_add(out, text.p + run, text.n - run);
+    return true;
+}
+
+bool openai_template_match(struct openai_template *t, struct str data, struct str *text)
 {
     size_t behind = t->around.n - t->before;
     struct str middle;
+    bool escaped;
 
     if (t->before == 0 || data.n <= t->around.n || memcmp(data.p, t->around.p, t->before) != 0 ||
         memcmp(data.p + data.n - behind, t->around.p + t->before, behind) != 0)
         return false;
     middle = (struct str){data.p + t->before, data.n - t->around.n};
-    if (!is_plain(middle))
+    if (!is_inside(middle, &escaped) || (escaped && !unescape(middle, &t->text)))
         return false;
-    *text = middle;
+    *text = escaped ? buf_str(&t->text) : middle;
     return true;
 }

@@ -39,9 +39,10 @@ struct openai_template {
     struct buf around; /* the bytes before the text, then those behind it, quotes included */
     size_t before;     /* bytes before; 0: nothing was learned */
     int channel;
+    struct buf text; /* of the chunk at hand, where it had escapes */
 };
 
 void openai_template_done(struct openai_template *t); /* a zeroed one is empty */
 void openai_template_learn(struct openai_template *t, struct str data, const struct openai_chunk *chunk);
-/* True: the chunk says exactly this piece. Its text may hold broken UTF-8, as it was sent. */
-bool openai_template_match(const struct openai_template *t, struct str data, struct str *text);
+/* True: the chunk says exactly this text, borrowed until the next call. It may hold broken UTF-8, as it was sent. */
+bool openai_template_match(struct openai_template *t, struct str data, struct str *text);

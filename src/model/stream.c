@@ -251,8 +251,8 @@ void stream_activity(struct model_stream *s)
 /* Counts content against the cap. */
 static bool admit(struct model_stream *s, size_t n)
 {
-    if (s->over)
-        return false;
+    if (s->over || n == 0)
+        return !s->over;
     s->answer_bytes += n;
     s->content_ms = s->byte_ms;
     s->has_content = true;
@@ -266,8 +266,6 @@ bool stream_delta(struct model_stream *s, enum delta_channel channel, struct str
 {
     struct utf8_repair *repair = &s->repair[channel];
 
-    if (piece.n == 0)
-        return !s->over;
     if (!admit(s, piece.n))
         return false;
     if (channel == DELTA_REASONING)
@@ -369,14 +367,19 @@ void stream_done(struct model_stream *s)
     arena_done(&a);
 }
 
+/* The text becomes part of a fact, which is JSON: whatever was quoted or cut on the way, it is UTF-8 in the end. */
 static void PRINTF(3, 0) write_failure(struct model_failure *f, const char *name, const char *fmt, va_list args)
 {
-    char whole[sizeof(f->text) * 2]; /* so that the cut is ours and splits no character */
-    int head = name == NULL ? 0 : snprintf(whole, sizeof(f->text) / 2, "%.64s: ", name);
+    CLEANUP(buf_done) struct buf clean = BUF_INIT;
+    struct utf8_repair repair = {0};
+    char raw[2 * sizeof(f->text)] = "";
     struct str text;
 
-    vsnprintf(whole + head, sizeof(whole) - (size_t)head, fmt, args);
-    text = str_of(whole);
+    if (name != NULL)
+        buf_addf(&clean, "%.64s: ", name);
+    vsnprintf(raw, sizeof(raw), fmt, args);
+    utf8_repair_add(&repair, str_of(raw), &clean);
+    text = buf_str(&clean);
     text.n = utf8_floor(text, sizeof(f->text) - 1);
     str_copy(f->text, sizeof(f->text), text);
 }

@@ -318,7 +318,7 @@ static void each_silence_has_its_own_bound(void **state UNUSED)
         {{.status = 200, .body = BODY(SAY("a")), .end = REPLY_HANGS},
          60000,
          60000,
-         40,
+         500,
          "fake: the provider fell silent in mid-answer"},
     };
 

@@ -147,7 +147,11 @@ static void a_chunk_like_the_last_is_not_parsed_again(void **state UNUSED)
         {CHOICE("{\"content\":\" world \xc3\xa9\"}"), " world \xc3\xa9"},
         {CHOICE("{\"content\":\"half \xe2\x82\"}"), "half \xe2\x82"},
         {CHOICE("{\"content\":\"\"}"), NULL}, /* says nothing: rare, and the parser knows */
-        {CHOICE("{\"content\":\"a\\nb\"}"), NULL},
+        {CHOICE("{\"content\":\"a\\nb\\\\\\\"c\\t\\/\"}"), "a\nb\\\"c\t/"},
+        {CHOICE("{\"content\":\"\\n\"}"), "\n"},
+        {CHOICE("{\"content\":\"a\\u00e9\"}"), NULL},
+        {CHOICE("{\"content\":\"a\\x\"}"), NULL},
+        {CHOICE("{\"content\":\"a\\\"}"), NULL}, /* the quote behind is the text's */
         {CHOICE("{\"content\":\"a\tb\"}"), NULL},
         {CHOICE("{\"content\":\"a\",\"refusal\":\"b\"}"), NULL},
         {CHOICE("{\"reasoning\":\"x\"}"), NULL},
