@@ -14,9 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { FULL_LOG_MS = 10 * 1000, AHEAD_BYTES = 64 * 1024 };
-
-static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *info, void *arg);
+enum { FULL_LOG_MS = 10 * 1000 };
 
 /* --- opening --- */
 
@@ -168,7 +166,7 @@ static void on_later_open(void *arg)
         log_event(LOG_DEBUG, "http.nodelay", "fd=%d", c->fd);
     /* Writing only, and armed only while something waits to be written. Reading has deadlines of its own. */
     bufferevent_set_timeouts(c->bev, NULL, &stuck);
-    c->watch = evbuffer_add_cb(bufferevent_get_input(c->bev), on_input, c);
+    c->watch = evbuffer_add_cb(bufferevent_get_input(c->bev), http_conn_on_input, c);
     assert(c->watch != NULL);
     c->phase = CONN_IDLE;
     deadline_start(&c->deadline, &s->idle);
@@ -202,6 +200,12 @@ void http_conn_done(struct http_conn *c)
 }
 
 /* --- taking over, refusing, closing --- */
+
+void http_conn_uncharge(struct http_conn *c)
+{
+    c->server->body_charged -= c->charged;
+    c->charged = 0;
+}
 
 void http_conn_take(struct http_conn *c, enum http_conn_phase phase)
 {
@@ -251,7 +255,7 @@ static void on_later_refuse(void *arg)
 }
 
 /* Called from the input buffer's callback too: evhttp, whose turn would be next, must not see what was refused. */
-static void refuse(struct http_conn *c, int status, const char *why)
+void http_conn_refuse(struct http_conn *c, int status, const char *why)
 {
     http_conn_take(c, CONN_REFUSED);
     c->status = (uint16_t)status;
@@ -264,7 +268,7 @@ void http_conn_on_deadline(struct deadline *d)
     struct http_conn *c = CONTAINER_OF(d, struct http_conn, deadline);
 
     if (c->phase == CONN_HEAD)
-        refuse(c, 408, "The header block took too long.");
+        http_conn_refuse(c, 408, "The header block took too long.");
     else
         http_conn_close(c);
 }
@@ -280,173 +284,7 @@ void http_conn_on_pace(struct deadline *d)
     else if (took_ms <= l->body_ms + (int64_t)(c->body_seen * 1000 / l->body_bytes_per_second))
         deadline_start(d, &c->server->pace);
     else
-        refuse(c, 408, "The body took too long.");
-}
-
-/* --- the bytes of a request --- */
-
-void http_conn_uncharge(struct http_conn *c)
-{
-    c->server->body_charged -= c->charged;
-    c->charged = 0;
-}
-
-static bool has_budget(const struct http_conn *c, uint64_t more)
-{
-    const struct http_server *s = c->server;
-
-    return s->body_charged <= s->o.limits.body_total_bytes && more <= s->o.limits.body_total_bytes - s->body_charged;
-}
-
-static void on_body_bytes(struct http_conn *c, struct str piece)
-{
-    size_t used = piece.n;
-
-    if (c->is_chunked) {
-        enum http_chunks_next next = http_chunks_feed(&c->chunks, piece, &used);
-
-        if (next == HTTP_CHUNKS_BAD) {
-            refuse(c, 400, "The chunked encoding of the body is broken.");
-            return;
-        }
-        if (next == HTTP_CHUNKS_END)
-            c->phase = CONN_READY;
-        if (c->chunks.body_bytes > c->body_limit) {
-            refuse(c, 413, "The body is too large.");
-            return;
-        }
-    } else if (piece.n >= c->body_expected - c->body_seen) {
-        used = (size_t)(c->body_expected - c->body_seen);
-        c->phase = CONN_READY;
-    }
-    if (!has_budget(c, used)) {
-        refuse(c, 503, "Too many bodies are being received.");
-        return;
-    }
-    c->body_seen += used;
-    c->charged += used;
-    c->server->body_charged += used;
-}
-
-/* Looks at the last n bytes of the input without taking them. */
-static void on_body_tail(struct http_conn *c, size_t n)
-{
-    struct evbuffer *input = bufferevent_get_input(c->bev);
-    struct evbuffer_ptr at;
-    struct evbuffer_iovec piece;
-
-    evbuffer_ptr_set(input, &at, evbuffer_get_length(input) - n, EVBUFFER_PTR_SET);
-    while (n > 0 && c->phase == CONN_BODY && evbuffer_peek(input, (ev_ssize_t)n, &at, &piece, 1) > 0) {
-        size_t len = piece.iov_len < n ? piece.iov_len : n;
-
-        on_body_bytes(c, (struct str){piece.iov_base, len});
-        n -= len;
-        if (n > 0)
-            evbuffer_ptr_set(input, &at, len, EVBUFFER_PTR_ADD);
-    }
-}
-
-static size_t body_limit(struct http_server *s, struct str target)
-{
-    struct str path, query;
-    size_t limit = LIMIT_BODY_MESSAGE_BYTES;
-
-    http_target_split(target, &path, &query);
-    if (s->o.body_limit != NULL)
-        limit = s->o.body_limit(s->o.arg, path);
-    return limit < LIMIT_BODY_MESSAGE_BYTES ? limit : LIMIT_BODY_MESSAGE_BYTES;
-}
-
-/* False: refused. */
-static bool on_head(struct http_conn *c, struct str head)
-{
-    struct http_server *s = c->server;
-    struct http_head h;
-    const char *why;
-    int status = http_head_check(head, &h, &why);
-
-    c->method[0] = '\0';
-    if (status != 0) {
-        refuse(c, status, why);
-        return false;
-    }
-    str_copy(c->method, sizeof(c->method), h.method);
-    c->body_limit = body_limit(s, h.target);
-    c->body_expected = h.content_length;
-    c->body_seen = 0;
-    c->is_chunked = h.is_chunked;
-    c->chunks = (struct http_chunks){0};
-    c->phase = h.is_chunked || h.content_length > 0 ? CONN_BODY : CONN_READY;
-    if (h.content_length > c->body_limit)
-        refuse(c, 413, "The body is too large.");
-    else if (!has_budget(c, h.content_length))
-        refuse(c, 503, "Too many bodies are being received.");
-    return c->phase != CONN_REFUSED;
-}
-
-/* Adds up to `want` of the last n bytes of the input. */
-static void copy_tail(struct http_conn *c, size_t n, size_t want)
-{
-    struct evbuffer *input = bufferevent_get_input(c->bev);
-    struct evbuffer_ptr at;
-    ev_ssize_t got;
-
-    evbuffer_ptr_set(input, &at, evbuffer_get_length(input) - n, EVBUFFER_PTR_SET);
-    buf_reserve(&c->head, want);
-    got = evbuffer_copyout_from(input, &at, c->head.p + c->head.n, want);
-    assert(got >= 0);
-    c->head.n += (size_t)got;
-    c->head.p[c->head.n] = '\0';
-}
-
-static void on_head_bytes(struct http_conn *c, size_t n)
-{
-    size_t had = c->head.n;
-    size_t want = LIMIT_HEADER_BYTES + 1 - had;
-    size_t end;
-
-    copy_tail(c, n, n < want ? n : want);
-    end = http_head_end(buf_str(&c->head), had);
-    /* evhttp ends a line at a NUL, so it must not even see one. */
-    if (memchr(c->head.p + had, '\0', (end > 0 ? end : c->head.n) - had) != NULL) {
-        refuse(c, 400, "The header block holds a NUL.");
-    } else if (end > 0) {
-        if (on_head(c, (struct str){c->head.p, end}) && c->phase == CONN_BODY) {
-            c->body_began_ms = clock_mono_ms();
-            deadline_start(&c->deadline, &c->server->body);
-            on_body_tail(c, n - (end - had));
-        }
-        buf_done(&c->head);
-    } else if (c->head.n > LIMIT_HEADER_BYTES) {
-        refuse(c, 431, "The header block is too large.");
-    } else if (c->head.n > LIMIT_URI_BYTES + HTTP_METHOD_TEXT && memchr(c->head.p, '\n', c->head.n) == NULL) {
-        refuse(c, 414, "The request target is too long.");
-    } else if (c->phase == CONN_IDLE) {
-        c->phase = CONN_HEAD;
-        deadline_start(&c->deadline, &c->server->header);
-    }
-}
-
-static void on_bytes(struct http_conn *c, size_t n)
-{
-    if (c->phase == CONN_IDLE || c->phase == CONN_HEAD)
-        on_head_bytes(c, n);
-    else if (c->phase == CONN_BODY)
-        on_body_tail(c, n);
-}
-
-static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *info, void *arg)
-{
-    struct http_conn *c = arg;
-
-    if (info->n_added == 0)
-        return;
-    if (c->phase == CONN_REPLYING && evbuffer_get_length(input) > AHEAD_BYTES)
-        bufferevent_disable(c->bev, EV_READ); /* until the answer has left: evhttp then enables it again */
-    else if (c->phase == CONN_REFUSED)
-        http_conn_take(c, CONN_REFUSED); /* evhttp has set its callbacks once more after a reply */
-    else
-        on_bytes(c, info->n_added);
+        http_conn_refuse(c, 408, "The body took too long.");
 }
 
 /* --- the request in the user's hands --- */
@@ -491,6 +329,6 @@ void http_conn_replied(struct evhttp_request *ev UNUSED, void *conn)
         http_conn_take(c, CONN_REFUSED);
         defer_start(c->server->loop, &c->later, "http.close", on_later_linger, c);
     } else if (ahead > 0) {
-        on_bytes(c, ahead); /* has been read already, so no input event will tell of it */
+        http_conn_read(c, ahead); /* has been read already, so no input event will tell of it */
     }
 }

@@ -12,6 +12,7 @@
 #include "net/http_policy.h"
 #include "net/loop_internal.h"
 
+#include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/http.h>
@@ -86,12 +87,18 @@ void http_conn_done(struct http_conn *c);                                 /* fre
 void http_conn_request(struct evhttp_request *ev, void *server);          /* evhttp's gencb */
 void http_conn_replied(struct evhttp_request *ev, void *conn);            /* evhttp's on_complete */
 void http_conn_uncharge(struct http_conn *c);
+/* Answers with an error and closes, at the end of this turn. `why` is a sentence that lives for ever. */
+void http_conn_refuse(struct http_conn *c, int status, const char *why);
 /* From now on evhttp does nothing on this connection. Undone by nothing but closing. */
 void http_conn_take(struct http_conn *c, enum http_conn_phase phase);
 void http_conn_linger(struct http_conn *c); /* after the last byte was sent; deferred */
 void http_conn_close(struct http_conn *c);  /* deferred */
 void http_conn_on_deadline(struct deadline *d);
 void http_conn_on_pace(struct deadline *d);
+
+/* http_input.c: the judge of what comes, called from inside the input buffer before evhttp's turn */
+void http_conn_on_input(struct evbuffer *input, const struct evbuffer_cb_info *info, void *conn);
+void http_conn_read(struct http_conn *c, size_t n); /* the last n bytes of the input are new */
 
 /* http_request.c */
 struct http_request *http_request_new(struct http_conn *c, struct evhttp_request *ev);

@@ -88,7 +88,8 @@ static void send_buffered(struct http_stream *s, struct iovec *iov, size_t n, si
         size_t skip = sent < iov[i].iov_len ? sent : iov[i].iov_len;
 
         sent -= skip;
-        evbuffer_add(output, (char *)iov[i].iov_base + skip, iov[i].iov_len - skip);
+        if (skip < iov[i].iov_len) /* adding nothing would still allocate */
+            evbuffer_add(output, (char *)iov[i].iov_base + skip, iov[i].iov_len - skip);
     }
     /* Enabled only while there is a rest: an enabled write event costs two system calls per write. */
     if (evbuffer_get_length(output) > 0)
