@@ -39,4 +39,4 @@ void face_request(void *arg, struct http_request *req);
 size_t face_body_limit(void *arg, struct str path);
 
 void face_reply(struct face *f, const struct reply *reply); /* from ports.reply; an unknown token is ignored */
-void face_close_streams(struct face *f);                    /* ends all event streams; clients come back */
+void face_close_streams(struct face *f);                    /* ends all event streams; new ones get 503 */

@@ -15,6 +15,7 @@ struct face {
     struct list streams; /* struct stream, all */
     struct list ready;   /* those with something to do */
     struct timer *wake;  /* runs them outside of the hub's own calls */
+    bool stopping;       /* no new streams */
     struct buf frames;   /* what one turn of one stream writes; kept for its memory */
 };
 

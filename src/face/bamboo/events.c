@@ -52,13 +52,16 @@ static void on_ready(void *arg, struct subscriber *sub, const struct err *err)
         return;
     }
     last_seq = hub_session(subscriber_hub(sub))->seq;
-    if (cursor_check(&o->wish.at, FIRST_SEQ, last_seq, &bad) < 0) {
-        engine_unwatch(x->face->o.engine, sub);
-        stream_free(s);
-        refuse_cursor(x, &bad, last_seq);
+    if (!x->face->stopping && cursor_check(&o->wish.at, FIRST_SEQ, last_seq, &bad) == 0) {
+        stream_open(s, sub);
         return;
     }
-    stream_open(s, sub);
+    engine_unwatch(x->face->o.engine, sub);
+    stream_free(s);
+    if (x->face->stopping)
+        exchange_abandon(x);
+    else
+        refuse_cursor(x, &bad, last_seq);
 }
 
 /* The face goes before the session was found. */

@@ -460,6 +460,7 @@ void stream_open(struct stream *s, struct subscriber *sub)
 
 void face_close_streams(struct face *f)
 {
+    f->stopping = true;
     LIST_EACH (it, tmp, &f->streams) {
         struct stream *s = LIST_ITEM(it, struct stream, link);
 

@@ -393,12 +393,16 @@ static void a_log_that_cannot_be_read_sends_the_client_back(void **state UNUSED)
 
 static void shutdown_ends_the_streams_without_done(void **state UNUSED)
 {
-    struct http_request *quiet = watch(""), *asking;
+    struct http_request *quiet = watch(""), *asking, *opening;
 
     whole_run("yes");
     stand_hold_answers(st, true);
     asking = watch("?after=0");
+    opening = stand_ask(st, "GET /api/v1/events/s", NULL, NULL);
     face_close_streams(stand_face(st));
+    stand_run(st);
+    assert_int_equal(opening->status, 503);
+    assert_int_equal(watch("")->status, 503);
     assert_true(quiet->ended);
     assert_true(asking->ended);
     assert_null(strstr(stand_body(asking), DONE));
