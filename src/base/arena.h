@@ -18,8 +18,8 @@ struct arena {
 
 void arena_init(struct arena *a);
 void arena_done(struct arena *a);
-void arena_reset(struct arena *a); /* keeps nothing but the inline part */
-void *arena_alloc(struct arena *a, size_t n);  /* 16-aligned, not zeroed */
+void arena_reset(struct arena *a);            /* keeps nothing but the inline part */
+void *arena_alloc(struct arena *a, size_t n); /* 16-aligned, not zeroed */
 void *arena_zalloc(struct arena *a, size_t n);
-struct str arena_str(struct arena *a, struct str s);     /* a copy, also terminated */
+struct str arena_str(struct arena *a, struct str s); /* a copy, also terminated */
 struct str arena_strf(struct arena *a, const char *fmt, ...) PRINTF(2, 3);

@@ -16,7 +16,7 @@ struct buf {
 #define BUF_INIT ((struct buf){0})
 #define BUF_CAPPED(limit) ((struct buf){.max = (limit)})
 
-void buf_done(struct buf *b); /* frees; usable again */
+void buf_done(struct buf *b);  /* frees; usable again */
 void buf_clear(struct buf *b); /* keeps the memory */
 void buf_reserve(struct buf *b, size_t more);
 void buf_add(struct buf *b, const void *p, size_t n);

@@ -8,10 +8,9 @@ static const struct {
     const char *wire;
     int http;
     bool retry;
-} codes[] = {
-    [ERR_OK] = {"ok", 200, false},
+} codes[] = {[ERR_OK] = {"ok", 200, false},
 #define X(code, wire, http, retry) [ERR_##code] = {wire, http, retry},
-    ERR_CODES(X)
+             ERR_CODES(X)
 #undef X
 };
 

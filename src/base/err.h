@@ -51,7 +51,8 @@ struct err {
 /* Both return -code so that a failing function is one statement. `err` may be NULL. */
 int err_set(struct err *err, enum err_code code, const char *fmt, ...) PRINTF(3, 4);
 int err_sys(struct err *err, enum err_code code, int sys, const char *fmt, ...) PRINTF(4, 5); /* adds strerror(sys) */
-int err_wrap(struct err *err, const char *fmt, ...) PRINTF(2, 3); /* puts context before the text; returns the code again */
+int err_wrap(struct err *err, const char *fmt, ...)
+    PRINTF(2, 3); /* puts context before the text; returns the code again */
 
 const char *err_wire_name(enum err_code code);
 int err_http_status(enum err_code code);

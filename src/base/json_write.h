@@ -26,7 +26,7 @@ void json_put_u64(struct json_writer *w, uint64_t v);
 void json_put_real(struct json_writer *w, double v); /* shortest text that reads back; not finite: null */
 void json_put_bool(struct json_writer *w, bool v);
 void json_put_null(struct json_writer *w);
-void json_put_raw(struct json_writer *w, struct str json); /* one whole value, trusted */
+void json_put_raw(struct json_writer *w, struct str json);  /* one whole value, trusted */
 void json_put_time(struct json_writer *w, int64_t wall_ms); /* RFC 3339 UTC with Z */
 
 /* key and value in one call */

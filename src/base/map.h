@@ -12,9 +12,9 @@ struct map *map_new(void);
 void map_free(struct map *m); /* NULL is fine */
 size_t map_count(const struct map *m);
 
-void *map_find(const struct map *m, struct str key); /* NULL: not there */
+void *map_find(const struct map *m, struct str key);      /* NULL: not there */
 void map_put(struct map *m, struct str key, void *value); /* value is not NULL; replaces */
-void *map_take(struct map *m, struct str key); /* removes; NULL: was not there */
+void *map_take(struct map *m, struct str key);            /* removes; NULL: was not there */
 
 void *map_find_u64(const struct map *m, uint64_t key);
 void map_put_u64(struct map *m, uint64_t key, void *value);

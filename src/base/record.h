@@ -51,7 +51,6 @@ struct record {
 };
 
 /* ERR_BAD_REQUEST with the path. Strings point into the parsed text or the arena. */
-NODISCARD int record_read(const struct record *r, const struct json *node, struct arena *a, void *out,
-                          struct err *err);
+NODISCARD int record_read(const struct record *r, const struct json *node, struct arena *a, void *out, struct err *err);
 /* Writes the members between json_begin_object and json_end_object of the caller. */
 void record_write(const struct record *r, const void *in, struct json_writer *w);

@@ -42,9 +42,9 @@ struct hub {
 struct subscriber {
     struct list link;
     struct hub *hub;
-    uint64_t want;      /* the next fact to hand out */
-    uint64_t pos;       /* ring index; OUTSIDE: look for `want` anew */
-    uint64_t caught_at; /* head when it last had everything */
+    uint64_t want;         /* the next fact to hand out */
+    uint64_t pos;          /* ring index; OUTSIDE: look for `want` anew */
+    uint64_t caught_at;    /* head when it last had everything */
     char message[ID_TEXT]; /* the message it has text of */
     uint64_t have[DELTA_CHANNELS];
     void (*wake)(void *arg);

@@ -26,9 +26,9 @@ enum event_kind { EVENT_FACT, EVENT_DELTA };
 struct event {
     enum event_kind kind;
     const struct fact *fact;
-    int channel;       /* delta: enum delta_channel */
+    int channel; /* delta: enum delta_channel */
     const char *message_id;
-    uint64_t offset;   /* bytes of this channel before the piece */
+    uint64_t offset; /* bytes of this channel before the piece */
     struct str text;
     struct buf *frame; /* where its encoded form may be kept for the next watcher; NULL: made for this one alone */
 };

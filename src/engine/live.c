@@ -78,8 +78,8 @@ void live_queue_input(struct live *l, const struct input *in)
     list_add_tail(&l->inputs, &w->link);
 }
 
-static void with_waiting(struct engine *e, struct waiting *w, void (*use)(struct engine *, void *, const struct input *),
-                         void *arg)
+static void with_waiting(struct engine *e, struct waiting *w,
+                         void (*use)(struct engine *, void *, const struct input *), void *arg)
 {
     struct arena arena;
     struct input in;
@@ -284,12 +284,8 @@ static void start_model(struct engine *e, struct live *l, const struct effect *f
 
 static void start_tool(struct engine *e, struct live *l, const struct effect *f)
 {
-    struct tool_call call = {.session_id = l->id,
-                             .run = f->run,
-                             .call = f->call,
-                             .call_id = f->call_id,
-                             .tool = f->tool,
-                             .args = f->args};
+    struct tool_call call = {
+        .session_id = l->id, .run = f->run, .call = f->call, .call_id = f->call_id, .tool = f->tool, .args = f->args};
 
     e->ports.tool_start(e->ports.arg, &call);
 }

@@ -23,18 +23,18 @@ struct live {
     uint64_t row_epoch; /* of the row when it was opened */
     uint64_t epoch;     /* ours; 0: nothing claimed yet */
     struct machine m;
-    struct session published;  /* fold of what has been shown */
-    uint64_t sent, stored;     /* appends */
-    struct list queue;         /* struct held, first in first out */
-    struct list inputs;        /* struct waiting: arrived before the session was ready */
-    bool unfinished;           /* known to need recovery, also while it cannot be opened */
-    bool suspect;              /* one of those that go on one by one; until it makes progress */
-    bool charged;              /* a crash to be charged when it recovers */
+    struct session published; /* fold of what has been shown */
+    uint64_t sent, stored;    /* appends */
+    struct list queue;        /* struct held, first in first out */
+    struct list inputs;       /* struct waiting: arrived before the session was ready */
+    bool unfinished;          /* known to need recovery, also while it cannot be opened */
+    bool suspect;             /* one of those that go on one by one; until it makes progress */
+    bool charged;             /* a crash to be charged when it recovers */
     uint32_t resets;
-    int64_t wake_at;           /* in state WAITING, not suspect: when to open it again */
+    int64_t wake_at; /* in state WAITING, not suspect: when to open it again */
     int64_t partial_at;
-    struct err refused;        /* why it was reset */
-    struct list link;          /* in engine.waiting while WAITING */
+    struct err refused; /* why it was reset */
+    struct list link;   /* in engine.waiting while WAITING */
 };
 
 enum held_kind { HELD_PUBLISH, HELD_EFFECT };
@@ -56,7 +56,7 @@ struct waiting {
 
 struct watched {
     struct hub *hub;
-    uint64_t token; /* of the question to the store; 0: none on its way */
+    uint64_t token;       /* of the question to the store; 0: none on its way */
     struct list watchers; /* struct watching: not answered yet */
     bool dirty;
     struct list dirty_link;
@@ -75,12 +75,12 @@ struct engine {
     uint64_t node;
     uint64_t generation; /* of epochs: rises with every attempt to claim */
     uint64_t next_token;
-    struct map *lives;     /* by session id */
-    struct map *by_token;  /* lives, by token */
-    struct map *hubs;      /* struct watched, by session id */
+    struct map *lives;    /* by session id */
+    struct map *by_token; /* lives, by token */
+    struct map *hubs;     /* struct watched, by session id */
     struct map *hub_tokens;
-    struct list waiting;   /* lives to be recovered later */
-    struct list dirty;     /* watched: something was published or somebody waits for an answer */
+    struct list waiting; /* lives to be recovered later */
+    struct list dirty;   /* watched: something was published or somebody waits for an answer */
     struct step step;
     bool parked, scanned, deferred;
     int64_t suspect_at; /* when the next suspect may go on */

@@ -104,9 +104,9 @@ void calls_start(struct ctx *c)
             running++;
         } else if (s->calls[i].effect == EFFECT_UNKNOWN_TOOL) {
             begin_call(c, i);
-            end_call(c, i, OUTCOME_NO_TOOL,
-                     arena_strf(&c->out->arena, "There is no tool named \"" STR_FMT "\".",
-                                STR_ARG(details(c, i)->name)));
+            end_call(
+                c, i, OUTCOME_NO_TOOL,
+                arena_strf(&c->out->arena, "There is no tool named \"" STR_FMT "\".", STR_ARG(details(c, i)->name)));
         } else if (s->run.closing || s->run.calls >= max_calls(s)) {
             end_call(c, i, OUTCOME_DENIED, STR("Not run: the budget of this run is used up."));
         } else if (running > 0 && (!reads || running >= LIMIT_PARALLEL_TOOLS)) {
@@ -191,6 +191,7 @@ void calls_recover(struct ctx *c, bool give_up)
         if (again && !give_up && !c->s->run.cancelling)
             start_tool(c, i);
         else
-            end_call(c, i, OUTCOME_UNKNOWN, STR("The server stopped during this call; it may or may not have happened."));
+            end_call(c, i, OUTCOME_UNKNOWN,
+                     STR("The server stopped during this call; it may or may not have happened."));
     }
 }

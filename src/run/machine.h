@@ -45,7 +45,7 @@ struct step {
     uint32_t n_facts, facts_cap;
     struct effect *effects;
     uint32_t n_effects, effects_cap;
-    bool erase; /* the session is to be removed */
+    bool erase;                 /* the session is to be removed */
     struct buf text, reasoning; /* what the facts of this step point to */
 };
 

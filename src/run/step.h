@@ -30,8 +30,8 @@ bool round_over_budget(const struct ctx *c);
 void round_exceed(struct ctx *c); /* says which budget is used up */
 
 /* calls.c: tool calls */
-void calls_start(struct ctx *c);  /* every proposed call that may start now */
-void calls_done(struct ctx *c);   /* a result came */
+void calls_start(struct ctx *c); /* every proposed call that may start now */
+void calls_done(struct ctx *c);  /* a result came */
 void calls_timeout(struct ctx *c);
 void calls_cancel_running(struct ctx *c);
 void calls_give_up(struct ctx *c, enum call_outcome outcome); /* every running call */

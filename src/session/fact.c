@@ -16,22 +16,24 @@
 #define OF_RUN U32(run), U32(round), U32(gen)
 
 static const struct record_field session_created_fields[] = {
-    TEXT(id),    {.name = "nonce", .type = RECORD_STR, AT(key)}, /* hex: u64 does not fit JSON's integers */
-    TEXT(title), TEXT(system), TEXT(provider), TEXT(model), TEXT(effort), TEXT(workspace), TEXT(parent), TEXT(root),
+    TEXT(id),       {.name = "nonce", .type = RECORD_STR, AT(key)}, /* hex: u64 does not fit JSON's integers */
+    TEXT(title),    TEXT(system),
+    TEXT(provider), TEXT(model),
+    TEXT(effort),   TEXT(workspace),
+    TEXT(parent),   TEXT(root),
     U32(depth),
 };
 static const struct record_field session_updated_fields[] = {
-    FLAG(set_title), TEXT(title), FLAG(set_pinned), FLAG(pinned), FLAG(set_model), TEXT(provider), TEXT(model),
-    TEXT(effort),
+    FLAG(set_title), TEXT(title),    FLAG(set_pinned), FLAG(pinned),
+    FLAG(set_model), TEXT(provider), TEXT(model),      TEXT(effort),
 };
 static const struct record_field message_posted_fields[] = {TEXT(id), TEXT(text), TEXT(key)};
 static const struct record_field run_started_fields[] = {
-    U32(run), TEXT(id), ONE_OF(origin, run_origin_names), TEXT(provider), TEXT(model), TEXT(effort),
-    PART(limits, run_limits_record),
+    U32(run),    TEXT(id),     ONE_OF(origin, run_origin_names), TEXT(provider),
+    TEXT(model), TEXT(effort), PART(limits, run_limits_record),
 };
 static const struct record_field run_recovered_fields[] = {OF_RUN, TEXT(discarded), FLAG(charged), I64(tokens)};
-static const struct record_field round_started_fields[] = {OF_RUN, TEXT(id), U32(admitted), I64(tokens),
-                                                           FLAG(closing)};
+static const struct record_field round_started_fields[] = {OF_RUN, TEXT(id), U32(admitted), I64(tokens), FLAG(closing)};
 static const struct record_field model_failed_fields[] = {
     OF_RUN, TEXT(discarded), ONE_OF(failure, failure_names), TEXT(text), FLAG(retry), I64(due), I64(tokens),
 };
@@ -54,8 +56,8 @@ static const struct record_field call_ended_fields[] = {
 };
 static const struct record_field cancel_requested_fields[] = {U32(run), TEXT(by)};
 static const struct record_field run_ended_fields[] = {
-    U32(run), TEXT(id), ONE_OF(end, run_end_names), ONE_OF(failure, failure_names), TEXT(text), TEXT(by),
-    PART(usage, usage_record), U32(rounds),
+    U32(run),   TEXT(id), ONE_OF(end, run_end_names), ONE_OF(failure, failure_names),
+    TEXT(text), TEXT(by), PART(usage, usage_record),  U32(rounds),
 };
 
 #define RECORD(kind, table) [FACT_##kind] = {#table, sizeof(struct fact), table##_fields, ARRAY_LEN(table##_fields)}
@@ -79,10 +81,9 @@ static const struct record records[FACT_KIND_COUNT] = {
 static const struct {
     const char *name;
     enum fact_wire wire;
-} kinds[FACT_KIND_COUNT] = {
-    [FACT_UNKNOWN] = {"unknown", FACT_WIRE_HIDDEN},
+} kinds[FACT_KIND_COUNT] = {[FACT_UNKNOWN] = {"unknown", FACT_WIRE_HIDDEN},
 #define X(kind, text, wire_class) [FACT_##kind] = {text, FACT_WIRE_##wire_class},
-    FACT_KINDS(X)
+                            FACT_KINDS(X)
 #undef X
 };
 
@@ -175,12 +176,12 @@ int fact_read(enum fact_kind kind, struct str body, struct arena *a, struct fact
 /* ---- blocks ---- */
 
 static const size_t text_members[] = {
-    offsetof(struct fact, id),    offsetof(struct fact, discarded), offsetof(struct fact, text),
-    offsetof(struct fact, reasoning), offsetof(struct fact, title), offsetof(struct fact, system),
-    offsetof(struct fact, provider), offsetof(struct fact, model),  offsetof(struct fact, effort),
-    offsetof(struct fact, workspace), offsetof(struct fact, parent), offsetof(struct fact, root),
-    offsetof(struct fact, key),   offsetof(struct fact, call_id),   offsetof(struct fact, tool),
-    offsetof(struct fact, args),  offsetof(struct fact, by),
+    offsetof(struct fact, id),        offsetof(struct fact, discarded), offsetof(struct fact, text),
+    offsetof(struct fact, reasoning), offsetof(struct fact, title),     offsetof(struct fact, system),
+    offsetof(struct fact, provider),  offsetof(struct fact, model),     offsetof(struct fact, effort),
+    offsetof(struct fact, workspace), offsetof(struct fact, parent),    offsetof(struct fact, root),
+    offsetof(struct fact, key),       offsetof(struct fact, call_id),   offsetof(struct fact, tool),
+    offsetof(struct fact, args),      offsetof(struct fact, by),
 };
 
 static struct str *text_at(struct fact *f, size_t i)

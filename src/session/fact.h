@@ -32,7 +32,7 @@ enum fact_kind {
 #define X(kind, name, wire) FACT_##kind,
     FACT_KINDS(X)
 #undef X
-    FACT_KIND_COUNT
+        FACT_KIND_COUNT
 };
 
 enum fact_wire { FACT_WIRE_HIDDEN, FACT_WIRE_FACT, FACT_WIRE_LATEST };
@@ -49,29 +49,29 @@ struct fact {
     struct str text;      /* of the message, result or error */
     struct str reasoning;
     struct str title, system, provider, model, effort, workspace;
-    struct str parent;   /* session_created: parent session */
-    struct str root;     /* session_created: root session, itself for a root */
-    struct str key;      /* Idempotency-Key of the input that caused it */
+    struct str parent;              /* session_created: parent session */
+    struct str root;                /* session_created: root session, itself for a root */
+    struct str key;                 /* Idempotency-Key of the input that caused it */
     struct str call_id, tool, args; /* call_* */
-    struct str by;       /* cancel_requested, run_ended: who */
-    struct record_list calls; /* assistant: struct call[] */
-    struct usage usage;  /* assistant: of the call; run_ended: sum of the run */
+    struct str by;                  /* cancel_requested, run_ended: who */
+    struct record_list calls;       /* assistant: struct call[] */
+    struct usage usage;             /* assistant: of the call; run_ended: sum of the run */
     struct budget budget;
     struct run_limits limits; /* run_started */
-    uint64_t nonce;      /* session_created: key of derived ids */
-    int64_t due;         /* model_failed: when the next try begins */
-    int64_t tokens;      /* round_started, model_failed, run_recovered: estimate reserved for the call that begins */
+    uint64_t nonce;           /* session_created: key of derived ids */
+    int64_t due;              /* model_failed: when the next try begins */
+    int64_t tokens;        /* round_started, model_failed, run_recovered: estimate reserved for the call that begins */
     int64_t limit, actual; /* budget_exceeded */
-    uint32_t call;       /* dense number of the call */
-    uint32_t admitted;   /* round_started: messages taken from the inbox */
-    uint32_t depth;      /* session_created */
-    uint32_t rounds;     /* run_ended */
-    uint32_t place;      /* assistant, call_ended: place in the transcript */
-    int origin, end, failure, outcome, stop; /* the enumerations of types.h */
-    bool interrupted;    /* assistant: the text was cut */
-    bool closing;        /* round_started: the last round of a run out of budget */
-    bool retry;          /* model_failed: another try follows */
-    bool charged;        /* run_recovered: the crash counts against the run */
+    uint32_t call;         /* dense number of the call */
+    uint32_t admitted;     /* round_started: messages taken from the inbox */
+    uint32_t depth;        /* session_created */
+    uint32_t rounds;       /* run_ended */
+    uint32_t place;        /* assistant, call_ended: place in the transcript */
+    int origin, end, failure, outcome, stop;       /* the enumerations of types.h */
+    bool interrupted;                              /* assistant: the text was cut */
+    bool closing;                                  /* round_started: the last round of a run out of budget */
+    bool retry;                                    /* model_failed: another try follows */
+    bool charged;                                  /* run_recovered: the crash counts against the run */
     bool set_title, set_pinned, set_model, pinned; /* session_updated */
 };
 

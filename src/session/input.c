@@ -18,7 +18,7 @@ static const char *const kind_names[] = {
 #define X(kind, text, person) text,
     INPUT_KINDS(X)
 #undef X
-    NULL};
+        NULL};
 
 static const struct record_field client_sync_fields[] = {
     {.name = "client_message_count",

@@ -28,7 +28,7 @@ enum input_kind {
 #define X(kind, name, person) INPUT_##kind,
     INPUT_KINDS(X)
 #undef X
-    INPUT_KIND_COUNT
+        INPUT_KIND_COUNT
 };
 
 enum delta_channel { DELTA_TEXT, DELTA_REASONING, DELTA_CHANNELS };
@@ -74,16 +74,16 @@ struct input {
     int origin; /* enum run_origin */
 
     /* recovered */
-    bool charged;  /* the last life crashed (as opposed to: was stopped in order) */
+    bool charged; /* the last life crashed (as opposed to: was stopped in order) */
 
     /* delta, model_done, model_failed, tool_done */
-    int channel;             /* enum delta_channel */
+    int channel;              /* enum delta_channel */
     struct record_list calls; /* model_done: struct call[], effects resolved */
     struct usage usage;
-    int stop;       /* enum stop_reason */
-    int failure;    /* enum failure */
+    int stop;        /* enum stop_reason */
+    int failure;     /* enum failure */
     int64_t wait_ms; /* model_failed: Retry-After of the provider; 0: none */
-    int outcome;    /* tool_done: enum call_outcome */
+    int outcome;     /* tool_done: enum call_outcome */
 };
 
 const char *input_kind_name(enum input_kind kind);
@@ -95,18 +95,18 @@ NODISCARD int input_read(struct str bytes, struct arena *a, struct input *out, s
 /* What the person is told, once everything it rests on is durable. */
 #define REPLIES(X)                                                                                                     \
     X(CREATED)                                                                                                         \
-    X(POSTED)      /* message_id, seq */                                                                               \
-    X(STARTED)     /* run_id */                                                                                        \
-    X(RUNNING)     /* already running: run_id */                                                                       \
-    X(NOTHING)     /* nothing to do */                                                                                 \
-    X(NEED_SYNC)   /* the client's view differs: sync_reason */                                                        \
+    X(POSTED)    /* message_id, seq */                                                                                 \
+    X(STARTED)   /* run_id */                                                                                          \
+    X(RUNNING)   /* already running: run_id */                                                                         \
+    X(NOTHING)   /* nothing to do */                                                                                   \
+    X(NEED_SYNC) /* the client's view differs: sync_reason */                                                          \
     X(NOT_FOUND)                                                                                                       \
-    X(EXISTS)      /* create: the id is taken */                                                                       \
-    X(STOPPED)     /* run_id */                                                                                        \
-    X(NO_RUN)      /* cancel: none active */                                                                           \
-    X(OTHER_RUN)   /* cancel: another run than the named one */                                                        \
+    X(EXISTS)    /* create: the id is taken */                                                                         \
+    X(STOPPED)   /* run_id */                                                                                          \
+    X(NO_RUN)    /* cancel: none active */                                                                             \
+    X(OTHER_RUN) /* cancel: another run than the named one */                                                          \
     X(UPDATED)                                                                                                         \
-    X(STALE)       /* update: if_match did not fit */                                                                  \
+    X(STALE) /* update: if_match did not fit */                                                                        \
     X(DELETED)                                                                                                         \
     X(FULL)        /* the inbox is full */                                                                             \
     X(UNAVAILABLE) /* not stored: try again; error says why */

@@ -28,9 +28,9 @@ struct query {
     bool newest;
     uint64_t seqs[QUERY_SEQS_MAX]; /* facts: exactly these where n_seqs > 0 */
     uint32_t n_seqs;
-    uint32_t limit;                  /* 0: the page limits of the limit table */
-    uint64_t kinds;                  /* facts: bit per enum fact_kind; 0: all */
-    struct str after_message;        /* messages: only what follows it; unknown: everything */
+    uint32_t limit;                                       /* 0: the page limits of the limit table */
+    uint64_t kinds;                                       /* facts: bit per enum fact_kind; 0: all */
+    struct str after_message;                             /* messages: only what follows it; unknown: everything */
     struct str search, state, cursor, session_kind, root; /* sessions */
     uint32_t offset;
 };
@@ -78,8 +78,8 @@ struct answer {
     struct session_row *sessions;
     struct run_row *runs;
     struct str *session_ids;
-    size_t n;       /* items of whichever list it is */
-    uint64_t total; /* messages: in all; sessions: matching */
+    size_t n;        /* items of whichever list it is */
+    uint64_t total;  /* messages: in all; sessions: matching */
     struct str next; /* sessions: cursor of the next page, or empty */
 };
 

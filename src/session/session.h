@@ -42,12 +42,12 @@ struct session {
     uint32_t inbox;    /* posted, not admitted */
     uint32_t runs;     /* number of the last run */
     uint32_t calls_made;
-    bool unread;       /* results that the model has not read */
-    char last_message[ID_MAX + 1]; /* last of the transcript */
-    char last_posted[ID_MAX + 1];  /* last of the inbox */
+    bool unread;                                      /* results that the model has not read */
+    char last_message[ID_MAX + 1];                    /* last of the transcript */
+    char last_posted[ID_MAX + 1];                     /* last of the inbox */
     int64_t context_bytes, inbox_bytes, system_bytes; /* of text: what the prompt estimate is made of */
     char provider[64];
-    char model[128]; /* pin of the session; empty: none */
+    char model[128];                                       /* pin of the session; empty: none */
     char run_provider[64], run_model[128], run_effort[16]; /* frozen for the active run */
 
     struct run_state run;
@@ -59,8 +59,8 @@ struct session {
     } calls[LIMIT_CALLS_PER_ROUND];
     uint64_t assistant_seq; /* fact that proposed them */
 
-    int last_end;     /* enum run_end of the last run */
-    uint64_t end_seq; /* its run_ended; 0: no run ended yet */
+    int last_end;                                          /* enum run_end of the last run */
+    uint64_t end_seq;                                      /* its run_ended; 0: no run ended yet */
     uint64_t budget_seq, progress_seq, title_seq, pin_seq; /* newest fact of each LATEST kind */
 };
 
@@ -70,7 +70,7 @@ void session_init(struct session *s); /* absent: seq 0 */
 void session_fold(struct session *s, const struct fact *f);
 
 bool session_exists(const struct session *s);
-bool session_has_work(const struct session *s);     /* something for a run to do, while none is active */
+bool session_has_work(const struct session *s);      /* something for a run to do, while none is active */
 bool session_is_unfinished(const struct session *s); /* must be looked after at start: an active run */
 /* It has cut several lives short without progress: to be recovered alone. */
 bool session_is_suspect(const struct session *s);

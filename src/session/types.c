@@ -54,8 +54,8 @@ RECORD(run_limits, "limits");
 
 #define TOKENS(member) {.name = #member, .type = RECORD_I64, .offset = offsetof(struct budget, member)}
 static const struct record_field budget_fields[] = {
-    TOKENS(system_tokens),      TOKENS(summary_tokens), TOKENS(window_tokens),   TOKENS(total_tokens),
-    TOKENS(max_context_tokens), TOKENS(budget_limit),   TOKENS(thinking_tokens), TOKENS(cache_read_input_tokens),
+    TOKENS(system_tokens),         TOKENS(summary_tokens), TOKENS(window_tokens),   TOKENS(total_tokens),
+    TOKENS(max_context_tokens),    TOKENS(budget_limit),   TOKENS(thinking_tokens), TOKENS(cache_read_input_tokens),
     TOKENS(provider_input_tokens), TOKENS(used_tokens),
 };
 #undef TOKENS

@@ -124,7 +124,7 @@ extern const struct record usage_record;
 
 /* A tool call as the model wrote it. */
 struct call {
-    struct str id;   /* the provider's, or one of ours where it gave none */
+    struct str id; /* the provider's, or one of ours where it gave none */
     struct str name;
     struct str args; /* the model's bytes: JSON by promise only */
     int effect;      /* enum effect_class */

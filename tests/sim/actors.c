@@ -23,7 +23,7 @@ static const struct {
     const char *name;
     int effect;
 } tools[] = {
-    {"look", EFFECT_READ},     {"peek", EFFECT_READ},      {"book", EFFECT_KEYED},
+    {"look", EFFECT_READ},     {"peek", EFFECT_READ},   {"book", EFFECT_KEYED},
     {"launch", EFFECT_UNSAFE}, {"poison", EFFECT_READ}, {"nonsense", EFFECT_UNKNOWN_TOOL},
 };
 

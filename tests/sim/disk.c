@@ -9,9 +9,9 @@ struct row {
     int64_t sid;
     uint64_t epoch, owner, incarnation;
     bool exists;
-    struct session fold;        /* of everything stored: the reference */
-    struct session head;        /* as the engine wrote it */
-    struct facts **facts;       /* facts[seq - 1], one each */
+    struct session fold;  /* of everything stored: the reference */
+    struct session head;  /* as the engine wrote it */
+    struct facts **facts; /* facts[seq - 1], one each */
     size_t n, cap;
     bool has_partial;
     struct partial partial;
@@ -53,10 +53,12 @@ struct disk *disk_new(struct sim *w)
 
 static struct row *find(const struct disk *d, struct str id)
 {
-    for (unsigned i = 0; i < SIM_SESSIONS; i++)
-        if (str_eq(d->rows[i].id, id))
-            return (struct row *)(uintptr_t)&d->rows[i];
-    return NULL;
+    unsigned i = 0;
+
+    while (i < SIM_SESSIONS - 1 && !str_eq(d->rows[i].id, id))
+        i++;
+    assert(str_eq(d->rows[i].id, id));
+    return (struct row *)(uintptr_t)&d->rows[i];
 }
 
 static void erase(struct row *r)
@@ -116,14 +118,14 @@ const struct fact *disk_fact(const struct disk *d, struct str session, uint64_t 
 {
     const struct row *r = find(d, session);
 
-    return r == NULL || seq == 0 || seq > r->n ? NULL : &r->facts[seq - 1]->items[0];
+    return seq == 0 || seq > r->n ? NULL : &r->facts[seq - 1]->items[0];
 }
 
 const struct session *disk_fold(const struct disk *d, struct str session)
 {
     const struct row *r = find(d, session);
 
-    return r == NULL || !r->exists ? NULL : &r->fold;
+    return !r->exists ? NULL : &r->fold;
 }
 
 bool disk_is_quiet(const struct disk *d, struct str session)
@@ -162,7 +164,7 @@ static void complete(struct disk *d, const struct queued *q, int rc, const char 
 
     c->done = (struct appended){.token = q->a.token, .sid = q->a.sid, .epoch = q->a.epoch, .rc = rc};
     if (rc < 0) {
-        err_set(&c->done.err, (enum err_code)-rc, "%s", why);
+        err_set(&c->done.err, (enum err_code) - rc, "%s", why);
         sim_tell(d->w, STR_FMT " append at %" PRIu64 " refused: %s", STR_ARG(q->row->id), q->a.first, why);
         d->w->resets++;
         d->w->shown[q->row - d->rows].bytes = 0; /* starts anew: its stored text may be older than what people saw */
@@ -278,7 +280,8 @@ static void disk_append(struct store *st, const struct append *a)
         q->head = *a->head;
         q->has_head = true;
     }
-    sim_tell(d->w, STR_FMT " append queued: first %" PRIu64 ", %u facts, expect %" PRIx64 " epoch %" PRIx64, STR_ARG(a->session_id), a->first, a->facts ? a->facts->n : 0, a->expect, a->epoch);
+    sim_tell(d->w, STR_FMT " append queued: first %" PRIu64 ", %u facts, expect %" PRIx64 " epoch %" PRIx64,
+             STR_ARG(a->session_id), a->first, a->facts ? a->facts->n : 0, a->expect, a->epoch);
     list_add_tail(&d->queue, &q->link);
     plan_commit(d);
 }
@@ -425,7 +428,7 @@ static void disk_query(struct store *st, const struct query *q, query_fn *done, 
 
 static uint64_t disk_writer(const struct store *st)
 {
-    return CONTAINER_OF(st, const struct disk, store)->w->life;
+    return ((const struct disk *)st)->w->life; /* the store is its first member */
 }
 
 static bool disk_was_clean(const struct store *st UNUSED)

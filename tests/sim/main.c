@@ -91,7 +91,8 @@ int main(int argc, char **argv)
     clock_gettime(CLOCK_MONOTONIC, &end);
     seconds = (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
     printf("%" PRIu64 " stories from seed %" PRIu64 " in %.1f s (%.0f a second): %" PRIu64 " events, %" PRIu64
-           " facts, %" PRIu64 " deaths, %" PRIu64 " refused appends, %" PRIu64 " tool runs, %" PRIu64 " pieces of text\n",
+           " facts, %" PRIu64 " deaths, %" PRIu64 " refused appends, %" PRIu64 " tool runs, %" PRIu64
+           " pieces of text\n",
            n, from, seconds, (double)n / (seconds > 0 ? seconds : 1), sum.events, sum.facts, sum.deaths, sum.resets,
            sum.tool_runs, sum.texts);
     return 0;

@@ -34,8 +34,8 @@ struct sim {
 
     /* this life of the server */
     struct engine *engine;
-    uint64_t life;       /* number of the life; the writer number of its epochs */
-    bool dead;           /* nothing of this life reaches the world any more */
+    uint64_t life;           /* number of the life; the writer number of its epochs */
+    bool dead;               /* nothing of this life reaches the world any more */
     int64_t port_calls_left; /* death after so many; < 0: not planned */
     bool was_clean;
     uint64_t alarm_no;
@@ -74,8 +74,8 @@ void disk_free(struct disk *d);
 struct store *disk_mount(struct disk *d); /* for the new life */
 void disk_server_died(struct disk *d);
 const struct fact *disk_fact(const struct disk *d, struct str session, uint64_t seq); /* NULL: not stored */
-const struct session *disk_fold(const struct disk *d, struct str session);          /* NULL: no such session */
-bool disk_is_quiet(const struct disk *d, struct str session); /* nothing decided is on its way */
+const struct session *disk_fold(const struct disk *d, struct str session);            /* NULL: no such session */
+bool disk_is_quiet(const struct disk *d, struct str session);        /* nothing decided is on its way */
 uint64_t disk_incarnation(const struct disk *d, struct str session); /* counts erasures */
 void disk_check_end(struct disk *d);
 

@@ -191,8 +191,8 @@ static void on_ready(void *arg, struct subscriber *s, const struct err *err UNUS
         come_back(v, 500);
         return;
     }
-    if (v->has_cursor && (disk_incarnation(v->w->disk, name) != v->incarnation ||
-                          v->seq > hub_session(subscriber_hub(s))->seq)) {
+    if (v->has_cursor &&
+        (disk_incarnation(v->w->disk, name) != v->incarnation || v->seq > hub_session(subscriber_hub(s))->seq)) {
         uint64_t incarnation = disk_incarnation(v->w->disk, name);
 
         if (incarnation == v->incarnation)
@@ -291,7 +291,8 @@ static void on_page(void *arg, struct answer *answer)
 
 static void read_log(struct watcher *v, uint64_t seq, uint64_t upto)
 {
-    struct query q = {.kind = QUERY_FACTS, .session_id = sim_session_name(v->session), .after = seq - 1, .before = upto + 1};
+    struct query q = {
+        .kind = QUERY_FACTS, .session_id = sim_session_name(v->session), .after = seq - 1, .before = upto + 1};
     struct page_for *p;
 
     if (v->w->dead)
