@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "face/bamboo/bamboo.h"
-#include "face/bamboo/stream.h"
+#include "face/bamboo/event_stream.h"
 #include "face/error_body.h"
 #include "face/exchange.h"
 
@@ -22,7 +22,7 @@ struct face *face_new(const struct face_options *o)
     list_init(&f->streams);
     list_init(&f->ready);
     f->by_token = map_new();
-    f->wake = timer_new(o->loop, "face.streams", streams_run, f);
+    f->wake = timer_new(o->loop, "face.streams", event_streams_run, f);
     return f;
 }
 

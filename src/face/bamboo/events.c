@@ -2,12 +2,12 @@
 /* GET /events: from the request to an open stream. */
 #include "base/str.h"
 #include "face/bamboo/bamboo.h"
-#include "face/bamboo/stream.h"
+#include "face/bamboo/event_stream.h"
 #include "face/error_body.h"
 
 /* What waits for the session to be found. */
 struct opening {
-    struct stream *stream;
+    struct event_stream *stream;
     struct watching *watching;
     struct watch_wish wish;
 };
@@ -36,15 +36,15 @@ static void on_session_of_bad_wish(struct exchange *x, const struct answer *a)
 
 static void on_ready(void *arg, struct subscriber *sub, const struct err *err)
 {
-    struct stream *s = arg;
-    struct exchange *x = stream_exchange(s);
+    struct event_stream *s = arg;
+    struct exchange *x = event_stream_exchange(s);
     const struct opening *o = x->state;
     struct err bad = {.code = ERR_OK};
     uint64_t last_seq;
 
     x->wait = WAIT_NOTHING;
     if (err != NULL) {
-        stream_free(s);
+        event_stream_free(s);
         if (err->code == ERR_NOT_FOUND)
             exchange_no_session(x, x->id);
         else
@@ -53,11 +53,11 @@ static void on_ready(void *arg, struct subscriber *sub, const struct err *err)
     }
     last_seq = hub_session(subscriber_hub(sub))->seq;
     if (!x->face->stopping && cursor_check(&o->wish.at, FIRST_SEQ, last_seq, &bad) == 0) {
-        stream_open(s, sub);
+        event_stream_open(s, sub);
         return;
     }
     engine_unwatch(x->face->o.engine, sub);
-    stream_free(s);
+    event_stream_free(s);
     if (x->face->stopping)
         exchange_abandon(x);
     else
@@ -70,7 +70,7 @@ static void cancel(struct exchange *x)
     struct opening *o = x->state;
 
     engine_watch_cancel(x->face->o.engine, o->watching);
-    stream_free(o->stream);
+    event_stream_free(o->stream);
 }
 
 void events_get(struct exchange *x)
@@ -86,13 +86,13 @@ void events_get(struct exchange *x)
         .deltas = exchange_query_text(x, "deltas"),
         .batch_ms = exchange_query_text(x, "batch_ms"),
     };
-    struct watch watch = {.ready = on_ready, .wake = stream_wake};
+    struct watch watch = {.ready = on_ready, .wake = event_stream_wake};
 
     if (watch_wish_parse(&words, &o->wish, &x->err) < 0) {
         exchange_query(x, &q, on_session_of_bad_wish);
         return;
     }
-    o->stream = stream_new(x, &o->wish);
+    o->stream = event_stream_new(x, &o->wish);
     x->state = o;
     x->wait = WAIT_WATCH;
     x->on_abandon = cancel;

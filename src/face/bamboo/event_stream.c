@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "face/bamboo/stream.h"
+#include "face/bamboo/event_stream.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -24,7 +24,7 @@ struct snapshot {
     uint64_t latest[4], end; /* seqs; 0: none */
 };
 
-struct stream {
+struct event_stream {
     struct face *face; /* NULL: it was freed; only an answer of the store is still on its way */
     struct list link, ready_link;
     struct exchange *opening; /* NULL: it is open */
@@ -46,15 +46,15 @@ enum progress { PROGRESS_MORE, PROGRESS_WAIT, PROGRESS_DONE, PROGRESS_GONE };
 
 static void on_batch_due(void *arg)
 {
-    struct stream *s = arg;
+    struct event_stream *s = arg;
 
     s->batch->due = true;
-    stream_wake(s);
+    event_stream_wake(s);
 }
 
-struct stream *stream_new(struct exchange *x, const struct watch_wish *wish)
+struct event_stream *event_stream_new(struct exchange *x, const struct watch_wish *wish)
 {
-    struct stream *s = mem_zalloc(sizeof(*s));
+    struct event_stream *s = mem_zalloc(sizeof(*s));
 
     s->face = x->face;
     s->opening = x;
@@ -72,12 +72,12 @@ struct stream *stream_new(struct exchange *x, const struct watch_wish *wish)
     return s;
 }
 
-struct exchange *stream_exchange(const struct stream *s)
+struct exchange *event_stream_exchange(const struct event_stream *s)
 {
     return s->opening;
 }
 
-void stream_free(struct stream *s)
+void event_stream_free(struct event_stream *s)
 {
     list_remove(&s->link);
     list_remove(&s->ready_link);
@@ -95,16 +95,16 @@ void stream_free(struct stream *s)
         mem_free(s);
 }
 
-void stream_close(struct stream *s)
+void event_stream_close(struct event_stream *s)
 {
     if (s->http != NULL)
         http_stream_end(s->http);
-    stream_free(s);
+    event_stream_free(s);
 }
 
-void stream_wake(void *stream)
+void event_stream_wake(void *stream)
 {
-    struct stream *s = stream;
+    struct event_stream *s = stream;
 
     if (s->http == NULL || !list_is_empty(&s->ready_link))
         return;
@@ -115,14 +115,14 @@ void stream_wake(void *stream)
 
 /* ---- frames ---- */
 
-static void flush(struct stream *s, struct buf *out)
+static void flush(struct event_stream *s, struct buf *out)
 {
     if (out->n > 0)
         http_stream_write(s->http, buf_str(out));
     buf_clear(out);
 }
 
-static void put_batch(struct stream *s, struct buf *out)
+static void put_batch(struct event_stream *s, struct buf *out)
 {
     struct batch *b = s->batch;
 
@@ -134,7 +134,7 @@ static void put_batch(struct stream *s, struct buf *out)
     timer_stop(b->timer);
 }
 
-static void add_to_batch(struct stream *s, const struct event *ev, struct buf *out)
+static void add_to_batch(struct event_stream *s, const struct event *ev, struct buf *out)
 {
     struct batch *b = s->batch;
     bool fits =
@@ -151,7 +151,7 @@ static void add_to_batch(struct stream *s, const struct event *ev, struct buf *o
     buf_add_str(&b->text, ev->text);
 }
 
-static void put_delta(struct stream *s, const struct event *ev, struct buf *out)
+static void put_delta(struct event_stream *s, const struct event *ev, struct buf *out)
 {
     if (!s->deltas)
         return;
@@ -169,7 +169,7 @@ static void put_delta(struct stream *s, const struct event *ev, struct buf *out)
 }
 
 /* `frame` may be NULL: the fact comes from the log. */
-static void put_fact(struct stream *s, const struct fact *f, struct buf *frame, struct buf *out)
+static void put_fact(struct event_stream *s, const struct fact *f, struct buf *frame, struct buf *out)
 {
     const struct session *now = hub_session(subscriber_hub(s->sub));
     struct event_context c = {.session_id = str_of(s->id), .title_version = now->title_version};
@@ -189,13 +189,13 @@ static void put_fact(struct stream *s, const struct fact *f, struct buf *frame, 
 }
 
 /* Whether this fact is the last that a watcher without cursor sees. A pause for a question is not. */
-static bool is_end(const struct stream *s, const struct fact *f)
+static bool is_end(const struct event_stream *s, const struct fact *f)
 {
     return !s->has_cursor && !s->follow && f->kind == FACT_RUN_ENDED && f->end != END_SUSPENDED;
 }
 
 /* Nothing is at work and nothing asked: a watcher with a cursor has seen all there is. */
-static bool is_at_rest(const struct stream *s)
+static bool is_at_rest(const struct event_stream *s)
 {
     const struct hub *h = subscriber_hub(s->sub);
 
@@ -206,7 +206,7 @@ static bool is_at_rest(const struct stream *s)
 
 static void on_answer(void *arg, struct answer *answer)
 {
-    struct stream *s = arg;
+    struct event_stream *s = arg;
 
     s->asked = false;
     if (s->face == NULL) {
@@ -216,29 +216,29 @@ static void on_answer(void *arg, struct answer *answer)
     }
     s->page = answer;
     s->page_at = 0;
-    stream_wake(s);
+    event_stream_wake(s);
 }
 
-static void ask(struct stream *s, const struct query *q)
+static void ask(struct event_stream *s, const struct query *q)
 {
     s->asked = true;
     engine_query(s->face->o.engine, q, on_answer, s);
 }
 
-static void ask_page(struct stream *s, uint64_t seq, uint64_t upto)
+static void ask_page(struct event_stream *s, uint64_t seq, uint64_t upto)
 {
     struct query q = {.kind = QUERY_FACTS, .session_id = str_of(s->id), .after = seq - 1, .before = upto + 1};
 
     ask(s, &q);
 }
 
-static void drop_page(struct stream *s)
+static void drop_page(struct event_stream *s)
 {
     answer_free(s->page);
     s->page = NULL;
 }
 
-static enum progress put_from_page(struct stream *s, struct buf *out)
+static enum progress put_from_page(struct event_stream *s, struct buf *out)
 {
     const struct fact *f = &s->page->facts->items[s->page_at];
     struct event before;
@@ -254,7 +254,7 @@ static enum progress put_from_page(struct stream *s, struct buf *out)
 
 /* ---- the snapshot ---- */
 
-static void take_snapshot(struct stream *s)
+static void take_snapshot(struct event_stream *s)
 {
     const struct session *now = hub_session(subscriber_hub(s->sub));
     struct snapshot *p = &s->snapshot;
@@ -284,7 +284,7 @@ static const struct fact *find_fact(const struct answer *a, uint64_t seq)
     return NULL;
 }
 
-static enum progress put_snapshot(struct stream *s, struct buf *out)
+static enum progress put_snapshot(struct event_stream *s, struct buf *out)
 {
     const struct session *now = hub_session(subscriber_hub(s->sub));
     struct event_context c = {.session_id = str_of(s->id), .title_version = now->title_version};
@@ -306,7 +306,7 @@ static enum progress put_snapshot(struct stream *s, struct buf *out)
 
 /* ---- pulling ---- */
 
-static enum progress advance_page(struct stream *s, struct buf *out)
+static enum progress advance_page(struct event_stream *s, struct buf *out)
 {
     const struct answer *a = s->page;
 
@@ -322,7 +322,7 @@ static enum progress advance_page(struct stream *s, struct buf *out)
     return PROGRESS_MORE;
 }
 
-static enum progress advance(struct stream *s, struct buf *out)
+static enum progress advance(struct event_stream *s, struct buf *out)
 {
     uint64_t seq, upto;
     struct event ev;
@@ -350,7 +350,7 @@ static enum progress advance(struct stream *s, struct buf *out)
     return PROGRESS_GONE;
 }
 
-static void pump(struct stream *s)
+static void pump(struct event_stream *s)
 {
     struct buf *out = &s->face->frames;
     enum progress progress = PROGRESS_MORE;
@@ -367,10 +367,10 @@ static void pump(struct stream *s)
         buf_add_str(out, STR("data: [DONE]\n\n"));
     flush(s, out);
     if (progress == PROGRESS_DONE || progress == PROGRESS_GONE)
-        stream_close(s);
+        event_stream_close(s);
 }
 
-void streams_run(void *face)
+void event_streams_run(void *face)
 {
     struct face *f = face;
 
@@ -388,7 +388,7 @@ void streams_run(void *face)
         struct list *it = turn.next;
 
         list_remove(it);
-        pump(LIST_ITEM(it, struct stream, ready_link));
+        pump(LIST_ITEM(it, struct event_stream, ready_link));
     }
 }
 
@@ -401,15 +401,15 @@ static void on_room(void *arg)
 
 static void on_close(void *arg)
 {
-    struct stream *s = arg;
+    struct event_stream *s = arg;
 
     s->http = NULL;
-    stream_free(s);
+    event_stream_free(s);
 }
 
 static void on_silence(void *arg)
 {
-    struct stream *s = arg;
+    struct event_stream *s = arg;
     struct buf *out = &s->face->frames;
 
     buf_clear(out);
@@ -418,7 +418,7 @@ static void on_silence(void *arg)
     flush(s, out);
 }
 
-static void put_opened(struct stream *s, struct buf *out)
+static void put_opened(struct event_stream *s, struct buf *out)
 {
     struct json_writer w = JSON_WRITER(out);
 
@@ -433,7 +433,7 @@ static void put_opened(struct stream *s, struct buf *out)
     buf_add_str(out, STR("\n\n"));
 }
 
-void stream_open(struct stream *s, struct subscriber *sub)
+void event_stream_open(struct event_stream *s, struct subscriber *sub)
 {
     struct http_stream_callbacks cb = {.on_room = on_room, .on_close = on_close, .on_silence = on_silence, .arg = s};
     struct buf *out = &s->face->frames;
@@ -447,7 +447,7 @@ void stream_open(struct stream *s, struct subscriber *sub)
     s->http = http_reply_stream(x->req, 200, &cb);
     exchange_free(x);
     if (s->http == NULL) {
-        stream_free(s);
+        event_stream_free(s);
         return;
     }
     buf_clear(out);
@@ -455,16 +455,16 @@ void stream_open(struct stream *s, struct subscriber *sub)
     flush(s, out);
     if (!s->has_cursor)
         take_snapshot(s);
-    stream_wake(s);
+    event_stream_wake(s);
 }
 
 void face_close_streams(struct face *f)
 {
     f->stopping = true;
     LIST_EACH (it, tmp, &f->streams) {
-        struct stream *s = LIST_ITEM(it, struct stream, link);
+        struct event_stream *s = LIST_ITEM(it, struct event_stream, link);
 
         if (s->http != NULL)
-            stream_close(s); /* those not open yet belong to their exchange */
+            event_stream_close(s); /* those not open yet belong to their exchange */
     }
 }

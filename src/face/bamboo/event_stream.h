@@ -11,16 +11,16 @@
 
 #define FIRST_SEQ 1 /* the log is kept whole for as long as the session lives */
 
-struct stream;
+struct event_stream;
 
 /* Not open yet: it waits for the session to be found. */
-struct stream *stream_new(struct exchange *x, const struct watch_wish *wish);
-struct exchange *stream_exchange(const struct stream *s); /* the request, until it is open */
+struct event_stream *event_stream_new(struct exchange *x, const struct watch_wish *wish);
+struct exchange *event_stream_exchange(const struct event_stream *s); /* the request, until it is open */
 /*
  * Sends the headers and the first frame; takes the subscriber over. The exchange is gone
  * afterwards, the stream too if the client has left.
  */
-void stream_open(struct stream *s, struct subscriber *sub);
-void stream_wake(void *stream); /* for struct watch */
-void stream_free(struct stream *s);
-void stream_close(struct stream *s); /* ends it without [DONE]: the client comes back */
+void event_stream_open(struct event_stream *s, struct subscriber *sub);
+void event_stream_wake(void *stream); /* for struct watch */
+void event_stream_free(struct event_stream *s);
+void event_stream_close(struct event_stream *s); /* ends it without [DONE]: the client comes back */
