@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+#include "app/command_line.h"
+
+#include "base/str.h"
+
+#define BIT(id) (1u << COMMAND_##id)
+#define ALL_COMMANDS ((1u << COMMAND_COUNT) - 1)
+#define WITH_CONFIG (BIT(SERVE) | BIT(RUN) | BIT(RESUME) | BIT(CONFIG_SHOW) | BIT(CONFIG_SET) | BIT(CONFIG_EXPLAIN))
+
+struct option {
+    const char *name;  /* without the dashes */
+    const char *value; /* what it takes; NULL: nothing */
+    unsigned commands; /* that take it */
+    size_t offset;     /* const char * with a value, bool without */
+    const char *doc;
+};
+
+static const struct option options[] = {
+    {"bind", "ADDR", BIT(SERVE), offsetof(struct command_line, bind), "address to listen on (default 127.0.0.1)"},
+    {"port", "N", BIT(SERVE), offsetof(struct command_line, port), "TCP port, 0 for a free one (default 9562)"},
+    {"compat-open-loopback", NULL, BIT(SERVE), offsetof(struct command_line, open_loopback),
+     "let in whoever comes from this machine without the token, as Bamboo's clients do"},
+    {"session", "ID", BIT(RUN), offsetof(struct command_line, session), "go on in this session (default: a new one)"},
+    {"model", "MODEL", BIT(RUN), offsetof(struct command_line, model), "MODEL or PROVIDER/MODEL of the session"},
+    {"json", NULL, BIT(RUN) | BIT(RESUME), offsetof(struct command_line, json), "print each event as one line of JSON"},
+    {"quiet", NULL, BIT(RUN) | BIT(RESUME), offsetof(struct command_line, quiet), "print the answer and nothing else"},
+    {"server", "URL", BIT(RUN) | BIT(RESUME) | BIT(HEALTH), offsetof(struct command_line, server),
+     "use the server there, with the token in CULM_TOKEN"},
+    {"config", "FILE", WITH_CONFIG, offsetof(struct command_line, config),
+     "the configuration file (default: config.json in the data directory)"},
+    {"revision", "N", BIT(CONFIG_SET), offsetof(struct command_line, revision),
+     "only if the section still has this revision"},
+    {"markdown", NULL, BIT(CONFIG_EXPLAIN), offsetof(struct command_line, markdown),
+     "print docs/configuration.md instead"},
+    {"data-dir", "DIR", ALL_COMMANDS, offsetof(struct command_line, data_dir),
+     "the data directory (default: CULM_DATA_DIR, else ~/.culm)"},
+    {"help", NULL, ALL_COMMANDS, offsetof(struct command_line, help), "print what this command takes"},
+};
+
+/* ---- the nearest word ---- */
+
+struct nearest {
+    const char *name;
+    size_t distance;
+};
+
+static void consider(struct nearest *n, struct str wrong, const char *name)
+{
+    size_t distance = str_distance(wrong, str_of(name));
+
+    if (n->name == NULL || distance < n->distance)
+        *n = (struct nearest){name, distance};
+}
+
+#define SHOWN 60
+
+static int shown(struct str s)
+{
+    return s.n > SHOWN ? SHOWN : (int)s.n;
+}
+
+/* ---- commands ---- */
+
+static unsigned bit_of(const struct command *c)
+{
+    return 1u << (c - commands);
+}
+
+static struct str first_word(const struct command *c)
+{
+    struct str rest = str_of(c->name), word = STR_NULL;
+
+    return str_next(&rest, ' ', &word) ? word : STR_NULL;
+}
+
+static bool has_two_words(const struct command *c)
+{
+    return strchr(c->name, ' ') != NULL;
+}
+
+static const char *second_word(const struct command *c)
+{
+    return strchr(c->name, ' ') + 1;
+}
+
+static int unknown_command(const char *group, struct str word, struct err *err)
+{
+    struct nearest n = {0};
+    bool whole = group == NULL;
+
+    for (const struct command *c = commands; c < commands + COMMAND_COUNT; c++) {
+        if (whole)
+            consider(&n, word, c->name);
+        else if (has_two_words(c) && str_is(first_word(c), group))
+            consider(&n, word, second_word(c));
+    }
+    return err_set(err, ERR_BAD_REQUEST, "unknown command \"%s%s%.*s\"; did you mean \"%s%s%s\"? See: culm help",
+                   whole ? "" : group, whole ? "" : " ", shown(word), word.p, whole ? "" : group, whole ? "" : " ",
+                   n.name);
+}
+
+/* The word names a command, begins one of two words, or ends one that was begun. */
+static int take_command(struct command_line *line, const char *word, struct err *err)
+{
+    for (const struct command *c = commands; c < commands + COMMAND_COUNT; c++) {
+        if (line->group != NULL) {
+            if (has_two_words(c) && str_is(first_word(c), line->group) && strcmp(second_word(c), word) == 0)
+                line->command = c;
+        } else if (strcmp(c->name, word) == 0) {
+            line->command = c;
+        } else if (has_two_words(c) && str_is(first_word(c), word)) {
+            line->group = word;
+            return 0;
+        }
+    }
+    return line->command != NULL ? 0 : unknown_command(line->group, str_of(word), err);
+}
+
+/* ---- options ---- */
+
+static bool takes(const struct command_line *line, const struct option *o)
+{
+    unsigned known = 0;
+
+    if (line->command != NULL)
+        return (o->commands & bit_of(line->command)) != 0;
+    for (const struct command *c = commands; c < commands + COMMAND_COUNT; c++)
+        if (line->group == NULL || (has_two_words(c) && str_is(first_word(c), line->group)))
+            known |= bit_of(c);
+    return (o->commands & known) != 0;
+}
+
+static int unknown_option(const struct command_line *line, struct str name, struct err *err)
+{
+    struct nearest n = {0};
+
+    for (size_t i = 0; i < ARRAY_LEN(options); i++)
+        if (takes(line, &options[i]))
+            consider(&n, name, options[i].name);
+    return err_set(err, ERR_BAD_REQUEST, "unknown option --%.*s%s%s; did you mean --%s? See: culm %s%s--help",
+                   shown(name), name.p, line->command != NULL ? " for culm " : "",
+                   line->command != NULL ? line->command->name : "", n.name,
+                   line->command != NULL ? line->command->name : "", line->command != NULL ? " " : "");
+}
+
+static const struct option *find_option(const struct command_line *line, struct str name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(options); i++)
+        if (str_is(name, options[i].name) && takes(line, &options[i]))
+            return &options[i];
+    return NULL;
+}
+
+/* `word` is behind its dashes; *next is the word that follows, if there is one, and NULL once it was taken. */
+static int take_option(struct command_line *line, const char *word, const char **next, struct err *err)
+{
+    struct str rest = str_of(word), name = STR_NULL;
+    bool has_value = str_next(&rest, '=', &name) && rest.p != NULL;
+    const struct option *o = find_option(line, name);
+    char *field;
+
+    if (o == NULL)
+        return unknown_option(line, name, err);
+    field = (char *)line + o->offset;
+    if (o->value == NULL) {
+        if (has_value)
+            return err_set(err, ERR_BAD_REQUEST, "--%s takes no value", o->name);
+        *(bool *)field = true;
+        return 0;
+    }
+    if (!has_value && *next == NULL)
+        return err_set(err, ERR_BAD_REQUEST, "--%s wants a value: --%s %s", o->name, o->name, o->value);
+    *(const char **)(void *)field = has_value ? rest.p : *next;
+    if (!has_value)
+        *next = NULL;
+    return 0;
+}
+
+/* ---- all words ---- */
+
+static int take_word(struct command_line *line, const char *word, struct err *err)
+{
+    if (line->command == NULL)
+        return take_command(line, word, err);
+    if (line->n_args == line->command->max_args || line->n_args == COMMAND_ARGS_MAX)
+        return err_set(err, ERR_BAD_REQUEST, "unexpected \"%.*s\"; usage: culm %s %s (quote what has blanks)",
+                       shown(str_of(word)), word, line->command->name, line->command->args);
+    line->args[line->n_args++] = word;
+    return 0;
+}
+
+static int check_whole(const struct command_line *line, struct err *err)
+{
+    if (line->help || line->version)
+        return 0;
+    if (line->group != NULL && line->command == NULL)
+        return err_set(err, ERR_BAD_REQUEST, "culm %s wants a second word; see: culm %s --help", line->group,
+                       line->group);
+    if (line->command == NULL)
+        return err_set(err, ERR_BAD_REQUEST, "no command; see: culm help");
+    if (line->n_args < line->command->min_args)
+        return err_set(err, ERR_BAD_REQUEST, "usage: culm %s %s", line->command->name, line->command->args);
+    return 0;
+}
+
+int command_line_parse(int argc, char *const *argv, struct command_line *out, struct err *err)
+{
+    struct command_line line = {0};
+    bool options_end = false;
+
+    for (int i = 0; i < argc; i++) {
+        const char *word = argv[i], *next = i + 1 < argc ? argv[i + 1] : NULL;
+        int rc = 0;
+
+        if (!options_end && strcmp(word, "--") == 0) {
+            options_end = true;
+        } else if (!options_end &&
+                   (strcmp(word, "-h") == 0 || strcmp(word, "-V") == 0 || strcmp(word, "--version") == 0)) {
+            line.help = line.help || word[1] == 'h';
+            line.version = line.version || word[1] != 'h';
+        } else if (!options_end && word[0] == '-' && word[1] == '-') {
+            bool had_next = next != NULL;
+
+            rc = take_option(&line, word + 2, &next, err);
+            i += had_next && next == NULL;
+        } else if (!options_end && word[0] == '-' && word[1] != '\0') {
+            rc = err_set(err, ERR_BAD_REQUEST, "unknown option %.*s; options have two dashes, see: culm help",
+                         shown(str_of(word)), word);
+        } else {
+            rc = take_word(&line, word, err);
+        }
+        if (rc < 0)
+            return rc;
+    }
+    *out = line;
+    return check_whole(&line, err);
+}
+
+/* ---- help ---- */
+
+static void help_options(const struct command *c, struct buf *out)
+{
+    buf_add_str(out, STR("\noptions:\n"));
+    for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+        CLEANUP(buf_done) struct buf left = BUF_INIT;
+
+        if (c != NULL && (options[i].commands & bit_of(c)) == 0)
+            continue;
+        if (c == NULL && options[i].commands != ALL_COMMANDS)
+            continue;
+        buf_addf(&left, "--%s%s%s", options[i].name, options[i].value != NULL ? " " : "",
+                 options[i].value != NULL ? options[i].value : "");
+        buf_addf(out, "  %-24s %s\n", left.p, options[i].doc);
+    }
+}
+
+static void help_commands(const char *group, struct buf *out)
+{
+    for (const struct command *c = commands; c < commands + COMMAND_COUNT; c++) {
+        CLEANUP(buf_done) struct buf left = BUF_INIT;
+
+        if (group != NULL && !(has_two_words(c) && str_is(first_word(c), group)))
+            continue;
+        buf_addf(&left, "%s%s%s", c->name, c->args[0] != '\0' ? " " : "", c->args);
+        buf_addf(out, "  %-24s %s\n", left.p, c->summary);
+    }
+}
+
+void command_line_help(const struct command *command, const char *group, struct buf *out)
+{
+    if (command != NULL) {
+        buf_addf(out, "usage: culm %s [OPTION...]%s%s\n\n%s\n", command->name, command->args[0] != '\0' ? " " : "",
+                 command->args, command->summary);
+        help_options(command, out);
+        return;
+    }
+    if (group == NULL)
+        buf_add_str(out, STR("culm, an agent server\n\n"));
+    buf_addf(out, "usage: culm %s%sCOMMAND [OPTION...]\n\ncommands:\n", group != NULL ? group : "",
+             group != NULL ? " " : "");
+    help_commands(group, out);
+    help_options(NULL, out);
+    if (group == NULL)
+        buf_add_str(out, STR("\nculm COMMAND --help says more. Exit codes: 0 completed, 1 error, 2 wrong usage, 3 "
+                             "something must be\nset up first, 4 a question is open, 130 cancelled.\n"));
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The words behind `culm`, read by two tables: options, with the commands that take them, and
+ * commands. The same tables write every help text. What is wrong is said with the nearest word
+ * that would be right.
+ */
+#include "base/buf.h"
+#include "base/err.h"
+
+#define COMMAND_ARGS_MAX 4
+
+enum command_id {
+    COMMAND_SERVE,
+    COMMAND_RUN,
+    COMMAND_RESUME,
+    COMMAND_TOKEN,
+    COMMAND_HEALTH,
+    COMMAND_CONFIG_SHOW,
+    COMMAND_CONFIG_SET,
+    COMMAND_CONFIG_EXPLAIN,
+    COMMAND_VERSION,
+    COMMAND_HELP,
+    COMMAND_COUNT
+};
+
+struct command_line {
+    const struct command *command; /* NULL: none was named, or only the first word of some (`group`) */
+    const char *group;
+    const char *args[COMMAND_ARGS_MAX];
+    int n_args;
+    /* options; NULL or false: not given */
+    const char *data_dir, *config, *server, *bind, *port, *session, *model, *revision;
+    bool help, version, json, quiet, open_loopback, markdown;
+};
+
+struct command {
+    const char *name; /* one word, or two: "config show" */
+    const char *args; /* for the usage: "PROMPT" */
+    int min_args, max_args;
+    const char *summary;
+    int (*run)(const struct command_line *line); /* the exit code */
+};
+extern const struct command commands[COMMAND_COUNT]; /* commands.c */
+
+/* Reads all words, argv[0] left out. ERR_BAD_REQUEST says what is wrong and what would be right. */
+NODISCARD int command_line_parse(int argc, char *const *argv, struct command_line *out, struct err *err);
+/* Help for a command, for a group of them, or (both NULL) for all. */
+void command_line_help(const struct command *command, const char *group, struct buf *out);

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of commands, and the small ones. */
+#include "app/commands.h"
+
+#include "app/client.h"
+#include "app/exit_code.h"
+#include "app/token.h"
+#include "base/str.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+const struct command commands[COMMAND_COUNT] = {
+    [COMMAND_SERVE] = {"serve", "", 0, 0, "run the server until SIGTERM or Ctrl-C", command_serve},
+    [COMMAND_RUN] = {"run", "PROMPT", 1, 1, "run one turn and print the answer; - reads the prompt from stdin",
+                     command_run},
+    [COMMAND_RESUME] = {"resume", "ID", 1, 1, "go on with a session that was cut, or follow its run", command_resume},
+    [COMMAND_TOKEN] = {"token", "", 0, 0, "print the token that TCP clients need", command_token},
+    [COMMAND_HEALTH] = {"health", "", 0, 0, "is a server there? exit code 0 or 1", command_health},
+    [COMMAND_CONFIG_SHOW] = {"config show", "[KEY]", 0, 1, "print the configuration in force, secrets as ***",
+                             command_config_show},
+    [COMMAND_CONFIG_SET] = {"config set", "KEY VALUE", 2, 2, "change the configuration file; null takes a value away",
+                            command_config_set},
+    [COMMAND_CONFIG_EXPLAIN] = {"config explain", "[KEY]", 0, 1, "say what a key means and where its value is from",
+                                command_config_explain},
+    [COMMAND_VERSION] = {"version", "", 0, 0, "print the version", command_version},
+    [COMMAND_HELP] = {"help", "[COMMAND...]", 0, 2, "print what there is, or what a command takes", command_help},
+};
+
+/* ---- shared ---- */
+
+int command_fail(int code, const char *fmt, ...)
+{
+    char text[1024];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    for (char *p = text; *p != '\0'; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            *p = ' ';
+    fprintf(stderr, "culm: %s\n", text);
+    return code;
+}
+
+int command_open_home(const struct command_line *line, struct home *out)
+{
+    struct err err;
+
+    return home_init(out, line->data_dir, &err) < 0 ? command_fail(CODE_SETUP, "%s", err.text) : 0;
+}
+
+void command_config_path(const struct command_line *line, const struct home *home, struct buf *out)
+{
+    if (line->config != NULL)
+        buf_add_str(out, str_of(line->config));
+    else
+        home_file(home, "config.json", out);
+}
+
+int command_read_config(const struct command_line *line, const struct home *home, struct config **out)
+{
+    CLEANUP(buf_done) struct buf path = BUF_INIT;
+    struct config *c = config_new();
+    struct err err;
+    int rc;
+
+    command_config_path(line, home, &path);
+    rc = config_read_file(c, path.p, line->config != NULL, &err);
+    if (rc == 0)
+        rc = config_read_environment(c, environ, &err);
+    if (rc < 0) {
+        config_free(c);
+        return command_fail(CODE_ERROR, "%s", err.text);
+    }
+    *out = c;
+    return 0;
+}
+
+/* ---- token, version, help ---- */
+
+int command_token(const struct command_line *line)
+{
+    char token[TOKEN_TEXT];
+    struct home home;
+    struct err err;
+    int code = command_open_home(line, &home);
+
+    if (code != 0)
+        return code;
+    if (home_make(&home, &err) < 0 || token_open(home.path, token, &err) < 0)
+        code = command_fail(CODE_ERROR, "%s", err.text);
+    else
+        printf("%s\n", token);
+    home_done(&home);
+    return code;
+}
+
+int command_version(const struct command_line *line UNUSED)
+{
+    printf("culm %s\n", CULM_VERSION);
+    return CODE_COMPLETED;
+}
+
+static int print_help(const struct command *command, const char *group)
+{
+    CLEANUP(buf_done) struct buf text = BUF_INIT;
+
+    command_line_help(command, group, &text);
+    fwrite(text.p, 1, text.n, stdout);
+    return CODE_COMPLETED;
+}
+
+/* `culm help run` is `culm run --help`. */
+int command_help(const struct command_line *line)
+{
+    struct command_line about;
+    char *words[COMMAND_ARGS_MAX + 1];
+    int n = 0;
+    struct err err;
+
+    for (; n < line->n_args; n++)
+        words[n] = (char *)(uintptr_t)line->args[n];
+    words[n++] = (char *)(uintptr_t)"--help";
+    if (command_line_parse(n, words, &about, &err) < 0)
+        return command_fail(CODE_USAGE, "%s", err.text);
+    return print_help(about.command, about.group);
+}
+
+/* ---- health ---- */
+
+enum { HEALTH_MS = 5000 };
+
+struct health {
+    struct loop *loop;
+    struct client *client;
+    int code;
+};
+
+static void on_health(void *arg, int status, const struct json *body, const struct err *err)
+{
+    struct health *h = arg;
+    struct str version = json_text(json_find(body, "version"));
+
+    if (err != NULL) {
+        h->code = command_fail(CODE_ERROR, "no server answers at %s: %s", client_where(h->client), err->text);
+    } else if (status != 200) {
+        h->code = command_fail(CODE_ERROR, "%s answers with HTTP status %d", client_where(h->client), status);
+    } else {
+        printf("culm " STR_FMT " is healthy at %s\n", STR_ARG(version), client_where(h->client));
+        h->code = CODE_COMPLETED;
+    }
+    loop_stop(h->loop);
+}
+
+static int ask_health(const struct client_options *given)
+{
+    const struct client_request request = {.method = "GET", .path = "/healthz", .timeout_ms = HEALTH_MS};
+    struct client_options o = *given;
+    struct health h = {.code = CODE_ERROR};
+    struct err err;
+
+    if (loop_new(&h.loop, &err) < 0)
+        return command_fail(CODE_ERROR, "%s", err.text);
+    o.loop = h.loop;
+    if (client_new(&o, &h.client, &err) < 0 || client_send(h.client, &request, on_health, &h, &err) == NULL)
+        command_fail(CODE_ERROR, "%s", err.text);
+    else
+        loop_run(h.loop);
+    client_free(h.client);
+    loop_free(h.loop);
+    return h.code;
+}
+
+int command_health(const struct command_line *line)
+{
+    struct client_options o = {.base_url = line->server, .token = getenv("CULM_TOKEN")};
+    struct home home;
+    int code = command_open_home(line, &home);
+
+    if (code != 0)
+        return code;
+    if (line->server == NULL) {
+        o.token = NULL;
+        o.unix_socket = home_socket(&home);
+    }
+    if (line->server == NULL && !home_has_server(&home))
+        code = command_fail(CODE_ERROR, "no server is running in %s", home.path);
+    else
+        code = ask_health(&o);
+    home_done(&home);
+    return code;
+}
+
+/* ---- the door to all of them ---- */
+
+int command_main(int argc, char *const *argv)
+{
+    struct command_line line;
+    struct err err;
+
+    if (argc == 0) {
+        print_help(NULL, NULL);
+        return CODE_USAGE;
+    }
+    if (command_line_parse(argc, argv, &line, &err) < 0)
+        return command_fail(CODE_USAGE, "%s", err.text);
+    if (line.version)
+        return command_version(&line);
+    if (line.help)
+        return print_help(line.command, line.group);
+    return line.command->run(&line);
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT */
+/* The values themselves, and what the rest of the server reads of them. */
+#include "app/config.h"
+
+#include "app/config_internal.h"
+#include "base/id.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static const char *const no_items[] = {NULL};
+
+static struct config_value default_value(const struct config_key *key, const char *name)
+{
+    return (struct config_value){.key = key, .name = name, .number = key->number, .text = key->text, .list = no_items};
+}
+
+struct config *config_new(void)
+{
+    struct config *c = mem_zalloc(sizeof(*c));
+
+    arena_init(&c->arena);
+    c->values = mem_grow(NULL, &c->cap_values, CONFIG_KEY_COUNT, sizeof(*c->values));
+    for (size_t i = 0; i < CONFIG_KEY_COUNT; i++)
+        c->values[i] = default_value(&config_keys[i], config_keys[i].name);
+    c->n_values = CONFIG_KEY_COUNT;
+    return c;
+}
+
+void config_free(struct config *c)
+{
+    if (c == NULL)
+        return;
+    arena_done(&c->arena);
+    mem_free(c->values);
+    mem_free(c->providers);
+    mem_free(c->revisions);
+    mem_free(c->notices);
+    mem_free(c);
+}
+
+/* ---- names ---- */
+
+struct str config_section_of(struct str name)
+{
+    struct str section = name, rest = name;
+
+    return str_next(&rest, '.', &section) ? section : name;
+}
+
+bool config_is_of_provider(const struct config_key *key)
+{
+    return strchr(key->name, '*') != NULL;
+}
+
+/* The provider's name stands between the first and the last dot: it may hold dots itself. */
+static bool fits_pattern(const char *pattern, struct str name, struct str *provider)
+{
+    const char *star = strchr(pattern, '*');
+    struct str head = {pattern, (size_t)(star - pattern)}, tail = str_of(star + 1), middle;
+
+    if (!str_has_prefix(name, head) || name.n <= head.n + tail.n)
+        return false;
+    if (!str_is(str_skip(name, name.n - tail.n), star + 1))
+        return false;
+    middle = str_skip(name, head.n);
+    middle.n -= tail.n;
+    *provider = middle;
+    return id_is_valid(middle);
+}
+
+const struct config_key *config_find_key(struct str name, struct str *provider)
+{
+    *provider = STR_NULL;
+    for (size_t i = 0; i < CONFIG_KEY_COUNT; i++) {
+        if (config_is_of_provider(&config_keys[i])) {
+            if (fits_pattern(config_keys[i].name, name, provider))
+                return &config_keys[i];
+        } else if (str_is(name, config_keys[i].name)) {
+            return &config_keys[i];
+        }
+    }
+    return NULL;
+}
+
+/* What the key would be called for the provider that the wrong name seems to mean. */
+static void name_alike(const struct config_key *key, struct str wrong, struct buf *out)
+{
+    struct str rest = wrong, first, provider = STR("NAME"), part;
+    const char *star = strchr(key->name, '*');
+
+    if (star == NULL) {
+        buf_add_str(out, str_of(key->name));
+        return;
+    }
+    if (str_next(&rest, '.', &first) && str_next(&rest, '.', &part) && id_is_valid(part))
+        provider = part;
+    buf_add(out, key->name, (size_t)(star - key->name));
+    buf_add_str(out, provider);
+    buf_add_str(out, str_of(star + 1));
+}
+
+#define SHOWN_BYTES 64
+
+int config_unknown(struct str name, struct err *err)
+{
+    CLEANUP(buf_done) struct buf best = BUF_INIT, candidate = BUF_INIT;
+    struct str shown = name;
+    size_t least = SIZE_MAX;
+
+    if (shown.n > SHOWN_BYTES)
+        shown.n = SHOWN_BYTES;
+    for (size_t i = 0; i < CONFIG_KEY_COUNT; i++) {
+        size_t distance;
+
+        buf_clear(&candidate);
+        name_alike(&config_keys[i], shown, &candidate);
+        distance = str_distance(shown, buf_str(&candidate));
+        if (distance < least) {
+            least = distance;
+            buf_clear(&best);
+            buf_add_str(&best, buf_str(&candidate));
+        }
+    }
+    return err_set(err, ERR_NOT_FOUND, "unknown key \"" STR_FMT "\"; did you mean \"%s\"?", STR_ARG(shown), best.p);
+}
+
+/* ---- values ---- */
+
+const struct config_value *config_find_value(const struct config *c, struct str name)
+{
+    for (size_t i = 0; i < c->n_values; i++)
+        if (str_is(name, c->values[i].name))
+            return &c->values[i];
+    return NULL;
+}
+
+static void add_provider(struct config *c, struct str name)
+{
+    for (size_t i = 0; i < c->n_providers; i++)
+        if (str_is(name, c->providers[i]))
+            return;
+    c->providers = mem_grow(c->providers, &c->cap_providers, c->n_providers + 1, sizeof(*c->providers));
+    c->providers[c->n_providers++] = arena_str(&c->arena, name).p;
+}
+
+struct config_value *config_put_value(struct config *c, const struct config_key *key, struct str name,
+                                      struct str provider)
+{
+    for (size_t i = 0; i < c->n_values; i++)
+        if (str_is(name, c->values[i].name))
+            return &c->values[i];
+    assert(provider.n > 0);
+    add_provider(c, provider);
+    c->values = mem_grow(c->values, &c->cap_values, c->n_values + 1, sizeof(*c->values));
+    c->values[c->n_values] = default_value(key, arena_str(&c->arena, name).p);
+    return &c->values[c->n_values++];
+}
+
+void config_drop_value(struct config_value *v)
+{
+    *v = default_value(v->key, v->name);
+}
+
+const struct config_value *config_provider_value(const struct config *c, const char *provider, enum config_id id)
+{
+    CLEANUP(buf_done) struct buf name = BUF_INIT;
+    const struct config_value *v;
+
+    buf_addf(&name, "providers.%s%s", provider, strchr(config_keys[id].name, '*') + 1);
+    v = config_find_value(c, buf_str(&name));
+    return v != NULL ? v : &c->values[id];
+}
+
+static const struct config_value *plain(const struct config *c, enum config_id id, enum config_type type)
+{
+    const struct config_value *v = &c->values[id];
+
+    assert(v->key->type == type || (type == CONFIG_TEXT && v->key->type == CONFIG_WORD));
+    return v;
+}
+
+bool config_truth(const struct config *c, enum config_id id)
+{
+    return plain(c, id, CONFIG_BOOL)->truth;
+}
+
+int64_t config_number(const struct config *c, enum config_id id)
+{
+    return plain(c, id, CONFIG_NUMBER)->number;
+}
+
+const char *config_text(const struct config *c, enum config_id id)
+{
+    return plain(c, id, CONFIG_TEXT)->text;
+}
+
+const char *const *config_list(const struct config *c, enum config_id id)
+{
+    return plain(c, id, CONFIG_LIST)->list;
+}
+
+/* ---- revisions and notices ---- */
+
+uint64_t config_revision(const struct config *c, struct str section)
+{
+    for (size_t i = 0; i < c->n_revisions; i++)
+        if (str_is(section, c->revisions[i].section))
+            return c->revisions[i].revision;
+    return 0;
+}
+
+void config_set_revision(struct config *c, struct str section, uint64_t revision)
+{
+    for (size_t i = 0; i < c->n_revisions; i++) {
+        if (str_is(section, c->revisions[i].section)) {
+            c->revisions[i].revision = revision;
+            return;
+        }
+    }
+    c->revisions = mem_grow(c->revisions, &c->cap_revisions, c->n_revisions + 1, sizeof(*c->revisions));
+    c->revisions[c->n_revisions++] = (struct config_section_revision){arena_str(&c->arena, section).p, revision};
+}
+
+static void add_notice(struct config *c, const char *text)
+{
+    c->notices = mem_grow(c->notices, &c->cap_notices, c->n_notices + 2, sizeof(*c->notices));
+    c->notices[c->n_notices++] = text;
+    c->notices[c->n_notices] = NULL;
+}
+
+void config_notice(struct config *c, const char *fmt, ...)
+{
+    char text[400];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    add_notice(c, arena_str(&c->arena, str_of(text)).p);
+}
+
+const char *const *config_notices(const struct config *c)
+{
+    return c->n_notices == 0 ? no_items : c->notices;
+}
+
+/* ---- providers ---- */
+
+size_t config_provider_count(const struct config *c)
+{
+    return c->n_providers;
+}
+
+const char *config_variable_value(const struct config *c, const char *name)
+{
+    size_t n = strlen(name);
+
+    for (char *const *p = c->environment; p != NULL && *p != NULL; p++)
+        if (strncmp(*p, name, n) == 0 && (*p)[n] == '=')
+            return (*p)[n + 1] == '\0' ? NULL : *p + n + 1;
+    return NULL;
+}
+
+#define ENV_PREFIX "env:"
+
+int config_provider(const struct config *c, size_t i, struct config_provider *out, struct err *err)
+{
+    const char *name = c->providers[i];
+    const char *key = config_provider_value(c, name, CONFIG_PROVIDER_API_KEY)->text;
+
+    if (key != NULL && str_has_prefix(str_of(key), STR(ENV_PREFIX))) {
+        const char *variable = key + strlen(ENV_PREFIX);
+
+        key = config_variable_value(c, variable);
+        if (key == NULL)
+            return err_set(err, ERR_BAD_REQUEST, "providers.%s.api_key: the environment has no %s; set it", name,
+                           variable);
+    }
+    *out = (struct config_provider){
+        .name = name,
+        .driver = config_provider_value(c, name, CONFIG_PROVIDER_DRIVER)->text,
+        .base_url = config_provider_value(c, name, CONFIG_PROVIDER_BASE_URL)->text,
+        .api_key = key,
+        .models = config_provider_value(c, name, CONFIG_PROVIDER_MODELS)->list,
+    };
+    return 0;
+}
+
+/* ---- what differs ---- */
+
+static bool same_list(const char *const *a, const char *const *b)
+{
+    while (*a != NULL && *b != NULL && strcmp(*a, *b) == 0) {
+        a++;
+        b++;
+    }
+    return *a == NULL && *b == NULL;
+}
+
+static bool same_value(const struct config_value *a, const struct config_value *b)
+{
+    if ((a->text == NULL) != (b->text == NULL))
+        return false;
+    return a->truth == b->truth && a->number == b->number && (a->text == NULL || strcmp(a->text, b->text) == 0) &&
+           same_list(a->list, b->list);
+}
+
+const char *config_needs_restart(const struct config *before, const struct config *after)
+{
+    for (size_t i = 0; i < CONFIG_KEY_COUNT; i++)
+        if ((config_keys[i].flags & CONFIG_LIVE) == 0 && !same_value(&before->values[i], &after->values[i]))
+            return config_keys[i].name;
+    for (size_t i = 0; i < before->n_providers; i++) {
+        bool is_there = false;
+
+        for (size_t k = 0; k < after->n_providers; k++)
+            is_there = is_there || strcmp(before->providers[i], after->providers[k]) == 0;
+        if (!is_there)
+            return "providers: one was taken away";
+    }
+    return NULL;
+}

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT */
+/* From JSON and from the command line to values. Everything that a value must be is checked here. */
+#include "app/config.h"
+
+#include "app/config_internal.h"
+#include "app/small_file.h"
+#include "base/id.h"
+#include "base/str.h"
+#include "base/utf8.h"
+
+#define NAME_BYTES 256
+#define TEXT_BYTES (64 * 1024)
+#define ITEMS_MAX 1000
+#define FILE_BYTES (1024 * 1024)
+#define MASK "***"
+
+/* ---- one value ---- */
+
+static int refuse(const struct config_value *v, struct err *err, const char *wanted)
+{
+    return err_set(err, ERR_BAD_REQUEST, "%s: expected %s", v->name, wanted);
+}
+
+static int check_number(const struct config_value *v, int64_t number, struct err *err)
+{
+    if (number < v->key->min || number > v->key->max)
+        return err_set(err, ERR_BAD_REQUEST, "%s: expected a number from %" PRId64 " to %" PRId64, v->name, v->key->min,
+                       v->key->max);
+    return 0;
+}
+
+static int check_word(const struct config_value *v, struct str text, struct err *err)
+{
+    CLEANUP(buf_done) struct buf words = BUF_INIT;
+
+    for (const char *const *w = v->key->words; *w != NULL; w++) {
+        if (str_is(text, *w))
+            return 0;
+        buf_addf(&words, "%s%s", w == v->key->words ? "" : ", ", *w);
+    }
+    return err_set(err, ERR_BAD_REQUEST, "%s: expected one of %s", v->name, words.p);
+}
+
+static int check_text(const struct config_value *v, struct str text, struct err *err)
+{
+    if (text.n > TEXT_BYTES || memchr(text.p, '\0', text.n) != NULL || !utf8_is_valid(text))
+        return refuse(v, err, "text of at most 64 KiB without NUL");
+    if (text.n == 0)
+        return refuse(v, err, "some text; null takes the value away");
+    if ((v->key->flags & CONFIG_SECRET) != 0 && str_is(text, MASK))
+        return refuse(v, err, "the value itself, not the *** that `culm config show` prints");
+    return v->key->type == CONFIG_WORD ? check_word(v, text, err) : 0;
+}
+
+static int take_list(struct config *c, struct config_value *v, const struct str *items, size_t n, struct err *err)
+{
+    const char **list = arena_alloc(&c->arena, (n + 1) * sizeof(*list));
+
+    for (size_t i = 0; i < n; i++) {
+        int rc = check_text(v, items[i], err);
+
+        if (rc < 0)
+            return rc;
+        list[i] = arena_str(&c->arena, items[i]).p;
+    }
+    list[n] = NULL;
+    v->list = list;
+    return 0;
+}
+
+static int take_json_list(struct config *c, struct config_value *v, const struct json *node, struct err *err)
+{
+    struct str items[ITEMS_MAX];
+    size_t n = 0;
+
+    if (node->type != JSON_ARRAY || node->count > ITEMS_MAX)
+        return refuse(v, err, "a list of at most 1000 texts");
+    for (const struct json *m = node->first; m != NULL; m = m->next) {
+        if (m->type != JSON_STRING)
+            return refuse(v, err, "a list of texts");
+        items[n++] = m->text;
+    }
+    return take_list(c, v, items, n, err);
+}
+
+static int take_string(struct config *c, struct config_value *v, struct str text, struct err *err)
+{
+    int rc = check_text(v, text, err);
+
+    if (rc == 0)
+        v->text = arena_str(&c->arena, text).p;
+    return rc;
+}
+
+static int take_number(struct config_value *v, int64_t number, struct err *err)
+{
+    int rc = check_number(v, number, err);
+
+    if (rc == 0)
+        v->number = number;
+    return rc;
+}
+
+int config_take_json(struct config *c, struct config_value *v, const struct json *node, struct err *err)
+{
+    if (node->type == JSON_NULL) {
+        config_drop_value(v);
+        return 0;
+    }
+    switch (v->key->type) {
+    case CONFIG_BOOL:
+        if (node->type != JSON_BOOL)
+            return refuse(v, err, "true or false");
+        v->truth = node->truth;
+        return 0;
+    case CONFIG_NUMBER:
+        return node->type == JSON_INT ? take_number(v, node->number, err) : refuse(v, err, "a whole number");
+    case CONFIG_TEXT:
+    case CONFIG_WORD:
+        return node->type == JSON_STRING ? take_string(c, v, node->text, err) : refuse(v, err, "a text");
+    case CONFIG_LIST:
+        return take_json_list(c, v, node, err);
+    }
+    return 0;
+}
+
+static int take_text_list(struct config *c, struct config_value *v, struct str text, struct err *err)
+{
+    struct str items[ITEMS_MAX], rest = text, item;
+    struct json *node = NULL;
+    size_t n = 0;
+
+    if (str_has_prefix(text, STR("["))) {
+        int rc = json_parse(&c->arena, text, &node, err);
+
+        return rc < 0 ? err_wrap(err, "%s", v->name) : take_json_list(c, v, node, err);
+    }
+    while (text.n > 0 && str_next(&rest, ',', &item)) {
+        if (n == ITEMS_MAX)
+            return refuse(v, err, "a list of at most 1000 texts");
+        items[n++] = str_trim(item);
+    }
+    return take_list(c, v, items, n, err);
+}
+
+int config_take_text(struct config *c, struct config_value *v, struct str text, struct err *err)
+{
+    int64_t number;
+
+    switch (v->key->type) {
+    case CONFIG_BOOL:
+        if (!str_is(text, "true") && !str_is(text, "false"))
+            return refuse(v, err, "true or false");
+        v->truth = str_is(text, "true");
+        return 0;
+    case CONFIG_NUMBER:
+        return str_to_i64(text, &number) ? take_number(v, number, err) : refuse(v, err, "a whole number");
+    case CONFIG_TEXT:
+    case CONFIG_WORD:
+        return take_string(c, v, text, err);
+    case CONFIG_LIST:
+        return take_text_list(c, v, text, err);
+    }
+    return 0;
+}
+
+int config_set(struct config *c, struct str name, struct str value, enum config_origin origin, struct err *err)
+{
+    struct str provider;
+    const struct config_key *key = config_find_key(name, &provider);
+    struct config_value *v;
+    int rc;
+
+    if (key == NULL)
+        return config_unknown(name, err);
+    v = config_put_value(c, key, name, provider);
+    if (str_is(value, "null")) {
+        config_drop_value(v);
+        return 0;
+    }
+    rc = config_take_text(c, v, value, err);
+    if (rc == 0)
+        v->origin = origin;
+    return rc;
+}
+
+/* ---- a file ---- */
+
+static bool is_inner(struct str name)
+{
+    struct str section, rest = name;
+
+    for (size_t i = 0; i < CONFIG_KEY_COUNT; i++) {
+        section = config_section_of(str_of(config_keys[i].name));
+        if (str_eq(section, name))
+            return true;
+    }
+    return str_next(&rest, '.', &section) && str_is(section, "providers") && rest.p != NULL && id_is_valid(rest);
+}
+
+static int read_member(struct config *c, struct buf *path, const struct json *node, struct err *err);
+
+static int read_members(struct config *c, struct buf *path, const struct json *object, struct err *err)
+{
+    for (const struct json *m = object->first; m != NULL; m = m->next) {
+        size_t before = path->n;
+        int rc;
+
+        if (before + m->key.n + 1 > NAME_BYTES)
+            return err_set(err, ERR_BAD_REQUEST, "a key of more than %d bytes", NAME_BYTES);
+        buf_addf(path, "%s" STR_FMT, before > 0 ? "." : "", STR_ARG(m->key));
+        rc = read_member(c, path, m, err);
+        if (rc < 0)
+            return rc;
+        path->n = before;
+    }
+    return 0;
+}
+
+static int read_member(struct config *c, struct buf *path, const struct json *node, struct err *err)
+{
+    struct str name = buf_str(path), provider;
+    const struct config_key *key = config_find_key(name, &provider);
+    bool is_filled = node->type == JSON_OBJECT && node->count > 0;
+    struct config_value *v;
+    int rc;
+
+    if (key != NULL) {
+        v = config_put_value(c, key, name, provider);
+        rc = config_take_json(c, v, node, err);
+        if (rc == 0 && node->type != JSON_NULL)
+            v->origin = CONFIG_FROM_FILE;
+        return rc;
+    }
+    /* What is unknown is named down to its first key, so that the nearest known one means something. */
+    if (is_inner(name) ? node->type == JSON_OBJECT : is_filled)
+        return read_members(c, path, node, err);
+    if (is_inner(name))
+        return err_set(err, ERR_BAD_REQUEST, STR_FMT ": expected an object", STR_ARG(name));
+    config_unknown(name, err);
+    if (err != NULL)
+        err->code = ERR_BAD_REQUEST;
+    return -ERR_BAD_REQUEST;
+}
+
+static int read_revisions(struct config *c, const struct json *node, struct err *err)
+{
+    for (const struct json *m = node->first; m != NULL; m = m->next) {
+        if (m->type != JSON_INT || m->number < 0)
+            return err_set(err, ERR_BAD_REQUEST, "revisions: expected numbers from 0");
+        config_set_revision(c, m->key, (uint64_t)m->number);
+    }
+    return 0;
+}
+
+int config_read_text(struct config *c, struct str text, struct err *err)
+{
+    CLEANUP(buf_done) struct buf path = BUF_INIT;
+    struct json *root = NULL;
+    int rc = json_parse(&c->arena, text, &root, err);
+
+    if (rc < 0)
+        return rc;
+    if (root->type != JSON_OBJECT)
+        return err_set(err, ERR_BAD_REQUEST, "expected one JSON object");
+    for (struct json *m = root->first, **link = &root->first; m != NULL; link = &m->next, m = m->next) {
+        if (!str_is(m->key, "revisions"))
+            continue;
+        if (m->type != JSON_OBJECT)
+            return err_set(err, ERR_BAD_REQUEST, "revisions: expected an object");
+        rc = read_revisions(c, m, err);
+        if (rc < 0)
+            return rc;
+        *link = m->next;
+        break;
+    }
+    return read_members(c, &path, root, err);
+}
+
+int config_read_file(struct config *c, const char *path, bool must_exist, struct err *err)
+{
+    CLEANUP(buf_done) struct buf text = BUF_CAPPED(FILE_BYTES);
+    int rc = small_file_read(path, &text, err);
+
+    if (rc == -ERR_NOT_FOUND && !must_exist)
+        return 0;
+    if (rc < 0)
+        return rc;
+    rc = config_read_text(c, arena_str(&c->arena, buf_str(&text)), err);
+    return rc < 0 ? err_wrap(err, "%s", path) : 0;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Every key of the configuration, once: the parser, the defaults, `culm config`, its documentation
+ * and the names in the environment come from this table. A name with `*` stands for one key of
+ * each provider. The section is the part before the first dot. Pure data; any thread.
+ */
+#include "base/base.h"
+#include "base/limits.h"
+
+/* X(ID, name, type, doc, further fields of struct config_key) */
+#define CONFIG_KEYS(X)                                                                                                 \
+    X(SERVER_BIND, "server.bind", TEXT, "address that `culm serve` listens on: numeric, or localhost",                 \
+      .text = "127.0.0.1")                                                                                             \
+    X(SERVER_PORT, "server.port", NUMBER, "TCP port; 0 takes a free one", .number = 9562, .max = 65535)                \
+    X(SERVER_HOSTS, "server.hosts", LIST,                                                                              \
+      "further names that clients may use in Host, with or without port; localhost, 127.0.0.1 and [::1] always work",  \
+      .flags = 0)                                                                                                      \
+    X(SERVER_ORIGINS, "server.origins", LIST,                                                                          \
+      "exact origins whose pages may call this server, such as https://ui.example; none by default", .flags = 0)       \
+    X(SERVER_COMPAT_OPEN_LOOPBACK, "server.compat_open_loopback", BOOL,                                                \
+      "let in whoever comes from this machine, without the token: for Bamboo's own clients, which send none",          \
+      .flags = 0)                                                                                                      \
+    X(SERVER_INSECURE_WIDE_BIND, "server.insecure_wide_bind", BOOL,                                                    \
+      "allow server.bind to be an address that other machines reach, though there is no TLS: token and text then "     \
+      "cross the network in the open",                                                                                 \
+      .flags = 0)                                                                                                      \
+    X(PROVIDER_DRIVER, "providers.*.driver", WORD, "what the provider speaks", .text = "openai",                       \
+      .words = config_drivers, .flags = CONFIG_LIVE)                                                                   \
+    X(PROVIDER_BASE_URL, "providers.*.base_url", TEXT,                                                                 \
+      "where the provider is, with or without /v1; else the driver's own", .flags = CONFIG_LIVE)                       \
+    X(PROVIDER_API_KEY, "providers.*.api_key", TEXT,                                                                   \
+      "the key, or env:NAME for the value of that variable; `culm config show` never prints it",                       \
+      .flags = CONFIG_LIVE | CONFIG_SECRET)                                                                            \
+    X(PROVIDER_MODELS, "providers.*.models", LIST,                                                                     \
+      "models it may be asked for, the first is its default; empty: any, and none is the default",                     \
+      .flags = CONFIG_LIVE)                                                                                            \
+    X(DEFAULTS_MODEL, "defaults.model", TEXT,                                                                          \
+      "model of sessions that name none, as MODEL or PROVIDER/MODEL; else the first model of the first provider",      \
+      .flags = CONFIG_LIVE, .env = "CULM_MODEL")                                                                       \
+    X(DEFAULTS_EFFORT, "defaults.effort", WORD, "reasoning effort of runs that name none; else the model's own",       \
+      .words = config_efforts, .flags = CONFIG_LIVE)                                                                   \
+    X(DEFAULTS_SYSTEM_PROMPT, "defaults.system_prompt", TEXT, "system prompt of new sessions that bring none",         \
+      .flags = 0)                                                                                                      \
+    X(LIMITS_MODEL_HEADERS_MS, "limits.model_headers_ms", NUMBER, "time to the first byte of a provider's answer",     \
+      .number = LIMIT_MODEL_HEADERS_MS, .min = 100, .max = 3600 * 1000, .flags = CONFIG_LIVE)                          \
+    X(LIMITS_MODEL_CONTENT_MS, "limits.model_content_ms", NUMBER, "time to the first content of an answer",            \
+      .number = LIMIT_MODEL_CONTENT_MS, .min = 100, .max = 3600 * 1000, .flags = CONFIG_LIVE)                          \
+    X(LIMITS_MODEL_IDLE_MS, "limits.model_idle_ms", NUMBER, "silence in the middle of an answer",                      \
+      .number = LIMIT_MODEL_IDLE_MS, .min = 100, .max = 3600 * 1000, .flags = CONFIG_LIVE)                             \
+    X(LOG_LEVEL, "log.level", WORD, "which lines `culm serve` writes to stderr", .text = "info",                       \
+      .words = config_log_levels, .flags = CONFIG_LIVE)
+
+enum config_id {
+#define X(id, name, type, doc, ...) CONFIG_##id,
+    CONFIG_KEYS(X)
+#undef X
+        CONFIG_KEY_COUNT
+};
+
+enum config_type { CONFIG_BOOL, CONFIG_NUMBER, CONFIG_TEXT, CONFIG_WORD, CONFIG_LIST };
+
+enum {
+    CONFIG_LIVE = 1,   /* a running server takes it over at SIGHUP */
+    CONFIG_SECRET = 2, /* shown as *** */
+};
+
+struct config_key {
+    const char *name;
+    enum config_type type;
+    const char *doc;
+    unsigned flags;
+    int64_t number, min, max; /* NUMBER: default and range */
+    const char *text;         /* TEXT, WORD: default; NULL: none */
+    const char *const *words; /* WORD: NULL-terminated */
+    const char *env;          /* the variable that gives it where the file does not; NULL: none */
+};
+
+extern const struct config_key config_keys[CONFIG_KEY_COUNT];
+extern const char *const config_drivers[], *const config_efforts[], *const config_log_levels[];
+
+/* Variables that make a provider of that name. Those of one list mean the same; the first that is set counts. */
+struct config_env_provider {
+    const char *name;
+    const char *driver; /* NULL: nothing here speaks to it yet */
+    const char *api_keys[3], *base_urls[3];
+};
+extern const struct config_env_provider config_env_providers[];
+extern const size_t config_env_providers_count;
+
+/* Variables that are no keys of the file: for the documentation, and so that they are known. */
+struct config_variable {
+    const char *name, *doc;
+};
+extern const struct config_variable config_variables[];
+extern const size_t config_variables_count;

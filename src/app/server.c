@@ -1,0 +1,537 @@
+/* SPDX-License-Identifier: MIT */
+#include "app/server.h"
+
+#include "app/model_port.h"
+#include "app/timer_port.h"
+#include "app/token.h"
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "face/face.h"
+#include "model/model.h"
+#include "net/workers.h"
+#include "store/sqlite/sqlite_store.h"
+
+#include <arpa/inet.h>
+#include <stdatomic.h>
+#include <sys/resource.h>
+
+enum {
+    WORKERS = 2,
+    STOP_STEP_MS = 10,
+    STOP_MS = LIMIT_SHUTDOWN_MS / 2, /* for requests and streams to end; the rest is the store's */
+    FILES_WANTED = 65536,
+};
+
+struct server {
+    struct server_options o;
+    struct loop *loop;
+    struct store *store;
+    struct http_client *http_client;
+    struct model_registry *models;
+    struct model_port *model_port;
+    struct timer_port *timer_port;
+    struct timer *alarm;
+    struct workers *workers;
+    struct engine *engine;
+    struct face *face;
+    struct http_server *http;
+    struct buf address;
+    uint16_t port;
+    char boot[ID_TEXT], token[TOKEN_TEXT];
+    bool has_info, stopping;
+    atomic_bool poll_posted;
+    struct timer *stop_timer;
+    int64_t stop_until; /* mono */
+    loop_fn *stopped;
+    void *stopped_arg;
+};
+
+/* ---- the ports ---- */
+
+static int64_t port_now(void *arg UNUSED)
+{
+    return clock_wall_ms();
+}
+
+static void port_model_start(void *arg, const struct model_call *call)
+{
+    struct server *s = arg;
+
+    model_port_start(s->model_port, call);
+}
+
+static void port_model_abort(void *arg, struct str session_id)
+{
+    struct server *s = arg;
+
+    model_port_abort(s->model_port, session_id);
+}
+
+/* There are no tools yet: the machine answers such calls itself and starts none. */
+static int port_tool_effect(void *arg UNUSED, struct str tool UNUSED)
+{
+    return EFFECT_UNKNOWN_TOOL;
+}
+
+static void port_tool_start(void *arg UNUSED, const struct tool_call *call UNUSED)
+{
+    assert(!"no tool exists");
+}
+
+static void port_tool_cancel(void *arg UNUSED, struct str session_id UNUSED, uint32_t call UNUSED)
+{
+}
+
+static void port_abandon(void *arg, struct str session_id)
+{
+    struct server *s = arg;
+
+    model_port_abort(s->model_port, session_id);
+    timer_port_abandon(s->timer_port, session_id);
+}
+
+static void port_timer(void *arg, struct str session_id, int64_t at, const struct input *in)
+{
+    struct server *s = arg;
+
+    timer_port_start(s->timer_port, session_id, at, in);
+}
+
+static void port_reply(void *arg, const struct reply *reply)
+{
+    struct server *s = arg;
+
+    if (s->face != NULL)
+        face_reply(s->face, reply);
+}
+
+static void on_flush(void *arg)
+{
+    struct server *s = arg;
+
+    if (s->engine != NULL)
+        engine_flush(s->engine);
+}
+
+static void port_defer(void *arg)
+{
+    struct server *s = arg;
+
+    loop_defer(s->loop, on_flush, s);
+}
+
+static void on_alarm(void *arg)
+{
+    struct server *s = arg;
+
+    engine_tick(s->engine);
+}
+
+static void port_alarm(void *arg, int64_t in_ms)
+{
+    struct server *s = arg;
+
+    if (in_ms < 0)
+        timer_stop(s->alarm);
+    else
+        timer_start(s->alarm, in_ms);
+}
+
+static bool port_trusted(void *arg UNUSED)
+{
+    return true;
+}
+
+/* ---- the store's answers ---- */
+
+static void on_poll(void *arg)
+{
+    struct server *s = arg;
+
+    atomic_store(&s->poll_posted, false);
+    store_poll(s->store);
+}
+
+/* Any thread. One post is enough for however much there is. */
+static void on_notify(void *arg)
+{
+    struct server *s = arg;
+
+    if (!atomic_exchange(&s->poll_posted, true))
+        loop_post(s->loop, on_poll, s);
+}
+
+static void on_appended(void *arg, const struct appended *done)
+{
+    struct server *s = arg;
+
+    if (s->engine != NULL)
+        engine_on_appended(s->engine, done);
+}
+
+static void on_opened(void *arg, struct opened *o)
+{
+    struct server *s = arg;
+
+    if (s->engine != NULL)
+        engine_on_opened(s->engine, o);
+    opened_free(o);
+}
+
+/* ---- models ---- */
+
+static int add_providers(struct model_registry *r, const struct config *c, struct err *err)
+{
+    bool has_offline = false;
+
+    for (size_t i = 0; i < config_provider_count(c); i++) {
+        struct config_provider p;
+        struct model_provider add;
+        int rc = config_provider(c, i, &p, err);
+
+        if (rc < 0)
+            return rc;
+        add = (struct model_provider){p.name, p.driver, p.base_url, p.api_key, p.models};
+        rc = model_registry_add(r, &add, err);
+        if (rc < 0)
+            return rc;
+        has_offline = has_offline || strcmp(p.name, "offline") == 0;
+    }
+    /* Last, so that it is the default only where nothing else is. */
+    return has_offline ? 0
+                       : model_registry_add(r, &(struct model_provider){.name = "offline", .driver = "offline"}, err);
+}
+
+static int set_default_model(struct model_registry *r, const struct config *c, struct err *err)
+{
+    const char *wanted = config_text(c, CONFIG_DEFAULTS_MODEL);
+    CLEANUP(buf_done) struct buf provider_name = BUF_INIT, model_name = BUF_INIT;
+    struct str provider, model;
+    int rc;
+
+    model_registry_set_default(r, NULL, NULL);
+    if (wanted == NULL)
+        return 0;
+    rc = model_resolve(r, STR_NULL, str_of(wanted), &provider, &model, err);
+    if (rc < 0)
+        return err_wrap(err, "defaults.model");
+    buf_add_str(&provider_name, provider);
+    buf_add_str(&model_name, model);
+    model_registry_set_default(r, provider_name.p, model_name.p);
+    return 0;
+}
+
+static int set_up_models(struct model_registry *r, const struct config *c, struct err *err)
+{
+    int rc = add_providers(r, c, err);
+
+    if (rc == 0)
+        rc = set_default_model(r, c, err);
+    if (rc == 0)
+        model_registry_set_timers(r, config_number(c, CONFIG_LIMITS_MODEL_HEADERS_MS),
+                                  config_number(c, CONFIG_LIMITS_MODEL_CONTENT_MS),
+                                  config_number(c, CONFIG_LIMITS_MODEL_IDLE_MS));
+    return rc;
+}
+
+static int resolve_model(void *arg, struct str provider, struct str ref, struct str *out_provider,
+                         struct str *out_model, struct err *err)
+{
+    const struct server *s = arg;
+
+    return model_resolve(s->models, provider, ref, out_provider, out_model, err);
+}
+
+int server_default_model(const struct server *s, struct buf *out, struct err *err)
+{
+    struct str provider, model;
+    int rc = model_resolve(s->models, STR_NULL, STR_NULL, &provider, &model, err);
+
+    if (rc == 0)
+        buf_addf(out, STR_FMT "/" STR_FMT, STR_ARG(provider), STR_ARG(model));
+    return rc;
+}
+
+int server_reload(struct server *s, const struct config *config, struct err *err)
+{
+    struct model_registry *trial;
+    int rc = model_registry_new(s->loop, NULL, &trial, err);
+
+    if (rc < 0)
+        return rc;
+    /* All of it or nothing: a mistake in the file leaves the server as it was. */
+    rc = set_up_models(trial, config, err);
+    model_registry_free(trial);
+    if (rc == 0)
+        rc = set_up_models(s->models, config, err);
+    if (rc == 0)
+        model_port_set_effort(s->model_port, config_text(config, CONFIG_DEFAULTS_EFFORT));
+    return rc;
+}
+
+/* ---- opening ---- */
+
+uint64_t server_raise_file_limit(void)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return 0;
+    if (files.rlim_cur < FILES_WANTED && files.rlim_cur < files.rlim_max) {
+        struct rlimit more = files;
+
+        more.rlim_cur = files.rlim_max < FILES_WANTED ? files.rlim_max : FILES_WANTED;
+        if (setrlimit(RLIMIT_NOFILE, &more) == 0)
+            return more.rlim_cur;
+    }
+    return files.rlim_cur;
+}
+
+bool server_is_loopback(const char *address)
+{
+    struct in_addr v4;
+    struct in6_addr v6;
+
+    if (strcmp(address, "localhost") == 0)
+        return true;
+    if (inet_pton(AF_INET, address, &v4) == 1)
+        return ntohl(v4.s_addr) >> 24 == 127;
+    return inet_pton(AF_INET6, address, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+static int check_bind(const struct config *c, struct err *err)
+{
+    const char *address = config_text(c, CONFIG_SERVER_BIND);
+
+    if (server_is_loopback(address))
+        return 0;
+    if (config_truth(c, CONFIG_SERVER_COMPAT_OPEN_LOOPBACK))
+        return err_set(err, ERR_FORBIDDEN,
+                       "%s is reachable from other machines: refused together with --compat-open-loopback; bind "
+                       "127.0.0.1, or leave that option away",
+                       address);
+    if (!config_truth(c, CONFIG_SERVER_INSECURE_WIDE_BIND))
+        return err_set(err, ERR_FORBIDDEN,
+                       "%s is reachable from other machines, and there is no TLS yet: bind 127.0.0.1 behind a proxy "
+                       "that has it, or set server.insecure_wide_bind",
+                       address);
+    return 0;
+}
+
+static int open_store(struct server *s, struct err *err)
+{
+    const struct sqlite_options options = {.data_dir = s->o.home->path};
+    const struct store_callbacks callbacks = {on_notify, on_appended, on_opened, s};
+    int rc = sqlite_store_open(&options, &s->store, err);
+
+    if (rc == 0)
+        store_set_callbacks(s->store, &callbacks);
+    return rc;
+}
+
+static int open_models(struct server *s, struct err *err)
+{
+    int rc = http_client_new(s->loop, &s->http_client, err);
+
+    if (rc == 0)
+        rc = model_registry_new(s->loop, s->http_client, &s->models, err);
+    if (rc == 0)
+        rc = set_up_models(s->models, s->o.config, err);
+    if (rc < 0)
+        return rc;
+    s->model_port = model_port_new(s->models);
+    model_port_set_effort(s->model_port, config_text(s->o.config, CONFIG_DEFAULTS_EFFORT));
+    return 0;
+}
+
+static void open_engine(struct server *s)
+{
+    const struct ports ports = {
+        .arg = s,
+        .now = port_now,
+        .model_start = port_model_start,
+        .model_abort = port_model_abort,
+        .tool_effect = port_tool_effect,
+        .tool_start = port_tool_start,
+        .tool_cancel = port_tool_cancel,
+        .abandon = port_abandon,
+        .timer = port_timer,
+        .reply = port_reply,
+        .defer = port_defer,
+        .alarm = port_alarm,
+        .trusted = port_trusted,
+    };
+    const struct engine_options options = {.node = store_writer(s->store)};
+
+    s->timer_port = timer_port_new(s->loop);
+    s->alarm = timer_new(s->loop, "engine.alarm", on_alarm, s);
+    s->engine = engine_new(s->store, &ports, &options);
+    model_port_set_engine(s->model_port, s->engine);
+    timer_port_set_engine(s->timer_port, s->engine);
+}
+
+static bool is_ready(void *arg, struct err *err)
+{
+    const struct server *s = arg;
+
+    if (s->stopping)
+        err_set(err, ERR_UNAVAILABLE, "The server is stopping.");
+    else if (!engine_is_recovered(s->engine))
+        err_set(err, ERR_UNAVAILABLE, "The runs of the last life are being taken up.");
+    else
+        return true;
+    return false;
+}
+
+static int open_face(struct server *s, struct err *err)
+{
+    const struct config *c = s->o.config;
+    const struct face_options options = {
+        .engine = s->engine,
+        .loop = s->loop,
+        .workers = s->workers,
+        .boot_id = s->boot,
+        .version = CULM_VERSION,
+        .token = s->o.tcp ? s->token : NULL,
+        .open_loopback = s->o.tcp && config_truth(c, CONFIG_SERVER_COMPAT_OPEN_LOOPBACK),
+        .hosts = config_list(c, CONFIG_SERVER_HOSTS),
+        .origins = config_list(c, CONFIG_SERVER_ORIGINS),
+        .resolve_model = resolve_model,
+        .ready = is_ready,
+        .arg = s,
+        .default_system_prompt = config_text(c, CONFIG_DEFAULTS_SYSTEM_PROMPT),
+    };
+    struct http_server_options http = {.on_request = face_request, .body_limit = face_body_limit};
+
+    s->face = face_new(&options);
+    http.arg = s->face;
+    return http_server_new(s->loop, &http, &s->http, err);
+}
+
+static int open_all(struct server *s, struct err *err)
+{
+    int rc = s->o.tcp ? check_bind(s->o.config, err) : 0;
+
+    if (rc == 0)
+        rc = open_models(s, err);
+    if (rc == 0)
+        rc = home_make(s->o.home, err);
+    if (rc == 0)
+        rc = open_store(s, err);
+    if (rc == 0 && s->o.tcp)
+        rc = token_open(s->o.home->path, s->token, err);
+    if (rc == 0)
+        rc = workers_new(s->loop, WORKERS, &s->workers, err);
+    if (rc < 0)
+        return rc;
+    open_engine(s);
+    return open_face(s, err);
+}
+
+int server_open(const struct server_options *o, struct server **out, struct err *err)
+{
+    struct server *s = mem_zalloc(sizeof(*s));
+    int rc;
+
+    s->o = *o;
+    s->loop = o->loop;
+    id_random(s->boot);
+    rc = open_all(s, err);
+    if (rc < 0)
+        server_free(s);
+    else
+        *out = s;
+    return rc;
+}
+
+void server_recover(struct server *s)
+{
+    engine_recover(s->engine);
+}
+
+int server_listen(struct server *s, struct err *err)
+{
+    const char *bind = config_text(s->o.config, CONFIG_SERVER_BIND), *path = home_socket(s->o.home);
+    struct server_info info = {.boot = s->boot, .version = CULM_VERSION, .socket = s->o.home->socket};
+    int rc;
+
+    if (path == NULL)
+        return err_set(err, ERR_IO, "%s: the path is too long for a Unix socket and there is no /proc to shorten it",
+                       s->o.home->socket);
+    if (s->o.tcp) {
+        s->port = (uint16_t)config_number(s->o.config, CONFIG_SERVER_PORT);
+        rc = http_server_listen_tcp(s->http, bind, &s->port, err);
+        if (rc < 0)
+            return rc;
+        info.address = strcmp(bind, "localhost") == 0 ? "127.0.0.1" : bind;
+        info.port = s->port;
+        server_url(info.address, info.port, &s->address);
+    }
+    rc = http_server_listen_unix(s->http, path, err);
+    if (rc == 0)
+        rc = server_info_write(s->o.home, &info, err);
+    s->has_info = rc == 0;
+    return rc;
+}
+
+const char *server_address(const struct server *s)
+{
+    return s->address.p;
+}
+
+/* ---- the end ---- */
+
+static void on_stop_step(void *arg)
+{
+    struct server *s = arg;
+
+    if (clock_mono_ms() < s->stop_until && (!engine_is_idle(s->engine) || http_server_streams(s->http) > 0)) {
+        timer_start(s->stop_timer, STOP_STEP_MS);
+        return;
+    }
+    s->stopped(s->stopped_arg);
+}
+
+void server_stop(struct server *s, loop_fn *done, void *arg)
+{
+    assert(!s->stopping);
+    s->stopping = true;
+    s->stopped = done;
+    s->stopped_arg = arg;
+    s->stop_until = clock_mono_ms() + STOP_MS;
+    http_server_stop_listening(s->http);
+    engine_park(s->engine);
+    face_close_streams(s->face);
+    s->stop_timer = timer_new(s->loop, "server.stop", on_stop_step, s);
+    timer_start(s->stop_timer, 0);
+}
+
+void server_free(struct server *s)
+{
+    if (s == NULL)
+        return;
+    if (s->has_info)
+        server_info_remove(s->o.home);
+    if (s->http != NULL)
+        http_server_stop_listening(s->http);
+    if (s->face != NULL)
+        face_close_streams(s->face);
+    workers_free(s->workers);
+    face_free(s->face);
+    s->face = NULL;
+    engine_free(s->engine);
+    s->engine = NULL;
+    store_close(s->store);
+    http_server_free(s->http);
+    timer_port_free(s->timer_port);
+    model_port_free(s->model_port);
+    model_registry_free(s->models);
+    http_client_free(s->http_client);
+    timer_free(s->alarm);
+    timer_free(s->stop_timer);
+    buf_done(&s->address);
+    mem_free(s);
+}

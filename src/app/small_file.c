@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+#include "app/small_file.h"
+
+#include "base/fault.h"
+#include "base/id.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LOCK_WAIT_MS = 3000, LOCK_STEP_MS = 10 };
+
+int small_file_read(const char *path, struct buf *out, struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char part[16 * 1024];
+    ssize_t n;
+    int rc = 0;
+
+    if (fd < 0)
+        return err_sys(err, errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND : ERR_IO, errno, "%s", path);
+    while ((n = read(fd, part, sizeof(part))) > 0 || (n < 0 && errno == EINTR))
+        if (n > 0)
+            buf_add(out, part, (size_t)n);
+    if (n < 0)
+        rc = err_sys(err, ERR_IO, errno, "%s", path);
+    else if (out->full)
+        rc = err_set(err, ERR_TOO_BIG, "%s: more than %zu bytes", path, out->max);
+    close(fd);
+    return rc;
+}
+
+/* "." where the path has no directory. */
+static void directory_of(const char *path, struct buf *out)
+{
+    const char *slash = strrchr(path, '/');
+
+    if (slash == NULL)
+        buf_add_char(out, '.');
+    else
+        buf_add(out, path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+static int write_all(int fd, struct str text)
+{
+    while (text.n > 0) {
+        ssize_t n = write(fd, text.p, text.n);
+
+        if (n < 0 && errno != EINTR)
+            return -1;
+        if (n > 0)
+            text = str_skip(text, (size_t)n);
+    }
+    return 0;
+}
+
+static int write_draft(const char *draft, struct str text, struct err *err)
+{
+    int fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int sys = 0;
+
+    if (fd < 0)
+        return err_sys(err, ERR_IO, errno, "%s", draft);
+    if (write_all(fd, text) != 0 || fsync(fd) != 0)
+        sys = errno;
+    if (close(fd) != 0 && sys == 0)
+        sys = errno;
+    return sys == 0 ? 0 : err_sys(err, ERR_IO, sys, "%s", draft);
+}
+
+static int sync_directory(const char *path, struct err *err)
+{
+    CLEANUP(buf_done) struct buf directory = BUF_INIT;
+    int fd, rc = 0;
+
+    directory_of(path, &directory);
+    fd = open(directory.p, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return err_sys(err, ERR_IO, errno, "%s", directory.p);
+    if (fsync(fd) != 0)
+        rc = err_sys(err, ERR_IO, errno, "%s", directory.p);
+    close(fd);
+    return rc;
+}
+
+static int put(const char *path, struct str text, bool replace, struct err *err)
+{
+    CLEANUP(buf_done) struct buf draft = BUF_INIT;
+    char id[ID_TEXT];
+    int rc;
+
+    id_random(id);
+    buf_addf(&draft, "%s.%s.new", path, id);
+    rc = write_draft(draft.p, text, err);
+    fault_point("small_file");
+    if (rc == 0 && replace && rename(draft.p, path) != 0)
+        rc = err_sys(err, ERR_IO, errno, "%s", path);
+    if (rc == 0 && !replace && link(draft.p, path) != 0)
+        rc = err_sys(err, errno == EEXIST ? ERR_CONFLICT : ERR_IO, errno, "%s", path);
+    if (rc < 0 || !replace)
+        unlink(draft.p);
+    return rc < 0 ? rc : sync_directory(path, err);
+}
+
+int small_file_write(const char *path, struct str text, struct err *err)
+{
+    return put(path, text, true, err);
+}
+
+int small_file_create(const char *path, struct str text, struct err *err)
+{
+    return put(path, text, false, err);
+}
+
+int small_file_lock(const char *path, int *out_fd, struct err *err)
+{
+    const struct timespec step = {.tv_nsec = LOCK_STEP_MS * 1000 * 1000};
+    CLEANUP(buf_done) struct buf directory = BUF_INIT;
+    int fd;
+
+    directory_of(path, &directory);
+    fd = open(directory.p, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return err_sys(err, ERR_IO, errno, "%s", directory.p);
+    for (int waited = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; waited += LOCK_STEP_MS) {
+        int sys = errno;
+
+        if ((sys != EWOULDBLOCK && sys != EINTR) || waited >= LOCK_WAIT_MS) {
+            close(fd);
+            return err_sys(err, ERR_LOCKED, sys, "%s: another culm changes a file here", directory.p);
+        }
+        nanosleep(&step, NULL);
+    }
+    *out_fd = fd;
+    return 0;
+}
+
+void small_file_unlock(int fd)
+{
+    close(fd);
+}
+
+int directory_make(const char *path, struct err *err)
+{
+    CLEANUP(mem_free_at) char *copy = mem_strdup(path);
+
+    for (char *p = copy + 1; *p != '\0'; p++) {
+        if (*p != '/')
+            continue;
+        *p = '\0';
+        if (mkdir(copy, 0700) != 0 && errno != EEXIST && errno != EROFS && errno != EACCES)
+            return err_sys(err, ERR_IO, errno, "cannot make the directory %s", copy);
+        *p = '/';
+    }
+    if (mkdir(copy, 0700) != 0 && errno != EEXIST)
+        return err_sys(err, ERR_IO, errno, "cannot make the directory %s", path);
+    return 0;
+}

@@ -1,0 +1,524 @@
+/* SPDX-License-Identifier: MIT */
+#include "app/turn.h"
+
+#include "app/client.h"
+#include "app/exit_code.h"
+#include "app/server.h"
+#include "base/clock.h"
+#include "base/json_write.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum {
+    REACH_MS = 10 * 1000, /* for a server that starts or stops to be there or gone */
+    REACH_STEP_MS = 50,
+    BREAKS_MAX = 20, /* broken streams in a row that brought nothing new */
+    BREAK_STEP_MS = 100,
+    BREAK_STEP_MAX_MS = 1000,
+    STOP_MS = 3000, /* for a cancelled run to end */
+    HINT_MS = 2000,
+    DRAIN_STEP_MS = 10,
+};
+
+struct turn {
+    const struct turn_options *o;
+    struct loop *loop;
+    struct output *out;
+    struct turn_view view;
+    struct server *server; /* ours; NULL: another process's */
+    struct client *client;
+    struct client_stream *stream;
+    struct timer *again; /* the next try to reach a server */
+    struct timer *bound; /* of a stop; then of the last output */
+    int64_t reach_until; /* mono */
+    unsigned breaks;
+    uint64_t seen_seq, seen_offset; /* when the stream broke last */
+    bool looked, posted, was_running, stopping, ended;
+    int code;
+    char session_id[ID_MAX + 1], run_id[ID_MAX + 1];
+};
+
+static void reach(void *arg);
+static void watch(struct turn *t);
+
+/* ---- the end ---- */
+
+static void on_stopped(void *arg)
+{
+    struct turn *t = arg;
+
+    loop_stop(t->loop);
+}
+
+/* Whoever reads stdout may take his time; the server goes on meanwhile, and Ctrl-C ends the wait. */
+static void on_drain(void *arg)
+{
+    struct turn *t = arg;
+
+    if (!output_is_empty(t->out))
+        timer_start(t->bound, DRAIN_STEP_MS);
+    else if (t->server != NULL)
+        server_stop(t->server, on_stopped, t);
+    else
+        loop_stop(t->loop);
+}
+
+static void finish(struct turn *t, int code)
+{
+    if (t->ended)
+        return;
+    t->ended = true;
+    t->code = code;
+    if (t->stream != NULL)
+        client_unwatch(t->stream);
+    t->stream = NULL;
+    timer_stop(t->again);
+    turn_view_finish(&t->view);
+    timer_free(t->bound);
+    t->bound = timer_new(t->loop, "turn.drain", on_drain, t);
+    timer_start(t->bound, 0);
+}
+
+static void fail(struct turn *t, int code, const char *text)
+{
+    CLEANUP(buf_done) struct buf escaped = BUF_INIT;
+
+    if (t->ended)
+        return;
+    turn_view_finish(&t->view);
+    output_escape(str_of(text), &escaped);
+    fprintf(stderr, "culm: %s\n", escaped.p == NULL ? "failed" : escaped.p);
+    finish(t, code);
+}
+
+static void finish_cancelled(struct turn *t)
+{
+    if (t->ended)
+        return;
+    turn_view_finish(&t->view);
+    if (t->posted)
+        fprintf(stderr, "culm: cancelled; continue with: culm run --session %s PROMPT (or culm resume %s)\n",
+                t->session_id, t->session_id);
+    else
+        fprintf(stderr, "culm: cancelled\n");
+    finish(t, CODE_CANCELLED);
+}
+
+static void on_reader_gone(void *arg)
+{
+    finish(arg, CODE_ERROR);
+}
+
+/* ---- Ctrl-C ---- */
+
+static void on_stop_reply(void *arg, int status, const struct json *body UNUSED, const struct err *err)
+{
+    struct turn *t = arg;
+
+    /* Accepted: the end of the run comes by the stream. Else there is nothing to wait for. */
+    if (err != NULL || status != 200)
+        finish_cancelled(t);
+}
+
+static void on_stop_bound(void *arg)
+{
+    finish_cancelled(arg);
+}
+
+static void exit_at_once(int signo UNUSED)
+{
+    _exit(CODE_CANCELLED);
+}
+
+static void on_interrupt(void *arg)
+{
+    struct turn *t = arg;
+    CLEANUP(buf_done) struct buf path = BUF_INIT, header = BUF_INIT;
+    struct client_request request = {.method = "POST", .timeout_ms = STOP_MS};
+
+    signal(SIGINT, exit_at_once);
+    signal(SIGTERM, exit_at_once);
+    if (t->ended)
+        output_drop(t->out); /* nobody reads it: that was all that is waited for */
+    if (t->ended || t->stopping)
+        return;
+    t->stopping = true;
+    if (!t->posted || t->client == NULL) {
+        finish_cancelled(t);
+        return;
+    }
+    buf_addf(&path, "/api/v1/stop/%s", t->session_id);
+    request.path = path.p;
+    if (t->run_id[0] != '\0') {
+        buf_addf(&header, "Bamboo-Run-Id: %s", t->run_id);
+        request.header = header.p;
+    }
+    timer_start(t->bound, STOP_MS);
+    if (client_send(t->client, &request, on_stop_reply, t, NULL) == NULL)
+        finish_cancelled(t);
+}
+
+/* ---- following the run ---- */
+
+static void on_event(void *arg, const struct json *event, struct str text)
+{
+    struct turn *t = arg;
+
+    if (t->ended)
+        return;
+    switch (turn_view_event(&t->view, event, text)) {
+    case TURN_GOES_ON:
+        break;
+    case TURN_COMPLETED:
+        finish(t, CODE_COMPLETED);
+        break;
+    case TURN_SUSPENDED:
+        finish(t, CODE_SUSPENDED);
+        break;
+    case TURN_CANCELLED:
+        finish_cancelled(t);
+        break;
+    case TURN_FAILED:
+        fail(t, CODE_ERROR, t->view.failure.n > 0 ? t->view.failure.p : "the run failed");
+        break;
+    }
+}
+
+static void try_again(struct turn *t, int64_t in_ms)
+{
+    if (t->stopping)
+        finish_cancelled(t);
+    else
+        timer_start(t->again, in_ms);
+}
+
+static void on_end(void *arg, enum client_end end, const struct err *err)
+{
+    struct turn *t = arg;
+    int64_t pause;
+
+    t->stream = NULL;
+    if (t->ended)
+        return;
+    if (end == CLIENT_REFUSED) {
+        fail(t, CODE_ERROR, err->text);
+    } else if (end == CLIENT_COMPLETE) {
+        fail(t, CODE_ERROR, "the session's events ended, but not the run; see what it is with: culm resume SESSION");
+    } else {
+        if (t->view.seq != t->seen_seq || t->view.offset != t->seen_offset)
+            t->breaks = 0;
+        t->seen_seq = t->view.seq;
+        t->seen_offset = t->view.offset;
+        if (++t->breaks > BREAKS_MAX) {
+            fail(t, CODE_ERROR, err->text);
+            return;
+        }
+        pause = (int64_t)BREAK_STEP_MS * t->breaks;
+        t->reach_until = clock_mono_ms() + REACH_MS;
+        try_again(t, pause < BREAK_STEP_MAX_MS ? pause : BREAK_STEP_MAX_MS);
+    }
+}
+
+static void watch(struct turn *t)
+{
+    CLEANUP(buf_done) struct buf path = BUF_INIT;
+    struct client_watch w = {.on_event = on_event, .on_end = on_end, .arg = t};
+    struct err err;
+
+    buf_addf(&path, "/api/v1/events/%s?after=%" PRIu64, t->session_id, t->view.seq);
+    if (t->view.message_id[0] != '\0')
+        buf_addf(&path, "&message_id=%s&offset=%" PRIu64, t->view.message_id, t->view.offset);
+    w.path = path.p;
+    t->stream = client_watch(t->client, &w, &err);
+    if (t->stream == NULL)
+        fail(t, CODE_ERROR, err.text);
+}
+
+/* ---- who answers ---- */
+
+static void on_run_record(void *arg, int status, const struct json *body, const struct err *err)
+{
+    struct turn *t = arg;
+    const struct json *run = json_find(body, "run");
+
+    if (t->ended)
+        return;
+    if (err == NULL && status == 200 && str_is(json_text(json_find(run, "provider")), "offline"))
+        turn_view_note(&t->view, "the built-in offline model answers, as no provider is configured: set OPENAI_API_KEY "
+                                 "(or OPENAI_BASE_URL) and CULM_MODEL, or see culm config explain providers");
+    watch(t);
+}
+
+/* One line for whoever has configured nothing yet, also if the server is another process's. */
+static void ask_who_answers(struct turn *t)
+{
+    CLEANUP(buf_done) struct buf path = BUF_INIT;
+    struct client_request request = {.method = "GET", .timeout_ms = HINT_MS};
+
+    buf_addf(&path, "/api/v1/runs/%s", t->run_id);
+    request.path = path.p;
+    if (t->view.style == TURN_QUIET || t->o->model != NULL || t->run_id[0] == '\0' ||
+        client_send(t->client, &request, on_run_record, t, NULL) == NULL)
+        watch(t);
+}
+
+/* ---- posting ---- */
+
+/* The server in the data directory may be on its way out or in; whoever named another one wants that one. */
+static bool may_try_again(const struct turn *t, int status, const struct err *err)
+{
+    if (clock_mono_ms() >= t->reach_until)
+        return false;
+    return err == NULL ? status == 503 : t->o->server == NULL && client_is_unreachable(err);
+}
+
+/* True: it was one, and the turn tries again or has ended. */
+static bool is_trouble(struct turn *t, int status, const struct json *body, const struct err *err)
+{
+    CLEANUP(buf_done) struct buf text = BUF_INIT;
+
+    if (t->ended)
+        return true;
+    if (err == NULL && status < 300)
+        return false;
+    if (may_try_again(t, status, err)) {
+        try_again(t, REACH_STEP_MS);
+        return true;
+    }
+    if (err == NULL)
+        client_error_text(status, body, &text);
+    else if (client_is_unreachable(err))
+        buf_addf(&text, "no server answers at %s: %s", client_where(t->client), err->text);
+    else
+        buf_addf(&text, "%s: %s; whether it was taken is not known, see: culm resume %s", client_where(t->client),
+                 err->text, t->session_id);
+    fail(t, CODE_ERROR, text.p);
+    return true;
+}
+
+static void take_run(struct turn *t, const struct json *body)
+{
+    t->posted = true;
+    str_copy(t->run_id, sizeof(t->run_id), json_text(json_find(body, "run_id")));
+}
+
+static void on_posted(void *arg, int status, const struct json *body, const struct err *err)
+{
+    struct turn *t = arg;
+    int64_t seq = json_number(json_find(body, "ingress_seq"), 0);
+
+    if (is_trouble(t, status, body, err))
+        return;
+    take_run(t, body);
+    t->view.seq = seq > 0 ? (uint64_t)seq : 0;
+    ask_who_answers(t);
+}
+
+static void post(struct turn *t)
+{
+    CLEANUP(buf_done) struct buf body = BUF_INIT;
+    struct json_writer w = JSON_WRITER(&body);
+    struct client_request request = {.method = "POST", .path = "/api/v1/chat"};
+    struct err err;
+
+    json_begin_object(&w);
+    json_key_str(&w, "message", t->o->prompt);
+    json_key_text(&w, "session_id", t->session_id);
+    if (t->o->model != NULL)
+        json_key_text(&w, "model", t->o->model);
+    json_key_bool(&w, "execute", true);
+    json_end_object(&w);
+    request.body = buf_str(&body);
+    if (client_send(t->client, &request, on_posted, t, &err) == NULL)
+        fail(t, CODE_ERROR, err.text);
+}
+
+/* ---- resuming ---- */
+
+static void on_executed(void *arg, int status, const struct json *body, const struct err *err)
+{
+    struct turn *t = arg;
+
+    if (is_trouble(t, status, body, err))
+        return;
+    if (str_is(json_text(json_find(body, "status")), "completed") && !t->was_running) {
+        turn_view_note(&t->view, "nothing to do in session %s", t->session_id);
+        finish(t, CODE_COMPLETED);
+        return;
+    }
+    take_run(t, body);
+    watch(t);
+}
+
+static void execute(struct turn *t)
+{
+    CLEANUP(buf_done) struct buf path = BUF_INIT;
+    struct client_request request = {.method = "POST", .body = STR("{}")};
+    struct err err;
+
+    if (t->server != NULL)
+        server_recover(t->server);
+    buf_addf(&path, "/api/v1/execute/%s", t->session_id);
+    request.path = path.p;
+    if (client_send(t->client, &request, on_executed, t, &err) == NULL)
+        fail(t, CODE_ERROR, err.text);
+}
+
+/* What happened up to now is not told again, but for the text of the answer that is being written. */
+static void on_looked(void *arg, int status, const struct json *body, const struct err *err)
+{
+    struct turn *t = arg;
+    const struct json *session = json_find(body, "session");
+    CLEANUP(buf_done) struct buf text = BUF_INIT;
+    int64_t seq = json_number(json_find(session, "last_seq"), 0);
+
+    if (!t->ended && err == NULL && status == 404) {
+        buf_addf(&text, "there is no session %s", t->session_id);
+        fail(t, CODE_ERROR, text.p);
+        return;
+    }
+    if (is_trouble(t, status, body, err))
+        return;
+    t->looked = true;
+    t->was_running = json_truth(json_find(session, "is_running"), false);
+    t->view.seq = seq > 0 ? (uint64_t)seq : 0;
+    execute(t);
+}
+
+static void look(struct turn *t)
+{
+    CLEANUP(buf_done) struct buf path = BUF_INIT;
+    struct client_request request = {.method = "GET"};
+    struct err err;
+
+    buf_addf(&path, "/api/v1/sessions/%s", t->session_id);
+    request.path = path.p;
+    if (client_send(t->client, &request, on_looked, t, &err) == NULL)
+        fail(t, CODE_ERROR, err.text);
+}
+
+/* ---- reaching a server ---- */
+
+static void on_reached(struct turn *t)
+{
+    if (t->posted)
+        watch(t);
+    else if (!t->o->resume)
+        post(t);
+    else if (!t->looked)
+        look(t);
+    else
+        execute(t);
+}
+
+static bool has_model(struct turn *t)
+{
+    CLEANUP(buf_done) struct buf model = BUF_INIT;
+    struct err err;
+
+    if (t->o->resume || t->o->model != NULL || t->o->session != NULL ||
+        server_default_model(t->server, &model, &err) == 0)
+        return true;
+    fail(t, CODE_SETUP, err.text);
+    return false;
+}
+
+/* Ours, because nobody is there. ERR_LOCKED: somebody is, but not ready to talk. */
+static int open_server(struct turn *t, struct err *err)
+{
+    const struct server_options o = {.loop = t->loop, .home = t->o->home, .config = t->o->config};
+    int rc = server_open(&o, &t->server, err);
+
+    if (rc < 0)
+        return rc;
+    if (!t->o->resume || t->looked)
+        server_recover(t->server); /* else after the look: what it takes up is to be seen */
+    return server_listen(t->server, err);
+}
+
+static int new_client(struct turn *t, struct err *err)
+{
+    struct client_options o = {.loop = t->loop, .base_url = t->o->server, .token = t->o->token};
+
+    if (t->o->server == NULL)
+        o.unix_socket = home_socket(t->o->home);
+    client_free(t->client);
+    t->client = NULL;
+    return client_new(&o, &t->client, err);
+}
+
+/* Never called from inside a callback of the client, which it replaces. */
+static void reach(void *arg)
+{
+    struct turn *t = arg;
+    struct err err;
+    int rc = 0;
+
+    if (t->o->server == NULL && t->server == NULL && !home_has_server(t->o->home))
+        rc = open_server(t, &err);
+    if (rc == -ERR_LOCKED && clock_mono_ms() < t->reach_until) {
+        timer_start(t->again, REACH_STEP_MS);
+        return;
+    }
+    if (rc == 0 && t->server != NULL && !t->posted && !has_model(t))
+        return;
+    if (rc == 0)
+        rc = new_client(t, &err);
+    if (rc < 0)
+        fail(t, rc == -ERR_BAD_REQUEST ? CODE_SETUP : CODE_ERROR, err.text);
+    else
+        on_reached(t);
+}
+
+/* ---- all of it ---- */
+
+static int set_up(struct turn *t, struct err *err)
+{
+    int rc = loop_new(&t->loop, err);
+
+    if (rc < 0)
+        return rc;
+    t->out = output_new(t->loop, STDOUT_FILENO, isatty(STDOUT_FILENO) == 1, on_reader_gone, t);
+    turn_view_init(&t->view, t->out, t->o->style);
+    t->again = timer_new(t->loop, "turn.reach", reach, t);
+    t->bound = timer_new(t->loop, "turn.stop", on_stop_bound, t);
+    rc = loop_on_signal(t->loop, SIGINT, on_interrupt, t, err);
+    return rc < 0 ? rc : loop_on_signal(t->loop, SIGTERM, on_interrupt, t, err);
+}
+
+static void tear_down(struct turn *t)
+{
+    client_free(t->client);
+    server_free(t->server);
+    turn_view_done(&t->view);
+    output_free(t->out);
+    timer_free(t->again);
+    timer_free(t->bound);
+    loop_free(t->loop);
+}
+
+int turn_run(const struct turn_options *o)
+{
+    struct turn t = {.o = o, .code = CODE_ERROR};
+    struct err err;
+
+    if (o->session != NULL)
+        str_copy(t.session_id, sizeof(t.session_id), str_of(o->session));
+    else
+        id_random(t.session_id);
+    if (set_up(&t, &err) < 0) {
+        fprintf(stderr, "culm: %s\n", err.text);
+    } else {
+        t.reach_until = clock_mono_ms() + REACH_MS;
+        reach(&t);
+        loop_run(t.loop);
+        if (t.posted && t.code != CODE_CANCELLED && o->style == TURN_PLAIN)
+            fprintf(stderr, "culm: session %s\n", t.session_id);
+    }
+    tear_down(&t);
+    return t.code;
+}
