@@ -69,8 +69,8 @@ static void on_accept_error(struct evconnlistener *listener, void *http UNUSED)
     l->conns_then = l->server->conn_count;
 }
 
-/* Takes the listening fd. */
-static int add_listener(struct http_server *s, int fd, struct http_listener **out, struct err *err)
+/* Takes the listening fd, in any case. */
+static struct http_listener *add_listener(struct http_server *s, int fd, struct err *err)
 {
     struct http_listener *l = mem_zalloc(sizeof(*l));
 
@@ -80,21 +80,22 @@ static int add_listener(struct http_server *s, int fd, struct http_listener **ou
     if (l->listener == NULL) {
         close(fd);
         mem_free(l);
-        return err_set(err, ERR_INTERNAL, "cannot watch a listening socket");
+        err_set(err, ERR_INTERNAL, "cannot watch a listening socket");
+        return NULL;
     }
     evconnlistener_set_error_cb(l->listener, on_accept_error);
     l->bound = evhttp_bind_listener(s->http, l->listener);
     if (l->bound == NULL) {
         evconnlistener_free(l->listener);
         mem_free(l);
-        return err_set(err, ERR_INTERNAL, "cannot hand a listening socket to the HTTP library");
+        err_set(err, ERR_INTERNAL, "cannot hand a listening socket to the HTTP library");
+        return NULL;
     }
     l->pause = timer_new(s->loop, "http.accept", on_resume, l);
     find_listener(NULL); /* makes the list */
     list_add_tail(&all_listeners, &l->all);
     list_add_tail(&s->listeners, &l->link);
-    *out = l;
-    return 0;
+    return l;
 }
 
 static bool parse_address(const char *text, uint16_t port, struct sockaddr_storage *out, socklen_t *len)
@@ -123,7 +124,6 @@ static bool parse_address(const char *text, uint16_t port, struct sockaddr_stora
 int http_server_listen_tcp(struct http_server *s, const char *address, uint16_t *port, struct err *err)
 {
     struct sockaddr_storage sa;
-    struct http_listener *l;
     socklen_t len = 0;
     const int on = 1;
     int fd, rc;
@@ -139,11 +139,11 @@ int http_server_listen_tcp(struct http_server *s, const char *address, uint16_t 
         close(fd);
         return rc;
     }
-    rc = add_listener(s, fd, &l, err);
-    if (rc == 0)
-        *port = ntohs(sa.ss_family == AF_INET ? ((struct sockaddr_in *)&sa)->sin_port
-                                              : ((struct sockaddr_in6 *)&sa)->sin6_port);
-    return rc;
+    if (add_listener(s, fd, err) == NULL)
+        return -ERR_INTERNAL;
+    *port = ntohs(sa.ss_family == AF_INET ? ((struct sockaddr_in *)&sa)->sin_port
+                                          : ((struct sockaddr_in6 *)&sa)->sin6_port);
+    return 0;
 }
 
 /* Removes a socket nobody listens on. Anything else in the way stays, and binding then says so. */
@@ -182,9 +182,9 @@ int http_server_listen_unix(struct http_server *s, const char *path, struct err 
         close(fd);
         return rc;
     }
-    rc = add_listener(s, fd, &l, err);
-    if (rc < 0)
-        return rc;
+    l = add_listener(s, fd, err);
+    if (l == NULL)
+        return -ERR_INTERNAL;
     l->path = mem_strdup(path);
     l->device = st.st_dev;
     l->inode = st.st_ino;

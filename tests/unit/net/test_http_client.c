@@ -363,7 +363,7 @@ static void broken_answers_are_errors(void **state UNUSED)
         char url[64];
 
         sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        raw.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        raw.listener = rig_socket(AF_INET);
         assert_int_equal(bind(raw.listener, (struct sockaddr *)&sa, n), 0);
         assert_int_equal(listen(raw.listener, 1), 0);
         getsockname(raw.listener, (struct sockaddr *)&sa, &n);

@@ -16,84 +16,84 @@ struct row {
 };
 #define ROW(name, head, status) {name, {head, sizeof(head) - 1}, status}
 
+static const struct row heads[] = {
+    ROW("plain", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 0),
+    ROW("old version", "GET / HTTP/1.0\r\nHost: x\r\n\r\n", 0),
+    ROW("bare line feeds", "GET / HTTP/1.1\nHost: x\n\n", 0),
+    ROW("empty value", "GET / HTTP/1.1\r\nHost: x\r\nA:\r\n\r\n", 0),
+    ROW("tab in a value", "GET / HTTP/1.1\r\nHost: x\r\nA: b\tc\r\n\r\n", 0),
+    ROW("text above ASCII in a value", "GET / HTTP/1.1\r\nHost: x\r\nA: \xc3\xa4\r\n\r\n", 0),
+    ROW("length", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\n\r\n", 0),
+    ROW("length with zeros", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0000000000000000000012\r\n\r\n", 0),
+    ROW("chunked", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: Chunked\r\n\r\n", 0),
+    ROW("expectation", "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-Continue\r\nContent-Length: 2\r\n\r\n", 0),
+    ROW("unknown method", "BREW /pot HTTP/1.1\r\nHost: x\r\n\r\n", 0),
+    ROW("asterisk", "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", 0),
+    ROW("authority", "CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n", 0),
+    ROW("absolute target", "GET http://x:1/a HTTP/1.1\r\nHost: X:1\r\n\r\n", 0),
+    ROW("URL in the query", "GET /?u=http://y/ HTTP/1.1\r\nHost: x\r\n\r\n", 0),
+
+    ROW("two equal lengths", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n", 400),
+    ROW("two lengths", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 7\r\n\r\n", 400),
+    ROW("list of lengths", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2, 7\r\n\r\n", 400),
+    ROW("sign", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +2\r\n\r\n", 400),
+    ROW("negative", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400),
+    ROW("hexadecimal", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0x2\r\n\r\n", 400),
+    ROW("empty length", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: \r\n\r\n", 400),
+    ROW("enormous length", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n", 413),
+    ROW("length and encoding", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n",
+        400),
+    ROW("encoding and length", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n",
+        400),
+    ROW("two encodings",
+        "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+    ROW("other encoding", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 400),
+    ROW("identity", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: identity\r\n\r\n", 400),
+    ROW("encoding with a parameter", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked;a=b\r\n\r\n", 400),
+    ROW("encoding in the old version", "POST / HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+    ROW("body where none is read", "HEAD / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n", 400),
+    ROW("chunks where none are read", "TRACE / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+    ROW("body of an unknown method", "BREW / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n", 400),
+    ROW("no host", "GET / HTTP/1.1\r\nA: b\r\n\r\n", 400),
+    ROW("no headers", "GET / HTTP/1.1\r\n\r\n", 400),
+    ROW("two hosts", "GET / HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n", 400),
+    ROW("target of another host", "GET http://y/ HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    ROW("target of another scheme", "GET ftp://x/ HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    ROW("NUL in a value", "GET / HTTP/1.1\r\nHost: x\r\nA: b\0c\r\n\r\n", 400),
+    ROW("NUL in a name", "GET / HTTP/1.1\r\nHost: x\r\nA\0B: c\r\n\r\n", 400),
+    ROW("escape in a value", "GET / HTTP/1.1\r\nHost: x\r\nA: b\x1b\r\n\r\n", 400),
+    ROW("bare carriage return", "GET / HTTP/1.1\r\nHost: x\r\nA: b\rB: c\r\n\r\n", 400),
+    ROW("two carriage returns", "GET / HTTP/1.1\r\nHost: x\r\r\n\r\n", 400),
+    ROW("folded line", "GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n", 400),
+    ROW("folded first line", "GET / HTTP/1.1\r\n Host: x\r\n\r\n", 400),
+    ROW("space before the colon", "GET / HTTP/1.1\r\nHost : x\r\n\r\n", 400),
+    ROW("no colon", "GET / HTTP/1.1\r\nHost: x\r\nabc\r\n\r\n", 400),
+    ROW("empty name", "GET / HTTP/1.1\r\nHost: x\r\n: b\r\n\r\n", 400),
+    ROW("other expectation", "POST / HTTP/1.1\r\nHost: x\r\nExpect: cake\r\nContent-Length: 2\r\n\r\n", 417),
+    ROW("version 3.1", "GET / HTTP/3.1\r\nHost: x\r\n\r\n", 400),
+    ROW("version 1.2", "GET / HTTP/1.2\r\nHost: x\r\n\r\n", 400),
+    ROW("no version", "GET /\r\nHost: x\r\n\r\n", 400),
+    ROW("two spaces", "GET  / HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    ROW("space at the end", "GET / HTTP/1.1 \r\nHost: x\r\n\r\n", 400),
+    ROW("space in the target", "GET /a b HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    ROW("control in the target", "GET /a\tb HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    ROW("encoded NUL", "GET /a%00b HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    ROW("relative target", "GET a HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    ROW("asterisk of a GET", "GET * HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    ROW("method with a control", "G\x01T / HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    ROW("long method", "ABCDEFGHIJKLMNOPQRSTUVWXYZ / HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    ROW("empty first line", "\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+};
+
 static void every_way_to_see_two_messages_in_one_is_refused(void **state UNUSED)
 {
-    static const struct row rows[] = {
-        ROW("plain", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 0),
-        ROW("old version", "GET / HTTP/1.0\r\nHost: x\r\n\r\n", 0),
-        ROW("bare line feeds", "GET / HTTP/1.1\nHost: x\n\n", 0),
-        ROW("empty value", "GET / HTTP/1.1\r\nHost: x\r\nA:\r\n\r\n", 0),
-        ROW("tab in a value", "GET / HTTP/1.1\r\nHost: x\r\nA: b\tc\r\n\r\n", 0),
-        ROW("text above ASCII in a value", "GET / HTTP/1.1\r\nHost: x\r\nA: \xc3\xa4\r\n\r\n", 0),
-        ROW("length", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\n\r\n", 0),
-        ROW("length with zeros", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0000000000000000000012\r\n\r\n", 0),
-        ROW("chunked", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: Chunked\r\n\r\n", 0),
-        ROW("expectation", "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-Continue\r\nContent-Length: 2\r\n\r\n", 0),
-        ROW("unknown method", "BREW /pot HTTP/1.1\r\nHost: x\r\n\r\n", 0),
-        ROW("asterisk", "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", 0),
-        ROW("authority", "CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n", 0),
-        ROW("absolute target", "GET http://x:1/a HTTP/1.1\r\nHost: X:1\r\n\r\n", 0),
-        ROW("URL in the query", "GET /?u=http://y/ HTTP/1.1\r\nHost: x\r\n\r\n", 0),
-
-        ROW("two equal lengths", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n", 400),
-        ROW("two lengths", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 7\r\n\r\n", 400),
-        ROW("list of lengths", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2, 7\r\n\r\n", 400),
-        ROW("sign", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +2\r\n\r\n", 400),
-        ROW("negative", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400),
-        ROW("hexadecimal", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0x2\r\n\r\n", 400),
-        ROW("empty length", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: \r\n\r\n", 400),
-        ROW("enormous length", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n", 413),
-        ROW("length and encoding",
-            "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
-        ROW("encoding and length",
-            "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n", 400),
-        ROW("two encodings",
-            "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
-        ROW("other encoding", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 400),
-        ROW("identity", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: identity\r\n\r\n", 400),
-        ROW("encoding with a parameter", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked;a=b\r\n\r\n", 400),
-        ROW("encoding in the old version", "POST / HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
-        ROW("body where none is read", "HEAD / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n", 400),
-        ROW("chunks where none are read", "TRACE / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
-        ROW("body of an unknown method", "BREW / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n", 400),
-        ROW("no host", "GET / HTTP/1.1\r\nA: b\r\n\r\n", 400),
-        ROW("no headers", "GET / HTTP/1.1\r\n\r\n", 400),
-        ROW("two hosts", "GET / HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n", 400),
-        ROW("target of another host", "GET http://y/ HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-        ROW("target of another scheme", "GET ftp://x/ HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-        ROW("NUL in a value", "GET / HTTP/1.1\r\nHost: x\r\nA: b\0c\r\n\r\n", 400),
-        ROW("NUL in a name", "GET / HTTP/1.1\r\nHost: x\r\nA\0B: c\r\n\r\n", 400),
-        ROW("escape in a value", "GET / HTTP/1.1\r\nHost: x\r\nA: b\x1b\r\n\r\n", 400),
-        ROW("bare carriage return", "GET / HTTP/1.1\r\nHost: x\r\nA: b\rB: c\r\n\r\n", 400),
-        ROW("two carriage returns", "GET / HTTP/1.1\r\nHost: x\r\r\n\r\n", 400),
-        ROW("folded line", "GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n", 400),
-        ROW("folded first line", "GET / HTTP/1.1\r\n Host: x\r\n\r\n", 400),
-        ROW("space before the colon", "GET / HTTP/1.1\r\nHost : x\r\n\r\n", 400),
-        ROW("no colon", "GET / HTTP/1.1\r\nHost: x\r\nabc\r\n\r\n", 400),
-        ROW("empty name", "GET / HTTP/1.1\r\nHost: x\r\n: b\r\n\r\n", 400),
-        ROW("other expectation", "POST / HTTP/1.1\r\nHost: x\r\nExpect: cake\r\nContent-Length: 2\r\n\r\n", 417),
-        ROW("version 3.1", "GET / HTTP/3.1\r\nHost: x\r\n\r\n", 400),
-        ROW("version 1.2", "GET / HTTP/1.2\r\nHost: x\r\n\r\n", 400),
-        ROW("no version", "GET /\r\nHost: x\r\n\r\n", 400),
-        ROW("two spaces", "GET  / HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-        ROW("space at the end", "GET / HTTP/1.1 \r\nHost: x\r\n\r\n", 400),
-        ROW("space in the target", "GET /a b HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-        ROW("control in the target", "GET /a\tb HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-        ROW("encoded NUL", "GET /a%00b HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-        ROW("relative target", "GET a HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-        ROW("asterisk of a GET", "GET * HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-        ROW("method with a control", "G\x01T / HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-        ROW("long method", "ABCDEFGHIJKLMNOPQRSTUVWXYZ / HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-        ROW("empty first line", "\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(heads); i++) {
         struct http_head head = {0};
         const char *why = NULL;
-        int status = http_head_check(rows[i].head, &head, &why);
+        int status = http_head_check(heads[i].head, &head, &why);
 
-        if (status != rows[i].status)
-            fail_msg("%s: %d instead of %d", rows[i].name, status, rows[i].status);
+        if (status != heads[i].status)
+            fail_msg("%s: %d instead of %d", heads[i].name, status, heads[i].status);
         assert_int_equal(head.method.p != NULL, status == 0);
         if (status != 0)
             assert_non_null(why);
@@ -132,10 +132,11 @@ static void a_long_target_is_refused_as_such(void **state UNUSED)
 
 static void the_end_of_a_head_is_found_however_it_is_cut(void **state UNUSED)
 {
-    static const struct str heads[] = {{"GET / HTTP/1.1\r\nHost: x\r\n\r\n", 27}, {"GET / HTTP/1.1\nHost: x\n\n", 24}};
+    static const struct str cut_heads[] = {{"GET / HTTP/1.1\r\nHost: x\r\n\r\n", 27},
+                                           {"GET / HTTP/1.1\nHost: x\n\n", 24}};
 
-    for (size_t i = 0; i < ARRAY_LEN(heads); i++) {
-        struct str head = heads[i];
+    for (size_t i = 0; i < ARRAY_LEN(cut_heads); i++) {
+        struct str head = cut_heads[i];
 
         for (size_t cut = 0; cut < head.n; cut++) {
             assert_int_equal(http_head_end((struct str){head.p, cut}, 0), 0);

@@ -372,7 +372,6 @@ static void hurry(struct rig *rig)
         int fd = rig_dial(rig);
         char piece[512];
 
-        CHECK(rig, fd >= 0);
         if (i % 7 != 0)
             CHECK(rig, rig_say_bytes(fd, text, (size_t)rand_r(&seed) % sizeof(text)));
         if (i % 3 == 0 && recv(fd, piece, sizeof(piece), MSG_DONTWAIT) < 0 && errno != EAGAIN)
@@ -408,11 +407,9 @@ static void ask_on_unix(struct rig *rig)
 {
     struct buf heard CLEANUP(buf_done) = BUF_INIT;
     struct sockaddr_un sa = {.sun_family = AF_UNIX};
-    struct timeval wait = {.tv_sec = RIG_WAIT_S};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = rig_socket(AF_UNIX);
 
     snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", (const char *)rig->data);
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
     CHECK(rig, connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0);
     CHECK(rig, rig_say(fd, "GET /u HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
     CHECK(rig, rig_hear_all(fd, &heard));
@@ -428,7 +425,7 @@ static void the_unix_socket_knows_its_peer_and_replaces_a_stale_file(void **stat
     struct sockaddr_un sa = {.sun_family = AF_UNIX};
     struct stat st;
     struct err err;
-    int stale = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int stale = rig_socket(AF_UNIX);
 
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof(path), "%s/s", folder);

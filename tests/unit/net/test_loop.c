@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/mem.h"
+#include "base/str.h"
 #include "net/loop.h"
 
 #include <pthread.h>
@@ -7,7 +8,6 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -34,8 +34,9 @@ static void trail_free(struct trail *t)
 
 static void mark(struct trail *t, const char *what)
 {
-    assert_true(strlen(t->text) + strlen(what) < sizeof(t->text));
-    strcat(t->text, what);
+    size_t n = strlen(t->text);
+
+    assert_true(str_copy(t->text + n, sizeof(t->text) - n, str_of(what)));
 }
 
 static void stop(void *arg)
