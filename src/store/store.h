@@ -31,10 +31,10 @@ struct opened {
     uint64_t token;
     int rc;
     struct err err;
-    int64_t sid;    /* also for a session that does not exist yet: the number it will have */
+    int64_t sid; /* also for a session that does not exist yet: the number it will have */
     bool found;
-    uint64_t epoch; /* of the row; 0: no row */
-    uint64_t owner; /* writer number, 0: nobody */
+    uint64_t epoch;      /* of the row; 0: no row */
+    uint64_t owner;      /* writer number, 0: nobody */
     bool ended_in_order; /* the life whose epoch this is (its low 24 bits) marked its end; also when there is no row */
     struct session session;
     bool has_partial;
@@ -53,12 +53,12 @@ struct append {
     uint64_t epoch;        /* epoch it gets: (generation << 24) | writer */
     uint64_t owner;        /* 0: released */
     bool unfinished;
-    bool erase;            /* remove every trace of the session instead of adding facts */
-    uint64_t first;        /* seq of the first fact, also when there is none */
-    struct facts *facts;   /* a reference is taken; NULL: a claim or release alone */
+    bool erase;                   /* remove every trace of the session instead of adding facts */
+    uint64_t first;               /* seq of the first fact, also when there is none */
+    struct facts *facts;          /* a reference is taken; NULL: a claim or release alone */
     const struct letter *letters; /* copied */
     size_t n_letters;
-    uint64_t consumed;     /* letter folded by this step; 0: none */
+    uint64_t consumed;          /* letter folded by this step; 0: none */
     const struct session *head; /* fold after this step, where the session rests; NULL: keep the old. Copied */
 };
 
@@ -95,8 +95,8 @@ struct store {
 };
 
 void store_set_callbacks(struct store *st, const struct store_callbacks *cb); /* before anything else */
-uint64_t store_writer(const struct store *st);  /* number of this life, never used before; below 2^24 */
-bool store_was_clean(const struct store *st);   /* the life before ended in order */
+uint64_t store_writer(const struct store *st); /* number of this life, never used before; below 2^24 */
+bool store_was_clean(const struct store *st);  /* the life before ended in order */
 void store_open_session(struct store *st, struct str session_id, uint64_t token);
 void store_append(struct store *st, const struct append *a); /* queued; copies what it needs */
 void store_put_partial(struct store *st, int64_t sid, uint64_t epoch, const struct partial *p); /* queued, no answer */

@@ -14,3 +14,12 @@ struct sqlite_options {
 
 /* ERR_LOCKED names the process that holds the directory; ERR_VERSION: the file is newer than this culm. */
 NODISCARD int sqlite_store_open(const struct sqlite_options *o, struct store **out, struct err *err);
+
+struct sqlite_stats {
+    uint64_t appends, refused, failed; /* completed, by outcome */
+    uint64_t commits, checkpoints;
+    uint64_t reopened;   /* connections given up after an I/O error */
+    uint64_t flush_us;   /* time of a commit, running mean */
+    uint64_t file_bytes; /* database and write-ahead log */
+};
+void sqlite_store_stats(const struct store *st, struct sqlite_stats *out); /* any thread */

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/sqlite/append.h"
+
+#include "base/str.h"
+#include "store/sqlite/crc32c.h"
+#include "store/sqlite/fact_row.h"
+#include "store/sqlite/project.h"
+
+struct row {
+    bool found;
+    uint64_t epoch, last_seq;
+};
+
+static uint64_t last_of(const struct append *a)
+{
+    return a->first - 1 + (a->facts == NULL ? 0 : a->facts->n);
+}
+
+static int load_row(struct projection *p, struct row *row)
+{
+    static const char sql[] = "SELECT epoch, last_seq, " PROJECT_COLUMNS " FROM session WHERE sid = ?";
+    sqlite3_stmt *st = db_query(p->db, sql, VALUES(V_INT(p->sid)), p->err);
+    int rc = st == NULL ? -(int)p->err->code : db_step(p->db, st, p->err);
+
+    if (rc <= 0)
+        return rc;
+    row->found = true;
+    row->epoch = db_u64(st, 0);
+    row->last_seq = db_u64(st, 1);
+    project_load(p, st, 2);
+    db_end(st);
+    return 0;
+}
+
+/* ---- the check ---- */
+
+static int refuse(const struct append *a, const struct row *row, struct err *err)
+{
+    if (!row->found)
+        return err_set(err, ERR_REFUSED, "session " STR_FMT " is not there (any more)", STR_ARG(a->session_id));
+    return err_set(err, ERR_REFUSED,
+                   "session " STR_FMT ": expected epoch %" PRIu64 " and seq %" PRIu64 ", found %" PRIu64
+                   " and %" PRIu64,
+                   STR_ARG(a->session_id), a->expect, a->first - 1, row->epoch, row->last_seq);
+}
+
+/*
+ * What does not fit may be what was stored already, sent again: an epoch has one writer, who never gives a number
+ * twice. 1: it is.
+ */
+static int is_there(struct db *db, const struct append *a, const struct row *row, struct err *err)
+{
+    static const char sql[] = "SELECT epoch FROM fact WHERE sid = ? AND seq = ?";
+    int64_t epoch = 0;
+    int rc;
+
+    if (a->erase)
+        return !row->found;
+    if (!row->found || row->last_seq < last_of(a))
+        return 0;
+    if (a->facts == NULL)
+        return row->epoch == a->epoch && row->last_seq == a->first - 1;
+    rc = db_number(db, sql, VALUES(V_INT(a->sid), V_INT(last_of(a))), &epoch, err);
+    return rc <= 0 ? rc : (uint64_t)epoch == a->epoch;
+}
+
+static int id_is_taken(struct db *db, struct str id, struct err *err)
+{
+    static const char sql[] = "SELECT sid FROM session WHERE id = ?";
+    int64_t sid;
+
+    return db_number(db, sql, VALUES(V_TEXT(id)), &sid, err);
+}
+
+/* 1: to be applied; 0: it is there already; -ERR_REFUSED, or the database's failure. */
+static int check(struct db *db, const struct append *a, const struct row *row, struct err *err)
+{
+    bool fits = a->expect == 0 ? !row->found && a->first == 1 && a->facts != NULL && !a->erase
+                               : row->found && row->epoch == a->expect && row->last_seq == a->first - 1;
+    int rc;
+
+    if (!fits) {
+        rc = is_there(db, a, row, err);
+        return rc < 0 ? rc : rc > 0 ? 0 : refuse(a, row, err);
+    }
+    if (a->expect != 0)
+        return 1;
+    rc = id_is_taken(db, a->session_id, err);
+    if (rc > 0)
+        return err_set(err, ERR_REFUSED, "session " STR_FMT " exists already", STR_ARG(a->session_id));
+    return rc < 0 ? rc : 1;
+}
+
+/* ---- the writes ---- */
+
+static int insert_row(struct db *db, const struct append *a, struct err *err)
+{
+    static const char sql[] =
+        "INSERT INTO session(sid, id, epoch, owner, last_seq, unfinished) VALUES(?, ?, ?, ?, 0, ?)";
+
+    return db_run(db, sql,
+                  VALUES(V_INT(a->sid), V_TEXT(a->session_id), V_INT(a->epoch), V_INT(a->owner), V_INT(a->unfinished)),
+                  err);
+}
+
+static int insert_fact(struct db *db, const struct append *a, const struct fact *f, struct append_scratch *scratch,
+                       struct err *err)
+{
+    static const char sql[] = "INSERT INTO fact(sid, seq, epoch, kind, at, crc, body) VALUES(?, ?, ?, ?, ?, ?, ?)";
+    struct str kind = str_of(fact_kind_name(f->kind)), body;
+
+    buf_clear(&scratch->body);
+    fact_write(f, &scratch->body);
+    body = buf_str(&scratch->body);
+    scratch->bytes += body.n;
+    return db_run(db, sql,
+                  VALUES(V_INT(a->sid), V_INT(f->seq), V_INT(f->epoch), V_TEXT(kind), V_INT(f->at),
+                         V_INT(fact_crc(a->sid, f, kind, body)), V_TEXT(body)),
+                  err);
+}
+
+static int write_letters(struct db *db, const struct append *a, struct err *err)
+{
+    static const char consume[] = "DELETE FROM letter WHERE id = ?";
+    static const char insert[] = "INSERT OR IGNORE INTO letter(id, dst, src, body) VALUES(?, ?, ?, ?)";
+    int rc = a->consumed == 0 ? 0 : db_run(db, consume, VALUES(V_INT(a->consumed)), err);
+
+    for (size_t i = 0; rc == 0 && i < a->n_letters; i++) {
+        const struct letter *l = &a->letters[i];
+
+        rc = db_run(db, insert, VALUES(V_INT(l->id), V_TEXT(l->to), V_INT(a->sid), V_BLOB(l->body)), err);
+    }
+    return rc;
+}
+
+static int write_head(struct db *db, const struct append *a, struct append_scratch *scratch, struct err *err)
+{
+    static const char sql[] = "INSERT OR REPLACE INTO head(sid, crc, body) VALUES(?, ?, ?)";
+    struct str body;
+
+    buf_clear(&scratch->body);
+    session_write_head(a->head, &scratch->body);
+    body = buf_str(&scratch->body);
+    return db_run(db, sql, VALUES(V_INT(a->sid), V_INT(crc32c_add(0, body.p, body.n)), V_BLOB(body)), err);
+}
+
+/* Every table that knows a session. secure_delete overwrites what was there. */
+static int erase(struct db *db, const struct append *a, struct err *err)
+{
+    static const char fact[] = "DELETE FROM fact WHERE sid = ?", message[] = "DELETE FROM message WHERE sid = ?",
+                      inbox[] = "DELETE FROM inbox WHERE sid = ?", run[] = "DELETE FROM run WHERE sid = ?",
+                      head[] = "DELETE FROM head WHERE sid = ?", partial[] = "DELETE FROM partial WHERE sid = ?",
+                      sent[] = "DELETE FROM letter WHERE src = ?", session[] = "DELETE FROM session WHERE sid = ?",
+                      received[] = "DELETE FROM letter WHERE dst = (SELECT id FROM session WHERE sid = ?)";
+    const char *const by_sid[] = {fact, message, inbox, run, head, partial, sent, received, session};
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < ARRAY_LEN(by_sid); i++)
+        rc = db_run(db, by_sid[i], VALUES(V_INT(a->sid)), err);
+    return rc;
+}
+
+static int write_facts(struct projection *p, const struct append *a, struct append_scratch *scratch)
+{
+    int rc = 0;
+
+    for (uint32_t i = 0; rc == 0 && a->facts != NULL && i < a->facts->n; i++) {
+        rc = insert_fact(p->db, a, &a->facts->items[i], scratch, p->err);
+        if (rc == 0)
+            rc = project_fact(p, &a->facts->items[i]);
+    }
+    return rc;
+}
+
+int append_apply(struct db *db, const struct append *a, struct append_scratch *scratch, struct err *err)
+{
+    struct projection p = {.db = db, .sid = a->sid, .err = err};
+    struct row row = {0};
+    int rc = load_row(&p, &row);
+
+    if (rc == 0)
+        rc = check(db, a, &row, err);
+    if (rc <= 0)
+        return rc;
+    if (a->erase)
+        return erase(db, a, err);
+    rc = a->expect == 0 ? insert_row(db, a, err) : 0;
+    if (rc == 0)
+        rc = write_facts(&p, a, scratch);
+    if (rc == 0)
+        rc = write_letters(db, a, err);
+    if (rc == 0 && a->head != NULL)
+        rc = write_head(db, a, scratch, err);
+    return rc < 0 ? rc : project_finish(&p, a, last_of(a));
+}
+
+int append_partial(struct db *db, int64_t sid, uint64_t epoch, const struct partial *p, struct err *err)
+{
+    static const char sql[] = "INSERT OR REPLACE INTO partial(sid, epoch, run, round, gen, text, reasoning)"
+                              " SELECT sid, epoch, ?3, ?4, ?5, ?6, ?7 FROM session WHERE sid = ?1 AND epoch = ?2";
+
+    return db_run(db, sql,
+                  VALUES(V_INT(sid), V_INT(epoch), V_INT(p->run), V_INT(p->round), V_INT(p->gen), V_BLOB(p->text),
+                         V_BLOB(p->reasoning)),
+                  err);
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/sqlite/db.h"
+
+#include <errno.h>
+
+#define BUSY_MS 5000
+
+int db_fail(struct db *db, int rc, struct err *err)
+{
+    int sys = db->h == NULL ? 0 : sqlite3_system_errno(db->h);
+    int extended = db->h == NULL ? rc : sqlite3_extended_errcode(db->h);
+
+    db->failed = (extended & 0xff) == (rc & 0xff) ? extended : rc;
+    switch (rc & 0xff) {
+    case SQLITE_FULL:
+        return err_sys(err, ERR_STORAGE, ENOSPC, "the database cannot grow");
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+    case SQLITE_READONLY:
+        if (sys != 0)
+            return err_sys(err, ERR_STORAGE, sys, "the database: %s", sqlite3_errstr(rc));
+        return err_set(err, ERR_STORAGE, "the database: %s (SQLite code %d)", sqlite3_errstr(rc), db->failed);
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return err_set(err, ERR_CORRUPT, "the database is damaged: %s", sqlite3_errmsg(db->h));
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return err_set(err, ERR_LOCKED, "the database is in use by another program");
+    default:
+        return err_set(err, ERR_STORAGE, "the database: %s (SQLite code %d)", sqlite3_errmsg(db->h), db->failed);
+    }
+}
+
+/*
+ * What holds for every connection. No mmap (an I/O error would be a signal), no checkpoint but the writer's own (two
+ * connections that checkpoint at once are the precondition of SQLite's WAL-reset race before 3.51.3).
+ */
+static const char pragmas_common[] = "PRAGMA foreign_keys=OFF; PRAGMA wal_autocheckpoint=0; PRAGMA mmap_size=0;"
+                                     "PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF;";
+static const char pragmas_writer[] = "PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA cache_size=-2048;";
+static const char pragmas_reader[] = "PRAGMA query_only=ON; PRAGMA cache_size=-512;";
+
+int db_open(struct db *db, const char *path, enum db_mode mode, struct err *err)
+{
+    int flags = mode == DB_WRITER ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
+    int rc;
+
+    memset(db, 0, sizeof(*db));
+    rc = sqlite3_open_v2(path, &db->h, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, NULL);
+    if (rc != SQLITE_OK) {
+        rc = db_fail(db, rc, err);
+        err_wrap(err, "%s", path);
+        db_close(db);
+        return rc;
+    }
+    sqlite3_extended_result_codes(db->h, 1);
+    sqlite3_busy_timeout(db->h, BUSY_MS);
+    sqlite3_db_config(db->h, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    rc = db_exec(db, pragmas_common, err);
+    if (rc == 0)
+        rc = db_exec(db, mode == DB_WRITER ? pragmas_writer : pragmas_reader, err);
+    if (rc < 0) {
+        err_wrap(err, "%s", path);
+        db_close(db);
+    }
+    return rc;
+}
+
+void db_close(struct db *db)
+{
+    int rc UNUSED;
+
+    for (unsigned i = 0; i < db->n; i++)
+        sqlite3_finalize(db->cache[i].st);
+    db->n = 0;
+    rc = sqlite3_close(db->h);
+    assert(rc == SQLITE_OK); /* BUSY would be a statement that is not in the cache */
+    db->h = NULL;
+}
+
+int db_exec(struct db *db, const char *sql, struct err *err)
+{
+    int rc = sqlite3_exec(db->h, sql, NULL, NULL, NULL);
+
+    return rc == SQLITE_OK ? 0 : db_fail(db, rc, err);
+}
+
+static sqlite3_stmt *prepared(struct db *db, const char *sql, struct err *err)
+{
+    sqlite3_stmt *st;
+    int rc;
+
+    for (unsigned i = 0; i < db->n; i++)
+        if (db->cache[i].sql == sql)
+            return db->cache[i].st;
+    assert(db->n < DB_STATEMENTS);
+    rc = sqlite3_prepare_v3(db->h, sql, -1, SQLITE_PREPARE_PERSISTENT, &st, NULL);
+    if (rc != SQLITE_OK) {
+        db_fail(db, rc, err);
+        return NULL;
+    }
+    db->cache[db->n].sql = sql;
+    db->cache[db->n++].st = st;
+    return st;
+}
+
+static int bind(sqlite3_stmt *st, int at, const struct value *v)
+{
+    const char *p = v->bytes.p == NULL ? "" : v->bytes.p; /* a NULL pointer would bind NULL */
+
+    switch (v->type) {
+    case VALUE_INT:
+        return sqlite3_bind_int64(st, at, v->number);
+    case VALUE_TEXT:
+        return sqlite3_bind_text64(st, at, p, v->bytes.n, SQLITE_STATIC, SQLITE_UTF8);
+    case VALUE_BLOB:
+        return sqlite3_bind_blob64(st, at, p, v->bytes.n, SQLITE_STATIC);
+    }
+    return SQLITE_MISUSE;
+}
+
+sqlite3_stmt *db_query(struct db *db, const char *sql, const struct value *values, size_t n, struct err *err)
+{
+    sqlite3_stmt *st = prepared(db, sql, err);
+
+    if (st == NULL)
+        return NULL;
+    assert(!sqlite3_stmt_busy(st) && sqlite3_bind_parameter_count(st) == (int)n);
+    for (size_t i = 0; i < n; i++) {
+        int rc = bind(st, (int)i + 1, &values[i]);
+
+        if (rc != SQLITE_OK) { /* TOOBIG or NOMEM */
+            db_fail(db, rc, err);
+            return NULL;
+        }
+    }
+    return st;
+}
+
+int db_step(struct db *db, sqlite3_stmt *st, struct err *err)
+{
+    int rc = sqlite3_step(st);
+
+    if (rc == SQLITE_ROW)
+        return 1;
+    if (rc != SQLITE_DONE)
+        rc = db_fail(db, rc, err); /* before the reset: it forgets the errno */
+    else
+        rc = 0;
+    sqlite3_reset(st);
+    return rc;
+}
+
+void db_end(sqlite3_stmt *st)
+{
+    sqlite3_reset(st);
+}
+
+int db_run(struct db *db, const char *sql, const struct value *values, size_t n, struct err *err)
+{
+    sqlite3_stmt *st = db_query(db, sql, values, n, err);
+    int rc;
+
+    if (st == NULL)
+        return -(int)err->code;
+    do
+        rc = db_step(db, st, err);
+    while (rc > 0);
+    return rc;
+}
+
+int db_number(struct db *db, const char *sql, const struct value *values, size_t n, int64_t *out, struct err *err)
+{
+    sqlite3_stmt *st = db_query(db, sql, values, n, err);
+    int rc;
+
+    if (st == NULL)
+        return -(int)err->code;
+    rc = db_step(db, st, err);
+    if (rc > 0) {
+        *out = sqlite3_column_int64(st, 0);
+        db_end(st);
+    }
+    return rc;
+}
+
+void db_rollback(struct db *db)
+{
+    if (db->h != NULL && !sqlite3_get_autocommit(db->h))
+        sqlite3_exec(db->h, "ROLLBACK", NULL, NULL, NULL);
+}
+
+struct str db_bytes(sqlite3_stmt *st, int column)
+{
+    const char *p = sqlite3_column_blob(st, column); /* for text: its bytes, as UTF-8 is the file's encoding */
+
+    return (struct str){p, (size_t)sqlite3_column_bytes(st, column)};
+}
+
+uint64_t db_u64(sqlite3_stmt *st, int column)
+{
+    return (uint64_t)sqlite3_column_int64(st, column);
+}
+
+uint32_t db_u32(sqlite3_stmt *st, int column)
+{
+    return (uint32_t)sqlite3_column_int64(st, column);
+}

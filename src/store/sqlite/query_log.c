@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/* Answers from one session's facts: pages of the log, the transcript. */
+#include "base/mem.h"
+#include "base/str.h"
+#include "store/sqlite/fact_row.h"
+#include "store/sqlite/reader.h"
+
+int query_find_session(struct db *db, struct str id, struct session_key *out, struct err *err)
+{
+    static const char sql[] = "SELECT sid, last_seq, message_count FROM session WHERE id = ?";
+    sqlite3_stmt *st = db_query(db, sql, VALUES(V_TEXT(id)), err);
+    int rc = st == NULL ? -(int)err->code : db_step(db, st, err);
+
+    if (rc == 0)
+        return err_set(err, ERR_NOT_FOUND, "session " STR_FMT " not found", STR_ARG(id));
+    if (rc < 0)
+        return rc;
+    out->sid = sqlite3_column_int64(st, 0);
+    out->last_seq = db_u64(st, 1);
+    out->message_count = db_u32(st, 2);
+    db_end(st);
+    return 0;
+}
+
+/* ---- facts ---- */
+
+struct page {
+    const struct query *q;
+    struct answer *a;
+    int64_t sid;
+    struct fact *facts;
+    size_t n, cap, bytes, most;
+};
+
+/* 1: taken; 0: the page is full without it. */
+static int take_fact(struct page *p, sqlite3_stmt *st, struct err *err)
+{
+    size_t bytes = fact_row_bytes(st, 0);
+    int rc;
+
+    if (p->n > 0 && (p->n >= p->most || p->bytes + bytes > LIMIT_PAGE_BYTES)) {
+        p->a->more = true;
+        return 0;
+    }
+    p->facts = mem_grow(p->facts, &p->cap, p->n + 1, sizeof(*p->facts));
+    rc = fact_row_read(st, 0, p->sid, p->q->session_id, &p->a->arena, &p->facts[p->n], err);
+    if (rc < 0)
+        return rc;
+    p->n++;
+    p->bytes += bytes;
+    return 1;
+}
+
+static bool is_wanted(const struct query *q, sqlite3_stmt *st)
+{
+    return q->kinds == 0 || (q->kinds >> fact_kind_find(db_bytes(st, 3)) & 1) != 0;
+}
+
+static int read_range(struct db *db, struct page *p, struct err *err)
+{
+    static const char forth[] =
+        "SELECT " FACT_COLUMNS " FROM fact f WHERE f.sid = ? AND f.seq > ? AND f.seq < ? ORDER BY f.seq";
+    static const char back[] =
+        "SELECT " FACT_COLUMNS " FROM fact f WHERE f.sid = ? AND f.seq > ? AND f.seq < ? ORDER BY f.seq DESC";
+    int64_t after = p->q->after > INT64_MAX ? INT64_MAX : (int64_t)p->q->after;
+    int64_t before = p->q->before == 0 || p->q->before > INT64_MAX ? INT64_MAX : (int64_t)p->q->before;
+    sqlite3_stmt *st =
+        db_query(db, p->q->newest ? back : forth, VALUES(V_INT(p->sid), V_INT(after), V_INT(before)), err);
+    int rc = st == NULL ? -(int)err->code : 1;
+
+    while (rc > 0 && (rc = db_step(db, st, err)) > 0) {
+        rc = is_wanted(p->q, st) ? take_fact(p, st, err) : 1;
+        if (rc <= 0)
+            db_end(st);
+    }
+    return rc;
+}
+
+static int read_seqs(struct db *db, struct page *p, struct err *err)
+{
+    static const char sql[] = "SELECT " FACT_COLUMNS " FROM fact f WHERE f.sid = ? AND f.seq = ?";
+    int rc = 0;
+
+    for (uint32_t i = 0; rc >= 0 && i < p->q->n_seqs && i < QUERY_SEQS_MAX; i++) {
+        sqlite3_stmt *st = db_query(db, sql, VALUES(V_INT(p->sid), V_INT(p->q->seqs[i])), err);
+
+        rc = st == NULL ? -(int)err->code : db_step(db, st, err);
+        if (rc > 0) {
+            rc = take_fact(p, st, err);
+            db_end(st);
+        }
+    }
+    return rc < 0 ? rc : 0;
+}
+
+int query_facts(struct db *db, const struct query *q, struct answer *a, struct err *err)
+{
+    struct page p = {
+        .q = q, .a = a, .most = q->limit == 0 || q->limit > LIMIT_PAGE_FACTS ? LIMIT_PAGE_FACTS : q->limit};
+    struct session_key key;
+    int rc = query_find_session(db, q->session_id, &key, err);
+
+    if (rc < 0)
+        return rc;
+    p.sid = key.sid;
+    rc = q->n_seqs > 0 ? read_seqs(db, &p, err) : read_range(db, &p, err);
+    if (rc == 0) {
+        a->facts = facts_new(p.facts, (uint32_t)p.n);
+        a->n = p.n;
+        a->first_seq = 1; /* nothing is ever cut off at the front */
+        a->last_seq = key.last_seq;
+    }
+    mem_free(p.facts);
+    return rc;
+}
+
+/* ---- messages ---- */
+
+/* The newest first: one that a client has seen lately is found after a few steps. An unknown one: 0 rows, *place is -1.
+ */
+static int place_of(struct db *db, int64_t sid, struct str id, int64_t *place, struct err *err)
+{
+    static const char sql[] = "SELECT place FROM message WHERE sid = ? AND id = ? ORDER BY place DESC LIMIT 1";
+
+    *place = -1;
+    return id.n == 0 ? 0 : db_number(db, sql, VALUES(V_INT(sid), V_TEXT(id)), place, err);
+}
+
+struct transcript {
+    struct db *db;
+    const struct query *q;
+    struct answer *a;
+    int64_t sid;
+    struct message *newest_first;
+    size_t n, cap;
+    uint32_t run; /* whose id is in run_id */
+    struct str run_id;
+};
+
+static int find_run_id(struct transcript *t, uint32_t run, struct err *err)
+{
+    static const char sql[] = "SELECT id FROM run WHERE sid = ? AND number = ?";
+    sqlite3_stmt *st;
+    int rc;
+
+    if (run == t->run)
+        return 0;
+    t->run = run;
+    t->run_id = STR_NULL;
+    st = db_query(t->db, sql, VALUES(V_INT(t->sid), V_INT(run)), err);
+    rc = st == NULL ? -(int)err->code : db_step(t->db, st, err);
+    if (rc > 0) {
+        t->run_id = arena_str(&t->a->arena, db_bytes(st, 0));
+        db_end(st);
+    }
+    return rc < 0 ? rc : 0;
+}
+
+static int take_message(struct transcript *t, sqlite3_stmt *st, struct err *err)
+{
+    struct message m;
+    struct fact f;
+    int rc = fact_row_read(st, 1, t->sid, t->q->session_id, &t->a->arena, &f, err);
+
+    if (rc == 0)
+        rc = find_run_id(t, f.run, err);
+    if (rc < 0)
+        return rc;
+    if (!message_from_fact(&f, &m))
+        return err_set(err, ERR_CORRUPT, "session " STR_FMT ", fact %" PRIu64 " is not a message",
+                       STR_ARG(t->q->session_id), f.seq);
+    m.place = db_u32(st, 0);
+    m.run_id = t->run_id;
+    t->newest_first = mem_grow(t->newest_first, &t->cap, t->n + 1, sizeof(m));
+    t->newest_first[t->n++] = m;
+    return 0;
+}
+
+static int read_messages(struct transcript *t, int64_t after, uint32_t limit, struct err *err)
+{
+    /* CROSS JOIN fixes the order of the loops: the transcript leads. One row more than wanted tells that there are
+     * more. */
+    static const char sql[] = "SELECT m.place, " FACT_COLUMNS " FROM message m CROSS JOIN fact f"
+                              " ON f.sid = m.sid AND f.seq = m.seq WHERE m.sid = ? AND m.place > ?"
+                              " ORDER BY m.place DESC LIMIT ?";
+    sqlite3_stmt *st = db_query(t->db, sql, VALUES(V_INT(t->sid), V_INT(after), V_INT((int64_t)limit + 1)), err);
+    int rc = st == NULL ? -(int)err->code : 1;
+
+    while (rc > 0 && (rc = db_step(t->db, st, err)) > 0) {
+        t->a->more = t->n == limit;
+        rc = t->a->more ? 0 : take_message(t, st, err) < 0 ? -(int)err->code : 1;
+        if (rc <= 0)
+            db_end(st);
+    }
+    return rc;
+}
+
+int query_messages(struct db *db, const struct query *q, struct answer *a, struct err *err)
+{
+    struct transcript t = {.db = db, .q = q, .a = a};
+    struct session_key key;
+    int64_t after;
+    int rc = query_find_session(db, q->session_id, &key, err);
+
+    if (rc < 0)
+        return rc;
+    t.sid = key.sid;
+    rc = place_of(db, key.sid, q->after_message, &after, err);
+    if (rc >= 0)
+        rc = read_messages(&t, after, q->limit == 0 ? LIMIT_HISTORY_MESSAGES : q->limit, err);
+    if (rc == 0) {
+        a->total = key.message_count;
+        a->n = t.n;
+        a->messages = arena_alloc(&a->arena, t.n * sizeof(*a->messages));
+        for (size_t i = 0; i < t.n; i++)
+            a->messages[i] = t.newest_first[t.n - 1 - i];
+    }
+    mem_free(t.newest_first);
+    return rc;
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/sqlite/reader.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "store/sqlite/crc32c.h"
+#include "store/sqlite/fact_row.h"
+
+#define WRITER_MASK 0xffffff /* the low bits of an epoch are the number of a life */
+
+struct reader {
+    struct sqlite_store *st;
+    pthread_t thread;
+    struct db db;
+};
+
+/* ---- opening a session ---- */
+
+struct opening {
+    struct db *db;
+    struct opened *o;
+    struct str id;
+    uint64_t last_seq;
+    struct err *err;
+};
+
+static int find_row(struct opening *c)
+{
+    static const char sql[] = "SELECT sid, epoch, owner, last_seq FROM session WHERE id = ?";
+    sqlite3_stmt *st = db_query(c->db, sql, VALUES(V_TEXT(c->id)), c->err);
+    int rc = st == NULL ? -(int)c->err->code : db_step(c->db, st, c->err);
+
+    if (rc <= 0)
+        return rc;
+    c->o->found = true;
+    c->o->sid = sqlite3_column_int64(st, 0);
+    c->o->epoch = db_u64(st, 1);
+    c->o->owner = db_u64(st, 2);
+    c->last_seq = db_u64(st, 3);
+    db_end(st);
+    return 0;
+}
+
+/* The fold at rest. A damaged one, or one of another version, is left alone: the log has everything. */
+static int read_head(struct opening *c)
+{
+    static const char sql[] = "SELECT crc, body FROM head WHERE sid = ?";
+    sqlite3_stmt *st = db_query(c->db, sql, VALUES(V_INT(c->o->sid)), c->err);
+    int rc = st == NULL ? -(int)c->err->code : db_step(c->db, st, c->err);
+    struct session head;
+    struct str body;
+
+    if (rc <= 0)
+        return rc;
+    body = db_bytes(st, 1);
+    if (crc32c_add(0, body.p, body.n) == db_u32(st, 0) && session_read_head(body, &head) && head.seq <= c->last_seq)
+        c->o->session = head;
+    db_end(st);
+    return 0;
+}
+
+static int log_has_hole(const struct opening *c, uint64_t seq)
+{
+    return err_set(c->err, ERR_CORRUPT,
+                   "session " STR_FMT ": fact %" PRIu64 " is missing, the log should reach %" PRIu64, STR_ARG(c->id),
+                   seq, c->last_seq);
+}
+
+static int fold_tail(struct opening *c)
+{
+    static const char sql[] = "SELECT " FACT_COLUMNS " FROM fact f WHERE f.sid = ? AND f.seq > ? ORDER BY f.seq";
+    struct session *s = &c->o->session;
+    sqlite3_stmt *st = db_query(c->db, sql, VALUES(V_INT(c->o->sid), V_INT(s->seq)), c->err);
+    int rc = st == NULL ? -(int)c->err->code : 1;
+    struct arena scratch;
+
+    arena_init(&scratch);
+    while (rc > 0 && (rc = db_step(c->db, st, c->err)) > 0) {
+        struct fact f;
+
+        arena_reset(&scratch);
+        rc = fact_row_read(st, 0, c->o->sid, c->id, &scratch, &f, c->err);
+        if (rc == 0 && f.seq != s->seq + 1)
+            rc = log_has_hole(c, s->seq + 1);
+        if (rc < 0) {
+            db_end(st);
+            break;
+        }
+        session_fold(s, &f);
+        rc = 1;
+    }
+    arena_done(&scratch);
+    return rc == 0 && s->seq != c->last_seq ? log_has_hole(c, s->seq + 1) : rc;
+}
+
+static int read_partial(struct opening *c)
+{
+    static const char sql[] = "SELECT run, round, gen, text, reasoning FROM partial WHERE sid = ? AND epoch = ?";
+    sqlite3_stmt *st = db_query(c->db, sql, VALUES(V_INT(c->o->sid), V_INT(c->o->epoch)), c->err);
+    int rc = st == NULL ? -(int)c->err->code : db_step(c->db, st, c->err);
+
+    if (rc <= 0)
+        return rc;
+    c->o->has_partial = true;
+    c->o->partial = (struct partial){.run = db_u32(st, 0),
+                                     .round = db_u32(st, 1),
+                                     .gen = db_u32(st, 2),
+                                     .text = arena_str(&c->o->arena, db_bytes(st, 3)),
+                                     .reasoning = arena_str(&c->o->arena, db_bytes(st, 4))};
+    db_end(st);
+    return 0;
+}
+
+static int read_letters(struct opening *c)
+{
+    static const char count[] = "SELECT count(*) FROM letter WHERE dst = ?";
+    static const char sql[] = "SELECT id, body FROM letter WHERE dst = ? ORDER BY ord";
+    struct opened *o = c->o;
+    int64_t n = 0;
+    sqlite3_stmt *st;
+    int rc = db_number(c->db, count, VALUES(V_TEXT(c->id)), &n, c->err);
+
+    if (rc < 0 || n == 0)
+        return rc < 0 ? rc : 0;
+    o->letters = arena_zalloc(&o->arena, (size_t)n * sizeof(*o->letters));
+    st = db_query(c->db, sql, VALUES(V_TEXT(c->id)), c->err);
+    rc = st == NULL ? -(int)c->err->code : 1;
+    while (rc > 0 && (rc = db_step(c->db, st, c->err)) > 0) {
+        assert(o->n_letters < (size_t)n); /* one snapshot */
+        o->letters[o->n_letters++] = (struct letter){
+            .id = db_u64(st, 0), .to = arena_str(&o->arena, c->id), .body = arena_str(&o->arena, db_bytes(st, 1))};
+    }
+    return rc;
+}
+
+/* The answer of the model whose calls are not all over. */
+static int read_calls(struct opening *c)
+{
+    static const char sql[] = "SELECT " FACT_COLUMNS " FROM fact f WHERE f.sid = ? AND f.seq = ?";
+    const struct session *s = &c->o->session;
+    struct arena scratch;
+    struct fact f;
+    sqlite3_stmt *st;
+    int rc;
+
+    if (session_open_calls(s, CALL_PROPOSED) + session_open_calls(s, CALL_RUNNING) == 0)
+        return 0;
+    st = db_query(c->db, sql, VALUES(V_INT(c->o->sid), V_INT(s->assistant_seq)), c->err);
+    rc = st == NULL ? -(int)c->err->code : db_step(c->db, st, c->err);
+    if (rc <= 0)
+        return rc < 0 ? rc : log_has_hole(c, s->assistant_seq);
+    arena_init(&scratch);
+    rc = fact_row_read(st, 0, c->o->sid, c->id, &scratch, &f, c->err);
+    if (rc == 0)
+        c->o->calls = facts_new(&f, 1);
+    arena_done(&scratch);
+    db_end(st);
+    return rc;
+}
+
+static int read_end_of_life(struct opening *c)
+{
+    static const char sql[] = "SELECT clean FROM boot WHERE writer = ?";
+    int64_t clean = 0;
+    int rc = db_number(c->db, sql, VALUES(V_INT(c->o->epoch & WRITER_MASK)), &clean, c->err);
+
+    c->o->ended_in_order = clean != 0;
+    return rc < 0 ? rc : 0;
+}
+
+static int open_session(struct reader *r, struct opening *c)
+{
+    int (*const parts[])(struct opening *) = {read_head, fold_tail, read_partial, read_calls, read_end_of_life};
+    int rc = find_row(c);
+
+    if (rc == 0)
+        rc = read_letters(c);
+    if (rc < 0)
+        return rc;
+    if (!c->o->found) {
+        c->o->sid = r->st->next_sid++;
+        c->o->ended_in_order = true;
+        return 0;
+    }
+    for (size_t i = 0; rc == 0 && i < ARRAY_LEN(parts); i++)
+        rc = parts[i](c);
+    return rc;
+}
+
+/* ---- the thread ---- */
+
+typedef int query_answer_fn(struct db *db, const struct query *q, struct answer *a, struct err *err);
+
+static query_answer_fn *const answers[] = {
+    [QUERY_FACTS] = query_facts,     [QUERY_MESSAGES] = query_messages,
+    [QUERY_SESSION] = query_session, [QUERY_SESSIONS] = query_sessions,
+    [QUERY_RUN] = query_run,         [QUERY_RUNS] = query_runs,
+    [QUERY_ACTIVE] = query_active,   [QUERY_UNFINISHED] = query_unfinished,
+};
+
+static int begin(struct reader *r, struct err *err)
+{
+    static const char sql[] = "BEGIN";
+
+    if (r->db.h != NULL && (r->db.failed & 0xff) == SQLITE_IOERR)
+        db_close(&r->db);
+    if (r->db.h == NULL) {
+        int rc = db_open(&r->db, r->st->dir.db_path, DB_READER, err);
+
+        if (rc < 0)
+            return rc;
+    }
+    return db_run(&r->db, sql, NO_VALUES, err);
+}
+
+static void serve(struct reader *r, struct read_item *it)
+{
+    struct err err;
+    int rc = begin(r, &err);
+
+    if (it->item.kind == ITEM_OPENED) {
+        struct opening c = {.db = &r->db, .o = it->opened, .id = it->session_id, .err = &err};
+
+        rc = rc < 0 ? rc : open_session(r, &c);
+        it->opened->rc = rc;
+        if (rc < 0)
+            it->opened->err = err;
+    } else {
+        rc = rc < 0 ? rc : answers[it->query.kind](&r->db, &it->query, it->answer, &err);
+        it->answer->rc = rc;
+        if (rc < 0)
+            it->answer->err = err;
+    }
+    db_rollback(&r->db); /* nothing was written: this lets go of the snapshot */
+}
+
+static struct read_item *take(struct sqlite_store *st)
+{
+    struct list *from = list_is_empty(&st->opens) ? &st->queries : &st->opens;
+    struct list *first = from->next;
+
+    list_remove(first);
+    return CONTAINER_OF(LIST_ITEM(first, struct item, link), struct read_item, item);
+}
+
+static void *run(void *arg)
+{
+    struct reader *r = arg;
+    struct sqlite_store *st = r->st;
+    struct list one;
+
+    list_init(&one);
+    pthread_mutex_lock(&st->read_lock);
+    while (st->reading) {
+        struct read_item *it;
+
+        if (list_is_empty(&st->opens) && list_is_empty(&st->queries)) {
+            pthread_cond_wait(&st->read_more, &st->read_lock);
+            continue;
+        }
+        it = take(st);
+        pthread_mutex_unlock(&st->read_lock);
+        serve(r, it);
+        list_add_tail(&one, &it->item.link);
+        store_put_done(st, &one);
+        pthread_mutex_lock(&st->read_lock);
+    }
+    pthread_mutex_unlock(&st->read_lock);
+    return NULL;
+}
+
+int reader_start(struct sqlite_store *st, struct reader **out, struct err *err)
+{
+    struct reader *r = mem_zalloc(sizeof(*r));
+    int rc;
+
+    r->st = st;
+    rc = db_open(&r->db, st->dir.db_path, DB_READER, err);
+    if (rc == 0)
+        rc = store_start_thread(&r->thread, run, r, err);
+    if (rc < 0) {
+        db_close(&r->db);
+        mem_free(r);
+        return rc;
+    }
+    *out = r;
+    return 0;
+}
+
+void reader_join(struct reader *r)
+{
+    pthread_join(r->thread, NULL);
+    db_close(&r->db);
+    mem_free(r);
+}
