@@ -63,7 +63,21 @@ static struct str one_header(const struct http_request *req, const char *name)
     return http_request_header_count(req, name) > 1 ? STR("") : http_request_header(req, name);
 }
 
-static void knock_at(const struct face *f, const struct http_request *req, const struct route *route,
+/* Outside of the API there is nothing but the public paths, and saying so gives nothing away. */
+static bool is_public(const struct http_request *req, const struct route_found *found)
+{
+    static const struct str apis[] = {{"/api/", 5},    {"/v1/", 4},         {"/v2/", 4},
+                                      {"/openai/", 8}, {"/anthropic/", 11}, {"/gemini/", 8}};
+
+    if (found->methods != 0)
+        return found->route != NULL && (found->route->flags & ROUTE_PUBLIC) != 0;
+    for (size_t i = 0; i < ARRAY_LEN(apis); i++)
+        if (str_has_prefix(http_request_path(req), apis[i]))
+            return false;
+    return true;
+}
+
+static void knock_at(const struct face *f, const struct http_request *req, const struct route_found *found,
                      struct verdict *out)
 {
     struct knock k = {
@@ -71,8 +85,8 @@ static void knock_at(const struct face *f, const struct http_request *req, const
         .is_unix = http_request_is_unix(req),
         .peer_is_self = http_request_peer_is_self(req),
         .peer_is_loopback = http_request_peer_is_loopback(req),
-        .is_public = route != NULL && (route->flags & ROUTE_PUBLIC) != 0,
-        .takes_json = route != NULL && route->body != NULL,
+        .is_public = is_public(req, found),
+        .takes_json = found->route != NULL && found->route->body != NULL,
         .port = http_request_local_port(req),
         .body_bytes = http_request_body(req).n,
         .host = one_header(req, "Host"),
@@ -151,7 +165,7 @@ void face_request(void *arg, struct http_request *req)
     struct verdict v;
 
     x->route = found.route;
-    knock_at(f, req, found.route, &v);
+    knock_at(f, req, &found, &v);
     x->credential = v.credential;
     if (v.cors)
         tell_origin(x);

@@ -194,12 +194,20 @@ static bool is_end(const struct event_stream *s, const struct fact *f)
     return !s->has_cursor && !s->follow && f->kind == FACT_RUN_ENDED && f->end != END_SUSPENDED;
 }
 
-/* Nothing is at work and nothing asked: a watcher with a cursor has seen all there is. */
-static bool is_at_rest(const struct event_stream *s)
+/*
+ * Nothing is at work, nothing is asked, and no message waits for the run that its sender is about to
+ * start. That a failed or limited run has left work undone changes nothing: nobody is at it.
+ */
+static bool is_at_rest(const struct session *now)
+{
+    return !now->run.active && now->last_end != END_SUSPENDED && now->inbox == 0;
+}
+
+static bool has_seen_all(const struct event_stream *s)
 {
     const struct hub *h = subscriber_hub(s->sub);
 
-    return hub_is_ready(h) && !hub_session(h)->run.active && hub_session(h)->last_end != END_SUSPENDED;
+    return s->has_cursor && !s->follow && hub_is_ready(h) && is_at_rest(hub_session(h));
 }
 
 /* ---- the log ---- */
@@ -343,7 +351,7 @@ static enum progress advance(struct event_stream *s, struct buf *out)
         ask_page(s, seq, upto);
         return PROGRESS_WAIT;
     case HUB_EMPTY:
-        return s->has_cursor && !s->follow && is_at_rest(s) ? PROGRESS_DONE : PROGRESS_WAIT;
+        return has_seen_all(s) ? PROGRESS_DONE : PROGRESS_WAIT;
     case HUB_END:
         break;
     }
@@ -442,8 +450,6 @@ void event_stream_open(struct event_stream *s, struct subscriber *sub)
     s->opening = NULL;
     s->sub = sub;
     http_reply_header(x->req, "Content-Type", "text/event-stream; charset=utf-8");
-    http_reply_header(x->req, "Cache-Control", "no-cache, no-transform");
-    http_reply_header(x->req, "X-Accel-Buffering", "no");
     s->http = http_reply_stream(x->req, 200, &cb);
     exchange_free(x);
     if (s->http == NULL) {

@@ -150,6 +150,8 @@ static void unknown_paths_are_empty(void **state UNUSED)
     expect(stand_call(st, "GET /api/v1/nothing", NULL, NULL), 404, "");
     expect(stand_call(st, "POST /v1/chat", NULL, "{}"), 404, "");
     assert_int_equal(stand_knock(st, "GET /api/v1/nothing", "Host: localhost:9562", NULL)->status, 401);
+    assert_int_equal(stand_knock(st, "GET /v1/nothing", "Host: localhost:9562", NULL)->status, 401);
+    expect(stand_knock(st, "GET /docs", "Host: localhost:9562", NULL), 404, "");
 }
 
 static void known_paths_tell_their_methods(void **state UNUSED)

@@ -103,8 +103,6 @@ static void headers_and_the_first_frame_go_at_once(void **state UNUSED)
 
     assert_int_equal(r->status, 200);
     assert_string_equal(stand_header(r, "Content-Type"), "text/event-stream; charset=utf-8");
-    assert_string_equal(stand_header(r, "Cache-Control"), "no-cache, no-transform");
-    assert_string_equal(stand_header(r, "X-Accel-Buffering"), "no");
     expect_part(r, OPENED "\"last_seq\":2,\"boot\":\"boot-1\",\"heartbeat_ms\":15000,\"server_time\":\"");
     expect_story(r, "stream_opened");
     assert_false(r->ended);
@@ -210,6 +208,22 @@ static void a_stopped_run_ends_in_cancelled_live_and_late(void **state UNUSED)
     expect_story(watch(""), "stream_opened token_budget_updated 8:cancelled [DONE]");
 }
 
+static void a_failed_run_is_over_though_its_work_is_not(void **state UNUSED)
+{
+    struct input in = {.kind = INPUT_MODEL_FAILED, .failure = FAILURE_AUTH, .text = STR("wrong key")};
+    struct http_request *live = watch(""), *cursor = watch("?after=2");
+
+    begin_run();
+    stand_feed(st, "s", &in);
+    stand_run(st);
+    assert_true(session_has_work(stand_session(st, "s")));
+    expect_story(live, "stream_opened 3:execution_started runner_progress token_budget_updated 6:error [DONE]");
+    expect_part(live, "\"message\":\"wrong key\",\"kind\":\"authentication\",\"retryable\":false");
+    expect_story(cursor, "stream_opened 3:execution_started runner_progress token_budget_updated 6:error [DONE]");
+    expect_story(watch(""), "stream_opened token_budget_updated 6:error [DONE]");
+    expect_story(watch("?after=6"), "stream_opened [DONE]");
+}
+
 /* ---- with a cursor ---- */
 
 static void everything_after_the_cursor_follows(void **state UNUSED)
@@ -242,6 +256,17 @@ static void a_cursor_goes_live_where_a_run_is(void **state UNUSED)
     expect_story(r, "stream_opened 3:execution_started runner_progress token_budget_updated");
     stand_finish(st, "s", "yes");
     stand_run(st);
+    expect_story(r, "stream_opened 3:execution_started runner_progress token_budget_updated token "
+                    "6:message_appended token_budget_updated 8:complete [DONE]");
+}
+
+static void a_cursor_waits_for_the_run_of_a_message(void **state UNUSED)
+{
+    struct http_request *r = watch("?after=2");
+
+    expect_story(r, "stream_opened");
+    assert_false(r->ended);
+    whole_run("yes");
     expect_story(r, "stream_opened 3:execution_started runner_progress token_budget_updated token "
                     "6:message_appended token_budget_updated 8:complete [DONE]");
 }
@@ -319,10 +344,8 @@ static void a_window_makes_one_frame_of_many(void **state UNUSED)
 
 static void a_slow_reader_falls_back_to_the_log(void **state UNUSED)
 {
-    struct http_request *slow = watch("?after=2"), *quick = watch("?after=2&follow=1");
+    struct http_request *slow = watch("?after=2&follow=1"), *quick = watch("?after=2&follow=1");
 
-    assert_true(slow->ended); /* nothing runs: there is no more */
-    slow = watch("?after=2&follow=1");
     stream_set_room(slow, false);
     begin_run();
     for (int i = 0; i < 2 * LIMIT_RING_EVENTS; i++) {
@@ -436,9 +459,11 @@ int main(void)
         TEST(whoever_comes_too_late_hears_the_end),
         TEST(a_new_message_means_that_it_goes_on),
         TEST(a_stopped_run_ends_in_cancelled_live_and_late),
+        TEST(a_failed_run_is_over_though_its_work_is_not),
         TEST(everything_after_the_cursor_follows),
         TEST(ends_of_older_runs_are_part_of_the_story),
         TEST(a_cursor_goes_live_where_a_run_is),
+        TEST(a_cursor_waits_for_the_run_of_a_message),
         TEST(a_cursor_may_name_a_place_in_the_text),
         TEST(follow_waits_for_the_next_run),
         TEST(text_can_be_left_out),
