@@ -272,7 +272,7 @@ static void take_snapshot(struct event_stream *s)
     p->latest[1] = now->pin_seq;
     p->latest[2] = now->run.active ? now->progress_seq : 0;
     p->latest[3] = now->budget_seq;
-    s->ended_before = !now->run.active && now->end_seq > 0 && now->last_end != END_SUSPENDED && !session_has_work(now);
+    s->ended_before = now->end_seq > 0 && is_at_rest(now);
     p->end = s->ended_before ? now->end_seq : 0;
     for (size_t i = 0; i < ARRAY_LEN(p->latest); i++)
         if (p->latest[i] > 0)
