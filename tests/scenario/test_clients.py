@@ -115,7 +115,8 @@ def test_eventsource_reconnects_through_a_kill_and_misses_nothing(server, event_
     server.restart("kill")
     assert server.api.wait_run(run_id)["status"] == "completed"
     source.wait_for(lambda line: '"complete"' in line["data"])
-    ids = [int(line["id"]) for line in source.lines if '"seq"' in line["data"]]
+    numbered = [(json.loads(line["data"]), line) for line in source.lines if '"seq"' in line["data"]]
+    ids = [event["seq"] for event, line in numbered if str(event["seq"]) == line["id"]]
     assert ids == sorted(set(ids))
     texts = checks.Texts()
     for event in source.events():

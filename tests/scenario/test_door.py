@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from harness import wire
-from harness.api import expect
+from harness.api import expect, poll
 from harness.environment import TIMEOUT
 from harness.offline import say
 
@@ -267,7 +267,7 @@ def test_open_loopback_takes_any_credential_or_none(open_server):
 
 
 def test_open_loopback_warns(open_server):
-    assert "compat-open-loopback" in open_server.log_text()
+    poll(open_server.log_text, lambda log: "open_loopback" in log)
 
 
 def test_open_loopback_keeps_host_and_origin(open_server):

@@ -240,7 +240,7 @@ def test_without_deltas_there_is_no_text(held):
 def test_offsets_are_utf8_bytes_and_characters_stay_whole(api):
     text = "aé漢👋🏽" * 40
     session_id = api.chat(say(text, delay_ms=1))["session_id"]
-    watcher = api.watch(session_id, after=0)
+    watcher = api.watch(session_id)
     api.execute(session_id)
     watcher.wait_done()
     expected = 0
@@ -306,9 +306,10 @@ def test_a_watcher_who_reads_nothing_costs_nobody(provider, make_server):
     pieces = [text[i : i + 1000] for i in range(0, len(text), 1000)]
     provider.reply(*p.answer(*pieces))
     session_id = api.chat("talk a lot")["session_id"]
-    request = api.client.build_request("GET", f"/api/v1/events/{session_id}?after=0")
+    request = api.client.build_request("GET", f"/api/v1/events/{session_id}")
     idle, parser = api.client.send(request, stream=True), FrameParser()
-    reader = api.watch(session_id, after=0)
+    reader = api.watch(session_id)
+    reader.wait_type("stream_opened")
     run_id = api.execute(session_id)["run_id"]
     reader.wait_done()
     assert api.run(run_id)["status"] == "completed"

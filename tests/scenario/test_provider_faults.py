@@ -112,7 +112,6 @@ IN_TEXT = {
     "reset in a chunk": [p.reset_in_chunk(b'data: {"choi')],
     "silence": [p.silence()],
     "a clean end without finish marker": [],
-    "[DONE] without finish marker": [p.done()],
     "an error object": [p.data({"error": {"message": "overloaded", "type": "server_error", "code": None}})],
     "a line that is not JSON": [p.data(b"{not json"), *p.answer("more")],
     "JSON that is no chunk": [p.data(b'["chunk"]'), *p.answer("more")],
@@ -199,7 +198,7 @@ def test_nobody_listens_at_the_address(make_server):
     session_id, run_id = api.whole_turn("question")
     run = api.run(run_id)
     assert (run["status"], run["kind"]) == ("error", "network")
-    assert "127.0.0.1:1" in next(f["message"] for f in api.replay(session_id) if f.type == "error")
+    assert "127.0.0.1" in next(f["message"] for f in api.replay(session_id) if f.type == "error")
 
 
 # what is odd and good all the same
@@ -254,6 +253,11 @@ def test_no_usage_is_no_failure(server, provider):
     assert turn(server, provider).story == GOOD
 
 
+def test_done_alone_is_a_finish_marker(server, provider):
+    provider.reply(p.text("a"), p.done())
+    assert turn(server, provider).story == GOOD
+
+
 def test_the_end_may_come_without_done(server, provider):
     provider.reply(p.text("a"), p.finish(), p.usage(1, 1))
     assert turn(server, provider).story == GOOD
@@ -266,11 +270,17 @@ def test_an_answer_cut_by_length_is_said(server, provider):
     assert done.story == GOOD
 
 
-def test_a_content_filter_ends_the_run(server, provider):
+def test_a_content_filter_that_left_nothing_ends_the_run(server, provider):
+    provider.reply(p.finish("content_filter"), p.usage(1, 1), p.done())
+    done = turn(server, provider)
+    assert done.story == FAILED
+    assert done.run["kind"] == "content_filter"
+
+
+def test_what_a_content_filter_left_is_the_answer(server, provider):
     provider.reply(p.text("I "), p.finish("content_filter"), p.usage(1, 1), p.done())
     done = turn(server, provider)
-    assert done.run["status"] == "error"
-    assert done.run["kind"] == "content_filter"
+    assert (done.story, done.answer) == (GOOD, "I ")
 
 
 # stop and connections
