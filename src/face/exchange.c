@@ -263,7 +263,7 @@ static bool header_id(struct exchange *x, const char *name, const char *code, st
     struct str s = exchange_header(x, name);
     bool good = s.p == NULL || (s.n > 0 && s.n <= HEADER_ID_MAX && http_request_header_count(x->req, name) == 1);
 
-    for (size_t i = 0; i < s.n && good; i++)
+    for (size_t i = 0; s.p != NULL && i < s.n && good; i++)
         good = s.p[i] > ' ' && s.p[i] <= '~';
     *out = good ? s : STR_NULL;
     if (!good)

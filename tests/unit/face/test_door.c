@@ -167,7 +167,7 @@ static void check_row(const struct row *r)
         return;
     }
     if (v.credential != r->credential || v.cors != r->cors || v.preflight != (r->preflight != NULL))
-        fail_msg("%s: credential %d, cors %d, preflight %d", r->what, v.credential, v.cors, v.preflight);
+        fail_msg("%s: credential %d, cors %d, preflight %d", r->what, (int)v.credential, v.cors, v.preflight);
 }
 
 static void every_row_of_the_door(void **state UNUSED)

@@ -313,9 +313,7 @@ static void large_bodies_go_through_the_workers(void **state UNUSED)
     st = stand_new();
     stand_options(st)->workers = (struct workers *)(void *)&nobody;
     stand_start(st);
-    memset(body, 'x', n);
-    memcpy(body, "{\"message\":\"", 12);
-    memcpy(body + n - 2, "\"}", 3);
+    snprintf(body, n + 1, "{\"message\":\"%0*d\"}", (int)n - 14, 7);
     r = stand_call(st, "POST /api/v1/chat", NULL, body);
     assert_int_equal(r->status, 201);
     body[n - 1] = 'x';
