@@ -216,8 +216,10 @@ static void write_head(const struct http_request *r, int status, bool is_chunked
     if (evhttp_find_header(headers, "Content-Type") == NULL)
         buf_add_str(out, STR("Content-Type: text/event-stream; charset=utf-8\r\n"));
     buf_add_str(out, STR("Cache-Control: no-cache, no-transform\r\nX-Accel-Buffering: no\r\n"));
-    buf_add_str(out, is_chunked ? STR("Connection: keep-alive\r\nTransfer-Encoding: chunked\r\n")
-                                : STR("Connection: close\r\n"));
+    /* A stream is the last answer of its connection: a client that kept it for the next request would lose that one. */
+    buf_add_str(out, STR("Connection: close\r\n"));
+    if (is_chunked)
+        buf_add_str(out, STR("Transfer-Encoding: chunked\r\n"));
 #define X(name, value) buf_add_str(out, STR(name ": " value "\r\n"));
     HTTP_COMMON_HEADERS(X)
 #undef X

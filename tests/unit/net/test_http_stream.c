@@ -129,7 +129,7 @@ static void hear_three(struct rig *rig)
     CHECK(rig, str_has_prefix(buf_str(&heard), STR("HTTP/1.1 200 OK\r\n")));
     CHECK(rig, rig_has(&heard, "\r\nContent-Type: text/event-stream; charset=utf-8\r\n"));
     CHECK(rig, rig_has(&heard, "\r\nCache-Control: no-cache, no-transform\r\n"));
-    CHECK(rig, rig_has(&heard, "\r\nConnection: keep-alive\r\n"));
+    CHECK(rig, rig_has(&heard, "\r\nConnection: close\r\n"));
     CHECK(rig, rig_has(&heard, "\r\nX-Accel-Buffering: no\r\n"));
     CHECK(rig, rig_has(&heard, "\r\nTransfer-Encoding: chunked\r\n"));
     CHECK(rig, rig_has(&heard, "\r\nX-Content-Type-Options: nosniff\r\n"));
