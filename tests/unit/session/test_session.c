@@ -644,7 +644,8 @@ static bool fold_dies(const struct session *s, const struct fact *f)
 
     assert_true(child >= 0);
     if (child == 0) {
-        (void)freopen("/dev/null", "w", stderr);
+        if (freopen("/dev/null", "w", stderr) == NULL)
+            _exit(1);
         (void)setrlimit(RLIMIT_CORE, &no_core);
         (void)signal(SIGABRT, SIG_DFL);
         session_fold(&copy, f);
