@@ -91,6 +91,10 @@ class Customer:
         assert [f.id for f in seen if f.id is not None] == sorted(facts), f"{self.name}: watchers missed facts"
 
 
+def frames_of(customers):
+    return sum(len(frames) for c in customers for frames in c.connections)
+
+
 def test_kill_9_again_and_again(make_server):
     print(f"CULM_KILL_SEED={SEED}")
     chance = random.Random(SEED)
@@ -109,8 +113,10 @@ def test_kill_9_again_and_again(make_server):
         threads = [threading.Thread(target=talk, args=(c,)) for c in customers]
         for thread in threads:
             thread.start()
-        # The instant of the kill is the point of the test, so it is drawn; nothing depends on its length.
-        stop.wait(chance.uniform(0.02, 0.4))
+        # The instant of the kill is drawn: after so many frames of this life, and anywhere between two of them.
+        enough = frames_of(customers) + chance.randrange(300)
+        poll(lambda enough=enough, failures=failures: failures or frames_of(customers) >= enough, bool)
+        stop.wait(chance.uniform(0, 0.02))
         stop.set()
         server.kill9()
         for thread in threads:

@@ -39,10 +39,15 @@ meson_matching() { # DIR EXPR
     meson test -C "$1" --list 2>/dev/null | sed -n 's/^.* \/ //p' | grep -F -- "$2" || true
 }
 
-test_asan() { # EXPR
-    local names=()
+sanitizer_options() {
     export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
     export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+    export TSAN_OPTIONS=halt_on_error=1
+}
+
+test_asan() { # EXPR
+    local names=()
+    sanitizer_options
     if [ -n "$1" ]; then
         mapfile -t names < <(meson_matching build-asan "$1")
         [ "${#names[@]}" -gt 0 ] || return 0
@@ -54,20 +59,21 @@ test_asan() { # EXPR
 threaded='net/ store/ engine/'
 
 test_tsan() {
-    local names=() folder
-    export TSAN_OPTIONS=halt_on_error=1
+    local names=() folder wrapper=()
+    sanitizer_options
     for folder in $threaded; do
         mapfile -t -O "${#names[@]}" names < <(meson_matching build-tsan "$folder")
     done
-    if setarch -R true 2>/dev/null; then set -- --wrapper 'setarch -R'; fi
-    stage "tests that cross threads (TSan)" meson_tests build-tsan tsan "$@" "${names[@]}" || true
+    if setarch -R true 2>/dev/null; then wrapper=(--wrapper 'setarch -R'); fi
+    stage "tests that cross threads (TSan)" meson_tests build-tsan tsan "${wrapper[@]}" "${names[@]}" || true
 }
 
-test_scenarios() { # EXPR
-    local rc=0 options=(-n 4 -q -p no:cacheprovider --junitxml "$results/scenario.junit.xml")
-    if [ -n "$1" ]; then options+=(-k "$1"); fi
-    CULM_BIN=${CULM_BIN:-$root/build/culm} "$KITS/venv/bin/python" -m pytest "${options[@]}" tests/scenario || rc=$?
-    [ "$rc" = 0 ] || { [ "$rc" = 5 ] && [ -n "$1" ]; } # 5: nothing matched
+# The same scenarios against any build: LABEL BINARY EXPR.
+run_scenarios() {
+    local rc=0 options=(-n 4 -q -p no:cacheprovider --junitxml "$results/scenario-$1.junit.xml")
+    if [ -n "$3" ]; then options+=(-k "$3"); fi
+    CULM_BIN=$2 "$KITS/venv/bin/python" -m pytest "${options[@]}" tests/scenario || rc=$?
+    [ "$rc" = 0 ] || { [ "$rc" = 5 ] && [ -n "$3" ]; } # 5: nothing matched
 }
 
 command_test() {
@@ -93,20 +99,24 @@ command_test() {
     if [ -z "$expr" ] && [ "$lint" = no ]; then static_checks; fi
     if stage "build for ASan and UBSan" compile_asan; then test_asan "$expr"; fi
     if [ -z "$expr" ] && stage "set up for TSan" configure_tsan; then test_tsan; fi
-    if stage "build of the release" compile_release; then scenario_stage "$kits" "$expr"; fi
+    scenario_stages "$kits" "$expr"
 
     python3 tools/count_results.py "$results"
 }
 
-scenario_stage() { # kits EXPR
+scenario_stages() { # kits EXPR
     if [ "$1" = no ] && ! kits_are_there; then
         printf -- '-    scenario tests: not run, the test kits are not there (--no-kits)\n'
         return 0
     fi
     check "test kits" kits_need || return 0
-    KITS=$(kits_dir)
-    export KITS
-    stage "scenario tests" test_scenarios "$2" || true
+    if stage "build of the release" compile_release; then
+        stage "scenario tests of the release" run_scenarios release "$root/build/culm" "$2" || true
+    fi
+    if [ -x build-asan/src/app/culm ]; then
+        sanitizer_options
+        stage "scenario tests (ASan, UBSan)" run_scenarios asan "$root/build-asan/src/app/culm" "$2" || true
+    fi
 }
 
 command_soak() {
