@@ -91,7 +91,7 @@ static void start_run(struct ctx *c, enum run_origin origin)
     f.id = arena_str(&c->out->arena, str_of(id));
     f.provider = pinned ? arena_str(&c->out->arena, str_of(s->provider)) : in->provider;
     f.model = pinned ? arena_str(&c->out->arena, str_of(s->model)) : in->model;
-    f.effort = in->effort;
+    f.effort = s->effort[0] != '\0' ? arena_str(&c->out->arena, str_of(s->effort)) : in->effort;
     step_fact(c, f);
     run_advance(c);
 }
@@ -107,13 +107,14 @@ static void put_created(struct ctx *c)
                      .title = in->title,
                      .system = in->system,
                      .workspace = in->workspace,
-                     .effort = in->effort,
                      .root = in->session_id};
 
     if (in->set_model) {
         f.provider = in->provider;
         f.model = in->model;
     }
+    if (in->set_effort)
+        f.effort = in->effort;
     step_fact(c, f);
 }
 
@@ -127,17 +128,23 @@ static void on_create(struct ctx *c)
     step_reply(c, REPLY_CREATED);
 }
 
+/* What the session uses from its next run on; nothing where nothing changes. */
 static void pin_model(struct ctx *c)
 {
     const struct input *in = c->in;
+    const struct session *s = c->s;
+    struct fact f = {.kind = FACT_SESSION_UPDATED,
+                     .set_model = in->set_model && !(str_is(in->model, s->model) && str_is(in->provider, s->provider)),
+                     .set_effort = in->set_effort && !str_is(in->effort, s->effort)};
 
-    if (str_is(in->model, c->s->model) && str_is(in->provider, c->s->provider))
-        return;
-    step_fact(c, (struct fact){.kind = FACT_SESSION_UPDATED,
-                               .set_model = true,
-                               .provider = in->provider,
-                               .model = in->model,
-                               .effort = in->effort});
+    if (f.set_model) {
+        f.provider = in->provider;
+        f.model = in->model;
+    }
+    if (f.set_effort)
+        f.effort = in->effort;
+    if (f.set_model || f.set_effort)
+        step_fact(c, f);
 }
 
 static void on_post(struct ctx *c)
@@ -154,7 +161,7 @@ static void on_post(struct ctx *c)
     }
     if (!session_exists(c->s))
         put_created(c);
-    else if (in->set_model)
+    else
         pin_model(c);
     if (f.id.n == 0) {
         char id[ID_TEXT];
@@ -268,8 +275,7 @@ static void on_update(struct ctx *c)
         step_fact(c, (struct fact){.kind = FACT_SESSION_UPDATED, .set_title = true, .title = in->title});
     if (in->set_pinned)
         step_fact(c, (struct fact){.kind = FACT_SESSION_UPDATED, .set_pinned = true, .pinned = in->pinned});
-    if (in->set_model)
-        pin_model(c);
+    pin_model(c);
     step_reply(c, REPLY_UPDATED);
 }
 

@@ -24,8 +24,8 @@ static const struct record_field session_created_fields[] = {
     U32(depth),
 };
 static const struct record_field session_updated_fields[] = {
-    FLAG(set_title), TEXT(title),    FLAG(set_pinned), FLAG(pinned),
-    FLAG(set_model), TEXT(provider), TEXT(model),      TEXT(effort),
+    FLAG(set_title), TEXT(title), FLAG(set_pinned), FLAG(pinned), FLAG(set_model),
+    TEXT(provider),  TEXT(model), FLAG(set_effort), TEXT(effort),
 };
 static const struct record_field message_posted_fields[] = {TEXT(id), TEXT(text), TEXT(key)};
 static const struct record_field run_started_fields[] = {

@@ -67,12 +67,12 @@ struct fact {
     uint32_t depth;        /* session_created */
     uint32_t rounds;       /* run_ended */
     uint32_t place;        /* assistant, call_ended: place in the transcript */
-    int origin, end, failure, outcome, stop;       /* the enumerations of types.h */
-    bool interrupted;                              /* assistant: the text was cut */
-    bool closing;                                  /* round_started: the last round of a run out of budget */
-    bool retry;                                    /* model_failed: another try follows */
-    bool charged;                                  /* run_recovered: the crash counts against the run */
-    bool set_title, set_pinned, set_model, pinned; /* session_updated */
+    int origin, end, failure, outcome, stop; /* the enumerations of types.h */
+    bool interrupted;                        /* assistant: the text was cut */
+    bool closing;                            /* round_started: the last round of a run out of budget */
+    bool retry;                              /* model_failed: another try follows */
+    bool charged;                            /* run_recovered: the crash counts against the run */
+    bool set_title, set_pinned, set_model, set_effort, pinned; /* session_updated */
 };
 
 struct facts {

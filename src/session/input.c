@@ -66,6 +66,7 @@ static const struct record_field input_fields[] = {
     FLAG(set_title),
     FLAG(set_pinned),
     FLAG(set_model),
+    FLAG(set_effort),
     FLAG(pinned),
     {.name = "if_match", .type = RECORD_I64, AT(if_match)},
     TEXT(message_id),

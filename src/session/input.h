@@ -62,7 +62,7 @@ struct input {
     struct str session_id;
     uint64_t nonce;
     struct str title, system, provider, model, effort, workspace;
-    bool set_title, set_pinned, set_model, pinned;
+    bool set_title, set_pinned, set_model, set_effort, pinned;
     uint64_t if_match; /* metadata version; 0: whichever */
     struct str message_id;
     struct str text; /* post: message; delta: piece; tool_done: result; model_failed: error */

@@ -19,6 +19,7 @@ static void fold_created(struct session *s, const struct fact *f)
     s->title_version = 1;
     str_copy(s->provider, sizeof(s->provider), f->provider);
     str_copy(s->model, sizeof(s->model), f->model);
+    str_copy(s->effort, sizeof(s->effort), f->effort);
     if (f->system.n > 0) {
         s->messages = 1; /* the system message, whose id is the session's */
         s->system_bytes = (int64_t)f->system.n;
@@ -40,6 +41,8 @@ static void fold_updated(struct session *s, const struct fact *f)
         str_copy(s->provider, sizeof(s->provider), f->provider);
         str_copy(s->model, sizeof(s->model), f->model);
     }
+    if (f->set_effort)
+        str_copy(s->effort, sizeof(s->effort), f->effort);
 }
 
 static void fold_run_started(struct session *s, const struct fact *f)
@@ -337,7 +340,7 @@ const char *session_state_word(const struct session *s)
 /* ---- head row ---- */
 
 /* The struct itself, guarded by version and size: whoever changes it raises the version with this line. */
-_Static_assert(sizeof(struct session) == 1096 && SESSION_FOLD_VERSION == 1,
+_Static_assert(sizeof(struct session) == 1112 && SESSION_FOLD_VERSION == 1,
                "the fold changed: raise SESSION_FOLD_VERSION");
 
 struct head {

@@ -47,7 +47,7 @@ struct session {
     char last_posted[ID_MAX + 1];                     /* last of the inbox */
     int64_t context_bytes, inbox_bytes, system_bytes; /* of text: what the prompt estimate is made of */
     char provider[64];
-    char model[128];                                       /* pin of the session; empty: none */
+    char model[128], effort[16];                           /* pin of the session; empty: none */
     char run_provider[64], run_model[128], run_effort[16]; /* frozen for the active run */
 
     struct run_state run;

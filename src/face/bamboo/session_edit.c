@@ -83,27 +83,11 @@ static void on_updated(struct exchange *x, const struct reply *reply)
         exchange_fail(x, ERR_INTERNAL, "The session was not changed.");
 }
 
-/* The model stays, the effort changes: an update names both. */
-static void on_row_for_effort(struct exchange *x, const struct answer *a)
-{
-    struct input *in = x->state;
-
-    if (a->rc < 0) {
-        exchange_no_session(x, x->id);
-        return;
-    }
-    in->provider = arena_str(&x->arena, a->sessions[0].provider);
-    in->model = arena_str(&x->arena, a->sessions[0].model);
-    in->set_model = true;
-    exchange_submit(x, x->id, in, on_updated);
-}
-
 void session_patch(struct exchange *x)
 {
     const struct patch_request *q = x->in;
     struct str match = exchange_header(x, "If-Match");
     struct input *in = arena_zalloc(&x->arena, sizeof(*in));
-    struct query row = {.kind = QUERY_SESSION, .session_id = x->id};
 
     in->kind = INPUT_UPDATE;
     if (match.p != NULL && !etag_parse(match, &in->if_match)) {
@@ -119,11 +103,9 @@ void session_patch(struct exchange *x)
     in->title = str_trim(q->title);
     in->set_pinned = request_has(x->json, "pinned");
     in->pinned = q->pinned;
-    x->state = in;
-    if (!in->set_model && (q->wish.effort != 0 || q->clear_reasoning_effort)) {
+    if (q->wish.effort != 0 || q->clear_reasoning_effort) {
+        in->set_effort = true;
         in->effort = str_of(effort_names[q->clear_reasoning_effort ? 0 : q->wish.effort]);
-        exchange_query(x, &row, on_row_for_effort);
-        return;
     }
     exchange_submit(x, x->id, in, on_updated);
 }

@@ -18,6 +18,7 @@ bool turn_model(struct exchange *x, const struct model_wish *wish, struct input 
     }
     in->effort = choice.effort;
     in->set_model = choice.given;
+    in->set_effort = choice.effort.n > 0;
     return true;
 }
 

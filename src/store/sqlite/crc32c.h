@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * CRC-32C (Castagnoli, RFC 3720 B.4), a byte at a time by table. Continue with the value of the
+ * CRC-32C (Castagnoli, RFC 3720 B.4) by tables, eight bytes at a time. Continue with the value of the
  * part before; begin with 0. Any thread.
  */
 #include "base/base.h"

@@ -2,8 +2,11 @@
 #include "store/sqlite/db.h"
 
 #include <errno.h>
+#include <pthread.h>
 
 #define BUSY_MS 5000
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 int db_fail(struct db *db, int rc, struct err *err)
 {
@@ -40,11 +43,18 @@ static const char pragmas_common[] = "PRAGMA foreign_keys=OFF; PRAGMA wal_autoch
 static const char pragmas_writer[] = "PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA cache_size=-2048;";
 static const char pragmas_reader[] = "PRAGMA query_only=ON; PRAGMA cache_size=-512;";
 
+/* Else every allocation of every thread takes one lock, to count. Refused where SQLite is in use already: no harm. */
+static void configure(void)
+{
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 int db_open(struct db *db, const char *path, enum db_mode mode, struct err *err)
 {
     int flags = mode == DB_WRITER ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
     int rc;
 
+    pthread_once(&once, configure);
     memset(db, 0, sizeof(*db));
     rc = sqlite3_open_v2(path, &db->h, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, NULL);
     if (rc != SQLITE_OK) {

@@ -121,7 +121,8 @@ static int project_updated(struct projection *p, const struct fact *f)
 {
     static const char title[] = "UPDATE session SET title = ?, title_set = 1 WHERE sid = ?";
     static const char pin[] = "UPDATE session SET pinned = ? WHERE sid = ?";
-    static const char model[] = "UPDATE session SET provider = ?, model = ?, effort = ? WHERE sid = ?";
+    static const char model[] = "UPDATE session SET provider = ?, model = ? WHERE sid = ?";
+    static const char effort[] = "UPDATE session SET effort = ? WHERE sid = ?";
     int rc = 0;
 
     p->now.metadata_version++;
@@ -133,8 +134,9 @@ static int project_updated(struct projection *p, const struct fact *f)
     if (rc == 0 && f->set_pinned)
         rc = db_run(p->db, pin, VALUES(V_INT(f->pinned), V_INT(p->sid)), p->err);
     if (rc == 0 && f->set_model)
-        rc = db_run(p->db, model, VALUES(V_TEXT(f->provider), V_TEXT(f->model), V_TEXT(f->effort), V_INT(p->sid)),
-                    p->err);
+        rc = db_run(p->db, model, VALUES(V_TEXT(f->provider), V_TEXT(f->model), V_INT(p->sid)), p->err);
+    if (rc == 0 && f->set_effort)
+        rc = db_run(p->db, effort, VALUES(V_TEXT(f->effort), V_INT(p->sid)), p->err);
     return rc;
 }
 

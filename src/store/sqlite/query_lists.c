@@ -143,8 +143,8 @@ int query_unfinished(struct db *db, const struct query *q UNUSED, struct answer 
     " s.metadata_version, s.title_version, s.created_at, s.updated_at, s.depth, s.message_count, s.inbox, s.pinned,"   \
     " s.title_set, s.active_run, r.id, r.status, r.end, r.error, r.provider, r.model, r.effort, "                      \
     "r.rounds, " FACT_COLUMNS
-#define SESSION_TABLES                                                                                                 \
-    " FROM session s LEFT JOIN run r ON r.sid = s.sid AND r.number = s.last_run"                                       \
+#define SESSION_PARTS                                                                                                  \
+    " LEFT JOIN run r ON r.sid = s.sid AND r.number = s.last_run"                                                      \
     " LEFT JOIN fact f ON f.sid = s.sid AND f.seq = s.budget_seq"
 
 static void take_last_run(struct answer *a, struct session_row *s, sqlite3_stmt *st, int c)
@@ -220,7 +220,7 @@ static int collect_sessions(struct db *db, sqlite3_stmt *st, struct answer *a, s
 
 int query_session(struct db *db, const struct query *q, struct answer *a, struct err *err)
 {
-    static const char sql[] = "SELECT " SESSION_COLUMNS SESSION_TABLES " WHERE s.id = ?";
+    static const char sql[] = "SELECT " SESSION_COLUMNS " FROM session s" SESSION_PARTS " WHERE s.id = ?";
     int rc = collect_sessions(db, db_query(db, sql, VALUES(V_TEXT(q->session_id)), err), a, err);
 
     if (rc == 0 && a->n == 0)
@@ -277,10 +277,11 @@ static int count_sessions(struct db *db, const struct query *q, const struct val
 
 int query_sessions(struct db *db, const struct query *q, struct answer *a, struct err *err)
 {
-    /* Filtered on the index alone; only the rows of the page are looked up. */
+    /* The page is found on the index alone, and only then are its rows looked up. */
     static const char sql[] =
-        "SELECT " SESSION_COLUMNS SESSION_TABLES FILTER
-        " AND (s.updated_at, s.sid) < (?5, ?6) ORDER BY s.updated_at DESC, s.sid DESC LIMIT ?7 OFFSET ?8";
+        "SELECT " SESSION_COLUMNS " FROM (SELECT s.sid AS page_sid FROM session s" FILTER
+        " AND (s.updated_at, s.sid) < (?5, ?6) ORDER BY s.updated_at DESC, s.sid DESC LIMIT ?7 OFFSET ?8) p"
+        " JOIN session s ON s.sid = p.page_sid" SESSION_PARTS " ORDER BY s.updated_at DESC, s.sid DESC";
     uint32_t limit = q->limit == 0 ? LIMIT_PAGE_FACTS : q->limit;
     int64_t child = str_is(q->session_kind, "child") ? 1 : str_is(q->session_kind, "root") ? 0 : -1;
     struct place at;
@@ -292,7 +293,7 @@ int query_sessions(struct db *db, const struct query *q, struct answer *a, struc
 
     if (rc == 0)
         rc = count_sessions(db, q, values, a, err);
-    if (rc == 0)
+    if (rc == 0 && a->total > 0)
         rc = collect_sessions(db, db_query(db, sql, values, ARRAY_LEN(values), err), a, err);
     if (rc == 0 && a->n > limit) {
         const struct session_row *last = &a->sessions[limit - 1];

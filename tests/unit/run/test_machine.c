@@ -255,12 +255,36 @@ static void a_reply_goes_to_who_asked_and_tells_the_view_of_the_session(void **s
     rig_done(&r);
 }
 
+/* ---- effort ---- */
+
+static void effort_is_pinned_apart_from_the_model(void **state UNUSED)
+{
+    const struct input create = CREATE(.provider = STR("p"), .model = STR("m"), .set_model = true);
+    const struct input update = UPDATE(.effort = STR("high"), .set_effort = true);
+    const struct input post =
+        POST("m1", .effort = STR("low"), .provider = STR("x"), .model = STR("y"), .execute = true);
+    const struct fact *f;
+    struct rig r;
+
+    rig_init(&r);
+    rig_feed(&r, &create);
+    rig_feed(&r, &update);
+    f = rig_fact(&r, FACT_SESSION_UPDATED);
+    assert_true(f->set_effort && !f->set_model && str_is(f->effort, "high"));
+    assert_string_equal(rig_feed(&r, &update), "| reply(updated) > idle"); /* nothing changed */
+    rig_feed(&r, &post);
+    f = rig_fact(&r, FACT_RUN_STARTED);
+    assert_true(str_is(f->effort, "high") && str_is(f->provider, "p") && str_is(f->model, "m"));
+    rig_done(&r);
+}
+
 /* ---- create ---- */
 
 static void a_created_session_keeps_what_it_was_given(void **state UNUSED)
 {
-    const struct input in = CREATE(.title = STR("T"), .system = STR("Be kind."), .workspace = STR("/w"),
-                                   .effort = STR("low"), .provider = STR("p"), .model = STR("m"), .set_model = true);
+    const struct input in =
+        CREATE(.title = STR("T"), .system = STR("Be kind."), .workspace = STR("/w"), .effort = STR("low"),
+               .provider = STR("p"), .model = STR("m"), .set_model = true, .set_effort = true);
     const struct fact *f;
     struct rig r;
 
@@ -560,6 +584,7 @@ int main(void)
         cmocka_unit_test(every_input_in_every_state_does_what_the_table_says),
         cmocka_unit_test(who_does_not_wait_gets_no_reply),
         cmocka_unit_test(a_reply_goes_to_who_asked_and_tells_the_view_of_the_session),
+        cmocka_unit_test(effort_is_pinned_apart_from_the_model),
         cmocka_unit_test(a_created_session_keeps_what_it_was_given),
         cmocka_unit_test(a_model_that_is_not_to_be_kept_is_not_pinned),
         cmocka_unit_test(a_posted_message_is_stored_with_its_key_and_answered_with_its_number),

@@ -18,14 +18,16 @@
 #define TEXTS(X)                                                                                                       \
     X(id)                                                                                                              \
     X(discarded)                                                                                                       \
-    X(text) X(reasoning) X(title) X(system) X(provider) X(model) X(effort) X(workspace) X(parent) X(root) X(key)       \
-        X(call_id) X(tool) X(args) X(by)
+    X(text)                                                                                                            \
+    X(reasoning) X(title) X(system) X(provider) X(model) X(effort) X(workspace) X(parent) X(root) X(key) X(call_id)    \
+        X(tool) X(args) X(by)
 #define NUMBERS(X)                                                                                                     \
     X(run)                                                                                                             \
     X(round)                                                                                                           \
-    X(gen) X(nonce) X(due) X(tokens) X(limit) X(actual) X(call) X(admitted) X(depth) X(rounds) X(place) X(origin)      \
-        X(end) X(failure) X(outcome) X(stop) X(interrupted) X(closing) X(retry) X(charged) X(set_title) X(set_pinned)  \
-            X(set_model) X(pinned) X(limits.max_tokens) X(limits.max_rounds) X(limits.max_calls)                       \
+    X(gen)                                                                                                             \
+    X(nonce) X(due) X(tokens) X(limit) X(actual) X(call) X(admitted) X(depth) X(rounds) X(place) X(origin) X(end)      \
+        X(failure) X(outcome) X(stop) X(interrupted) X(closing) X(retry) X(charged) X(set_title) X(set_pinned)         \
+            X(set_model) X(set_effort) X(pinned) X(limits.max_tokens) X(limits.max_rounds) X(limits.max_calls)         \
                 X(usage.prompt_tokens) X(usage.completion_tokens) X(usage.reasoning_tokens) X(usage.cached_tokens)     \
                     X(usage.reported) X(budget.system_tokens) X(budget.summary_tokens) X(budget.window_tokens)         \
                         X(budget.total_tokens) X(budget.max_context_tokens) X(budget.budget_limit)                     \
@@ -100,6 +102,7 @@ static struct fact everything(enum fact_kind kind)
                          .set_title = true,
                          .set_pinned = true,
                          .set_model = true,
+                         .set_effort = true,
                          .pinned = true};
 }
 
@@ -120,8 +123,9 @@ static const struct {
      "{\"id\":\"the id\",\"nonce\":\"fedcba9876543210\",\"title\":\"A title\",\"system\":\"You are."
      "\",\"provider\":\"acme\",\"model\":\"m-1\",\"effort\":\"high\",\"workspace\":\"/w\","
      "\"parent\":\"up\",\"root\":\"top\",\"depth\":53}"},
-    {FACT_SESSION_UPDATED, "{\"set_title\":true,\"title\":\"A title\",\"set_pinned\":true,\"pinned\":true,"
-                           "\"set_model\":true,\"provider\":\"acme\",\"model\":\"m-1\",\"effort\":\"high\"}"},
+    {FACT_SESSION_UPDATED,
+     "{\"set_title\":true,\"title\":\"A title\",\"set_pinned\":true,\"pinned\":true,"
+     "\"set_model\":true,\"provider\":\"acme\",\"model\":\"m-1\",\"set_effort\":true,\"effort\":\"high\"}"},
     {FACT_MESSAGE_POSTED, "{\"id\":\"the id\"," TEXT ",\"key\":\"key-1\"}"},
     {FACT_RUN_STARTED, "{\"run\":7,\"id\":\"the id\",\"origin\":\"spawn\",\"provider\":\"acme\",\"model\":\"m-1\","
                        "\"effort\":\"high\",\"limits\":{\"max_tokens\":31,\"max_rounds\":32,\"max_calls\":33}}"},
@@ -143,7 +147,7 @@ static const struct {
                      ",\"by\":\"somebody\"," USAGE ",\"rounds\":54}"},
 };
 _Static_assert(ARRAY_LEN(bodies) == FACT_KIND_COUNT - 1, "one row per kind");
-_Static_assert(sizeof(struct fact) == 552, "a new field: give it a value in everything() and a name in the lists");
+_Static_assert(sizeof(struct fact) == 560, "a new field: give it a value in everything() and a name in the lists");
 
 static void check_calls(const struct record_list *a, const struct record_list *b)
 {

@@ -13,12 +13,14 @@
 #define TEXTS(X)                                                                                                       \
     X(key)                                                                                                             \
     X(run_id)                                                                                                          \
-    X(by) X(session_id) X(title) X(system) X(provider) X(model) X(effort) X(workspace) X(message_id) X(text)           \
+    X(by)                                                                                                              \
+    X(session_id) X(title) X(system) X(provider) X(model) X(effort) X(workspace) X(message_id) X(text)                 \
         X(sync.last_message_id) X(sync.pending_tool_call_id)
 #define NUMBERS(X)                                                                                                     \
     X(from.node)                                                                                                       \
     X(from.token)                                                                                                      \
-    X(run) X(nonce) X(set_title) X(set_pinned) X(set_model) X(pinned) X(if_match) X(execute) X(sync.present)           \
+    X(run)                                                                                                             \
+    X(nonce) X(set_title) X(set_pinned) X(set_model) X(set_effort) X(pinned) X(if_match) X(execute) X(sync.present)    \
         X(sync.message_count) X(sync.has_pending_question) X(limits.max_tokens) X(limits.max_rounds)                   \
             X(limits.max_calls) X(origin) X(charged)
 
@@ -44,6 +46,7 @@ static struct input everything(enum input_kind kind)
                           .set_title = true,
                           .set_pinned = true,
                           .set_model = true,
+                          .set_effort = true,
                           .pinned = true,
                           .if_match = UINT64_MAX - 1,
                           .message_id = STR("m1"),
@@ -64,7 +67,8 @@ static const char whole[] =
     "{\"v\":1,\"kind\":\"%s\",\"node\":-1,\"token\":-9223372036854775807,\"key\":\"key-1\",\"run\":7,"
     "\"run_id\":\"run id\",\"by\":\"somebody\",\"session_id\":\"s1\",\"nonce\":-81985529216486896,"
     "\"title\":\"A \\\"title\\\"\\n\",\"system\":\"You are.\",\"provider\":\"acme\",\"model\":\"m-1\","
-    "\"effort\":\"high\",\"workspace\":\"/w\",\"set_title\":true,\"set_pinned\":true,\"set_model\":true,"
+    "\"effort\":\"high\",\"workspace\":\"/"
+    "w\",\"set_title\":true,\"set_pinned\":true,\"set_model\":true,\"set_effort\":true,"
     "\"pinned\":true,\"if_match\":-2,\"message_id\":\"m1\",\"text\":\"h\xc3\xa9llo\",\"execute\":true,"
     "\"has_sync\":true,\"sync\":{\"client_message_count\":2147483647,\"client_last_message_id\":\"m0\","
     "\"client_has_pending_question\":true,\"client_pending_question_tool_call_id\":\"c1\"},"
