@@ -281,18 +281,6 @@ def test_a_post_during_a_run_is_answered_by_it(provider, make_server):
     assert [r["run_id"] for r in api.runs(session_id)] == [run_id]
 
 
-def test_a_repeat_under_the_same_key_is_the_first_reply(server, between):
-    body = {"message": say("once"), "session_id": "keyed"}
-    headers = {"Idempotency-Key": "key-1"}
-    first = expect(server.api.client.post("/api/v1/chat", json=body, headers=headers), 201)
-    client = between(server).client
-    again = expect(client.post("/api/v1/chat", json=body, headers=headers), 201)
-    assert again["message_id"] == first["message_id"]
-    api = Api(client)
-    api.wait_run(api.execute("keyed")["run_id"])
-    assert [role for role, _ in api.conversation("keyed")] == ["user", "assistant"]
-
-
 def test_any_text_comes_back_as_it_was(server, between):
     text = 'quotes " \\ / \t\n\r \u0001\u001f\u007f \u2028 \ufeff é 漢字 👩‍👩‍👧‍👦 ' + "x" * 300_000
     session_id, _ = server.api.whole_turn(text)
