@@ -19,7 +19,7 @@ enum {
 struct client {
     struct loop *loop;
     struct http_client *http;
-    char *unix_socket, *base_url, *authorization;
+    char *unix_socket, *base_url, *where, *authorization;
     struct list calls, streams;
 };
 
@@ -56,6 +56,7 @@ int client_new(const struct client_options *o, struct client **out, struct err *
         url.n--;
     c->base_url = mem_strndup(url.p, url.n);
     c->unix_socket = o->unix_socket == NULL ? NULL : mem_strdup(o->unix_socket);
+    c->where = mem_strdup(o->where != NULL ? o->where : o->unix_socket != NULL ? o->unix_socket : c->base_url);
     if (o->token != NULL) {
         CLEANUP(buf_done) struct buf line = BUF_INIT;
 
@@ -96,13 +97,14 @@ void client_free(struct client *c)
     http_client_free(c->http);
     mem_free(c->unix_socket);
     mem_free(c->base_url);
+    mem_free(c->where);
     mem_free(c->authorization);
     mem_free(c);
 }
 
 const char *client_where(const struct client *c)
 {
-    return c->unix_socket != NULL ? c->unix_socket : c->base_url;
+    return c->where;
 }
 
 /* ---- calls ---- */
@@ -208,12 +210,12 @@ void client_error_text(int status, const struct json *body, struct buf *out)
 
     if (text.n == 0)
         text = json_text(error);
-    if (text.n > 0)
+    if (status == 401)
+        buf_add_str(out, STR("the server wants its token: set CULM_TOKEN to what `culm token` prints there"));
+    else if (text.n > 0)
         buf_add_str(out, text);
     else
         buf_addf(out, "HTTP status %d", status);
-    if (status == 401)
-        buf_add_str(out, STR(" (set CULM_TOKEN to what `culm token` prints on that machine)"));
 }
 
 /* ---- streams ---- */

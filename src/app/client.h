@@ -17,6 +17,7 @@ struct client_options {
     struct loop *loop;
     const char *unix_socket; /* NULL: by base_url */
     const char *base_url;    /* "http://host:port"; with a socket NULL */
+    const char *where;       /* what messages call it; NULL: the socket or the URL */
     const char *token;       /* NULL: none */
 };
 

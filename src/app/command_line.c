@@ -183,8 +183,8 @@ static int take_word(struct command_line *line, const char *word, struct err *er
     if (line->command == NULL)
         return take_command(line, word, err);
     if (line->n_args == line->command->max_args || line->n_args == COMMAND_ARGS_MAX)
-        return err_set(err, ERR_BAD_REQUEST, "unexpected \"%.*s\"; usage: culm %s %s (quote what has blanks)",
-                       shown(str_of(word)), word, line->command->name, line->command->args);
+        return err_set(err, ERR_BAD_REQUEST, "unexpected \"%.*s\" (quote what has blanks); see: culm %s --help",
+                       shown(str_of(word)), word, line->command->name);
     line->args[line->n_args++] = word;
     return 0;
 }

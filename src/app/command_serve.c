@@ -183,7 +183,7 @@ static void announce(const struct serve *s, uint64_t files)
                   files, LIMIT_CONNECTIONS);
     if (config_truth(s->first, CONFIG_SERVER_COMPAT_OPEN_LOOPBACK))
         log_event(LOG_WARN, "server.open_loopback",
-                  "every program on this machine may use this server without a token");
+                  "--compat-open-loopback: every program on this machine may use this server without the token");
     if (!server_is_loopback(config_text(s->first, CONFIG_SERVER_BIND)))
         log_event(LOG_WARN, "server.wide_bind", "token and text cross the network without TLS");
 }

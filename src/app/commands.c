@@ -186,6 +186,7 @@ int command_health(const struct command_line *line)
     if (line->server == NULL) {
         o.token = NULL;
         o.unix_socket = home_socket(&home);
+        o.where = home.socket;
     }
     if (line->server == NULL && !home_has_server(&home))
         code = command_fail(CODE_ERROR, "no server is running in %s", home.path);

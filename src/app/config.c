@@ -6,6 +6,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -111,7 +112,7 @@ int config_unknown(struct str name, struct err *err)
     size_t least = SIZE_MAX;
 
     if (shown.n > SHOWN_BYTES)
-        shown.n = SHOWN_BYTES;
+        shown.n = utf8_floor(shown, SHOWN_BYTES);
     for (size_t i = 0; i < CONFIG_KEY_COUNT; i++) {
         size_t distance;
 

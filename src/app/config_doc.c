@@ -39,7 +39,7 @@ static void write_default(const struct config_key *key, struct buf *out)
         break;
     case CONFIG_TEXT:
     case CONFIG_WORD:
-        buf_add_str(out, key->text == NULL ? STR("none") : str_of(key->text));
+        buf_add_str(out, key->text == NULL ? STR("unset") : str_of(key->text));
         break;
     case CONFIG_LIST:
         buf_add_str(out, STR("empty"));

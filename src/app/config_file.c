@@ -12,6 +12,12 @@
 
 /* ---- writing ---- */
 
+/* The name of a variable is none. */
+static bool is_secret(const struct config_value *v)
+{
+    return (v->key->flags & CONFIG_SECRET) != 0 && !str_has_prefix(str_of(v->text), STR("env:"));
+}
+
 void config_write_value(struct json_writer *w, const struct config_value *v, bool mask)
 {
     switch (v->key->type) {
@@ -26,7 +32,7 @@ void config_write_value(struct json_writer *w, const struct config_value *v, boo
         if (v->text == NULL)
             json_put_null(w);
         else
-            json_put_str(w, mask && (v->key->flags & CONFIG_SECRET) != 0 ? STR("***") : str_of(v->text));
+            json_put_str(w, mask && is_secret(v) ? STR("***") : str_of(v->text));
         break;
     case CONFIG_LIST:
         json_begin_array(w);

@@ -186,21 +186,22 @@ int config_set(struct config *c, struct str name, struct str value, enum config_
 
 /* ---- a file ---- */
 
-static bool is_inner(struct str name)
+/* An object of its own at this depth: a section, or one provider (whose name may hold dots). */
+static bool is_inner(struct str name, unsigned depth)
 {
     struct str section, rest = name;
 
-    for (size_t i = 0; i < CONFIG_KEY_COUNT; i++) {
-        section = config_section_of(str_of(config_keys[i].name));
-        if (str_eq(section, name))
+    if (depth == 2)
+        return str_next(&rest, '.', &section) && str_is(section, "providers") && rest.p != NULL && id_is_valid(rest);
+    for (size_t i = 0; depth == 1 && i < CONFIG_KEY_COUNT; i++)
+        if (str_eq(config_section_of(str_of(config_keys[i].name)), name))
             return true;
-    }
-    return str_next(&rest, '.', &section) && str_is(section, "providers") && rest.p != NULL && id_is_valid(rest);
+    return false;
 }
 
-static int read_member(struct config *c, struct buf *path, const struct json *node, struct err *err);
+static int read_member(struct config *c, struct buf *path, unsigned depth, const struct json *node, struct err *err);
 
-static int read_members(struct config *c, struct buf *path, const struct json *object, struct err *err)
+static int read_members(struct config *c, struct buf *path, unsigned depth, const struct json *object, struct err *err)
 {
     for (const struct json *m = object->first; m != NULL; m = m->next) {
         size_t before = path->n;
@@ -209,7 +210,7 @@ static int read_members(struct config *c, struct buf *path, const struct json *o
         if (before + m->key.n + 1 > NAME_BYTES)
             return err_set(err, ERR_BAD_REQUEST, "a key of more than %d bytes", NAME_BYTES);
         buf_addf(path, "%s" STR_FMT, before > 0 ? "." : "", STR_ARG(m->key));
-        rc = read_member(c, path, m, err);
+        rc = read_member(c, path, depth, m, err);
         if (rc < 0)
             return rc;
         path->n = before;
@@ -217,26 +218,36 @@ static int read_members(struct config *c, struct buf *path, const struct json *o
     return 0;
 }
 
-static int read_member(struct config *c, struct buf *path, const struct json *node, struct err *err)
+static int read_key(struct config *c, const struct config_key *key, struct str name, struct str provider,
+                    const struct json *node, struct err *err)
+{
+    struct config_value *v = config_put_value(c, key, name, provider);
+    int rc = config_take_json(c, v, node, err);
+
+    if (rc == 0 && node->type != JSON_NULL)
+        v->origin = CONFIG_FROM_FILE;
+    return rc;
+}
+
+static int read_member(struct config *c, struct buf *path, unsigned depth, const struct json *node, struct err *err)
 {
     struct str name = buf_str(path), provider;
     const struct config_key *key = config_find_key(name, &provider);
     bool is_filled = node->type == JSON_OBJECT && node->count > 0;
-    struct config_value *v;
-    int rc;
 
-    if (key != NULL) {
-        v = config_put_value(c, key, name, provider);
-        rc = config_take_json(c, v, node, err);
-        if (rc == 0 && node->type != JSON_NULL)
-            v->origin = CONFIG_FROM_FILE;
-        return rc;
+    if (is_inner(name, depth)) {
+        if (node->type != JSON_OBJECT)
+            return err_set(err, ERR_BAD_REQUEST, STR_FMT ": expected an object", STR_ARG(name));
+        return read_members(c, path, depth + 1, node, err);
     }
+    if (key != NULL && depth == (config_is_of_provider(key) ? 3 : 2))
+        return read_key(c, key, name, provider, node, err);
+    if (key != NULL)
+        return err_set(err, ERR_BAD_REQUEST, STR_FMT ": sections are objects of their own: {\"server\": {\"port\": 1}}",
+                       STR_ARG(name));
     /* What is unknown is named down to its first key, so that the nearest known one means something. */
-    if (is_inner(name) ? node->type == JSON_OBJECT : is_filled)
-        return read_members(c, path, node, err);
-    if (is_inner(name))
-        return err_set(err, ERR_BAD_REQUEST, STR_FMT ": expected an object", STR_ARG(name));
+    if (is_filled)
+        return read_members(c, path, depth + 1, node, err);
     config_unknown(name, err);
     if (err != NULL)
         err->code = ERR_BAD_REQUEST;
@@ -274,7 +285,7 @@ int config_read_text(struct config *c, struct str text, struct err *err)
         *link = m->next;
         break;
     }
-    return read_members(c, &path, root, err);
+    return read_members(c, &path, 1, root, err);
 }
 
 int config_read_file(struct config *c, const char *path, bool must_exist, struct err *err)

@@ -2,6 +2,7 @@
 #include "app/home.h"
 
 #include "app/small_file.h"
+#include "base/json.h"
 #include "base/json_write.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -12,6 +13,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+enum { INFO_BYTES = 64 * 1024 };
 
 static int absolute(const char *path, struct buf *out, struct err *err)
 {
@@ -137,6 +140,22 @@ void server_info_remove(const struct home *h)
 
     home_file(h, "server.json", &path);
     unlink(path.p);
+}
+
+bool server_info_is_lasting(const struct home *h)
+{
+    CLEANUP(buf_done) struct buf path = BUF_INIT, text = BUF_CAPPED(INFO_BYTES);
+    struct json *info = NULL;
+    struct arena arena;
+    bool lasting;
+
+    home_file(h, "server.json", &path);
+    if (small_file_read(path.p, &text, NULL) < 0 || text.n == 0)
+        return false;
+    arena_init(&arena);
+    lasting = json_parse(&arena, buf_str(&text), &info, NULL) == 0 && json_find(info, "port") != NULL;
+    arena_done(&arena);
+    return lasting;
 }
 
 void server_url(const char *address, uint16_t port, struct buf *out)

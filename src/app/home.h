@@ -31,5 +31,7 @@ struct server_info {
 };
 NODISCARD int server_info_write(const struct home *h, const struct server_info *info, struct err *err);
 void server_info_remove(const struct home *h);
+/* The server that wrote the file was one to stay (`culm serve`), not that of a single command. */
+bool server_info_is_lasting(const struct home *h);
 /* "http://127.0.0.1:9562", with brackets where they belong. */
 void server_url(const char *address, uint16_t port, struct buf *out);

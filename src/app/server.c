@@ -209,10 +209,15 @@ static int set_default_model(struct model_registry *r, const struct config *c, s
 {
     const char *wanted = config_text(c, CONFIG_DEFAULTS_MODEL);
     CLEANUP(buf_done) struct buf provider_name = BUF_INIT, model_name = BUF_INIT;
+    struct config_provider first;
     struct str provider, model;
     int rc;
 
-    model_registry_set_default(r, NULL, NULL);
+    /* By name: after a reload the first that is configured need not be the first that came. */
+    if (config_provider_count(c) > 0 && config_provider(c, 0, &first, NULL) == 0)
+        model_registry_set_default(r, first.name, NULL);
+    else
+        model_registry_set_default(r, NULL, NULL);
     if (wanted == NULL)
         return 0;
     rc = model_resolve(r, STR_NULL, str_of(wanted), &provider, &model, err);

@@ -16,7 +16,8 @@
 enum {
     REACH_MS = 10 * 1000, /* for a server that starts or stops to be there or gone */
     REACH_STEP_MS = 50,
-    BREAKS_MAX = 20, /* broken streams in a row that brought nothing new */
+    RETURN_MS = 6 * 1000, /* for a server that is being started again, before this command takes its place */
+    BREAKS_MAX = 20,      /* broken streams in a row that brought nothing new */
     BREAK_STEP_MS = 100,
     BREAK_STEP_MAX_MS = 1000,
     STOP_MS = 3000, /* for a cancelled run to end */
@@ -37,6 +38,7 @@ struct turn {
     int64_t reach_until; /* mono */
     unsigned breaks;
     uint64_t seen_seq, seen_offset; /* when the stream broke last */
+    bool is_lasting;                /* the server we spoke to last is one to stay */
     bool looked, posted, was_running, stopping, ended;
     int code;
     char session_id[ID_MAX + 1], run_id[ID_MAX + 1];
@@ -101,8 +103,7 @@ static void finish_cancelled(struct turn *t)
         return;
     turn_view_finish(&t->view);
     if (t->posted)
-        fprintf(stderr, "culm: cancelled; continue with: culm run --session %s PROMPT (or culm resume %s)\n",
-                t->session_id, t->session_id);
+        fprintf(stderr, "culm: cancelled; continue with: culm run --session %s PROMPT\n", t->session_id);
     else
         fprintf(stderr, "culm: cancelled\n");
     finish(t, CODE_CANCELLED);
@@ -444,8 +445,11 @@ static int new_client(struct turn *t, struct err *err)
 {
     struct client_options o = {.loop = t->loop, .base_url = t->o->server, .token = t->o->token};
 
-    if (t->o->server == NULL)
+    if (t->o->server == NULL) {
         o.unix_socket = home_socket(t->o->home);
+        o.where = t->o->home->socket;
+    }
+    t->is_lasting = t->o->server == NULL && t->server == NULL && server_info_is_lasting(t->o->home);
     client_free(t->client);
     t->client = NULL;
     return client_new(&o, &t->client, err);
@@ -458,8 +462,13 @@ static void reach(void *arg)
     struct err err;
     int rc = 0;
 
-    if (t->o->server == NULL && t->server == NULL && !home_has_server(t->o->home))
+    if (t->o->server == NULL && t->server == NULL && !home_has_server(t->o->home)) {
+        if (t->is_lasting && t->reach_until - clock_mono_ms() > REACH_MS - RETURN_MS) {
+            timer_start(t->again, REACH_STEP_MS);
+            return;
+        }
         rc = open_server(t, &err);
+    }
     if (rc == -ERR_LOCKED && clock_mono_ms() < t->reach_until) {
         timer_start(t->again, REACH_STEP_MS);
         return;

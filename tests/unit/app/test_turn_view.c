@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+#include "app/turn_view.h"
+#include "temporary.h"
+
+struct fixture {
+    struct loop *loop;
+    int fds[2];
+    struct turn_view view;
+};
+
+static void begin(struct fixture *f, enum turn_style style)
+{
+    struct err err;
+
+    assert_int_equal(loop_new(&f->loop, &err), 0);
+    assert_int_equal(pipe(f->fds), 0);
+    turn_view_init(&f->view, output_new(f->loop, f->fds[1], false, NULL, NULL), style);
+}
+
+static enum turn_end feed(struct fixture *f, const char *event)
+{
+    struct json *node = NULL;
+    enum turn_end end;
+    struct arena arena;
+    struct err err;
+
+    arena_init(&arena);
+    if (json_parse(&arena, str_of(event), &node, &err) < 0)
+        fail_msg("%s", err.text);
+    end = turn_view_event(&f->view, node, str_of(event));
+    arena_done(&arena);
+    return end;
+}
+
+static void token(struct fixture *f, const char *id, int offset, const char *text)
+{
+    char event[200];
+
+    snprintf(event, sizeof(event), "{\"type\":\"token\",\"message_id\":\"%s\",\"offset\":%d,\"content\":\"%s\"}", id,
+             offset, text);
+    assert_int_equal(feed(f, event), TURN_GOES_ON);
+}
+
+/* Ends the view; what was printed must be this. */
+static void printed(struct fixture *f, const char *text)
+{
+    char got[1000];
+    ssize_t n;
+
+    turn_view_finish(&f->view);
+    output_free(f->view.out);
+    turn_view_done(&f->view);
+    close(f->fds[1]);
+    n = read(f->fds[0], got, sizeof(got) - 1);
+    got[n < 0 ? 0 : n] = '\0';
+    assert_string_equal(got, text);
+    close(f->fds[0]);
+    loop_free(f->loop);
+}
+
+#define COMPLETE "{\"type\":\"complete\",\"end\":\"completed\",\"seq\":9}"
+#define SAID(text) "{\"type\":\"message_appended\",\"role\":\"assistant\",\"content\":\"" text "\",\"seq\":8}"
+
+static void text_is_printed_as_it_comes_and_ends_in_a_line_end(void **state UNUSED)
+{
+    struct fixture f;
+
+    begin(&f, TURN_PLAIN);
+    token(&f, "a", 0, "one ");
+    token(&f, "a", 4, "two");
+    assert_int_equal(feed(&f, SAID("one two")), TURN_GOES_ON);
+    assert_int_equal(feed(&f, COMPLETE), TURN_COMPLETED);
+    assert_int_equal(f.view.seq, 9);
+    printed(&f, "one two\n");
+}
+
+static void nothing_is_printed_twice(void **state UNUSED)
+{
+    struct fixture f;
+
+    begin(&f, TURN_PLAIN);
+    token(&f, "a", 0, "one ");
+    token(&f, "a", 0, "one ");
+    token(&f, "a", 2, "e two\\n");
+    token(&f, "a", 8, "");
+    assert_int_equal(f.view.offset, 8);
+    printed(&f, "one two\n");
+}
+
+static void another_message_begins_a_line(void **state UNUSED)
+{
+    struct fixture f;
+
+    begin(&f, TURN_PLAIN);
+    token(&f, "a", 0, "first");
+    token(&f, "b", 0, "second");
+    printed(&f, "first\nsecond\n");
+}
+
+static void a_discarded_answer_begins_anew(void **state UNUSED)
+{
+    struct fixture f;
+
+    begin(&f, TURN_PLAIN);
+    token(&f, "a", 0, "half");
+    assert_int_equal(feed(&f, "{\"type\":\"message_discarded\",\"message_id\":\"a\",\"reason\":\"retry\",\"seq\":5}"),
+                     TURN_GOES_ON);
+    token(&f, "b", 0, "whole");
+    printed(&f, "half\nwhole\n");
+}
+
+static void quiet_is_the_last_answer_alone(void **state UNUSED)
+{
+    struct fixture f;
+
+    begin(&f, TURN_QUIET);
+    token(&f, "a", 0, "let me look");
+    feed(&f, SAID("let me look"));
+    feed(&f, "{\"type\":\"message_appended\",\"role\":\"user\",\"content\":\"no\"}");
+    feed(&f, SAID("it is 5"));
+    assert_int_equal(feed(&f, COMPLETE), TURN_COMPLETED);
+    printed(&f, "it is 5\n");
+}
+
+static void json_is_one_event_per_line_without_the_connections_own(void **state UNUSED)
+{
+    struct fixture f;
+
+    begin(&f, TURN_JSON);
+    feed(&f, "{\"type\":\"stream_opened\",\"last_seq\":3}");
+    feed(&f, "{\"type\":\"new_in_the_future\",\"seq\":4}");
+    feed(&f, COMPLETE);
+    printed(&f, "{\"type\":\"new_in_the_future\",\"seq\":4}\n" COMPLETE "\n");
+}
+
+static void the_ends_are_told_apart(void **state UNUSED)
+{
+    struct fixture f;
+
+    begin(&f, TURN_QUIET);
+    assert_int_equal(feed(&f, "{\"type\":\"complete\",\"end\":\"suspended\"}"), TURN_SUSPENDED);
+    assert_int_equal(feed(&f, "{\"type\":\"need_clarification\",\"question\":\"?\"}"), TURN_SUSPENDED);
+    assert_int_equal(feed(&f, "{\"type\":\"cancelled\"}"), TURN_CANCELLED);
+    assert_int_equal(feed(&f, "{\"type\":\"error\",\"message\":\"why\"}"), TURN_FAILED);
+    assert_string_equal(f.view.failure.p, "why");
+    assert_int_equal(feed(&f, "{}"), TURN_GOES_ON);
+    assert_int_equal(feed(&f, "[]"), TURN_GOES_ON);
+    printed(&f, "");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(text_is_printed_as_it_comes_and_ends_in_a_line_end),
+        cmocka_unit_test(nothing_is_printed_twice),
+        cmocka_unit_test(another_message_begins_a_line),
+        cmocka_unit_test(a_discarded_answer_begins_anew),
+        cmocka_unit_test(quiet_is_the_last_answer_alone),
+        cmocka_unit_test(json_is_one_event_per_line_without_the_connections_own),
+        cmocka_unit_test(the_ends_are_told_apart),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
