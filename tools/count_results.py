@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Adds up what the stages of `./dev test` left in one directory and prints `N passed, N failed`.
 
-checks.txt       a line `pass NAME` or `fail NAME` per step
+checks.txt       a line `pass NAME` or `fail NAME` per step; `cases NAME` where a step failed that reports its cases
 *.meson.json     meson's test log; the cases of a cmocka program are counted one by one
 *.junit.xml      pytest's report
 """
@@ -31,9 +31,15 @@ class Tally:
 
 
 def count_checks(path, tally):
+    """The steps that failed and leave it to their reports to say of what."""
+    reporting = []
     for line in path.read_text().splitlines():
         verdict, name = line.split(" ", 1)
-        tally.add(name, verdict == "pass")
+        if verdict == "cases":
+            reporting.append(name)
+        else:
+            tally.add(name, verdict == "pass")
+    return reporting
 
 
 def count_meson(path, tally):
@@ -63,11 +69,15 @@ def count_junit(path, tally):
 def main():
     directory = Path(sys.argv[1])
     tally = Tally()
-    count_checks(directory / "checks.txt", tally)
+    reporting = count_checks(directory / "checks.txt", tally)
+    known = len(tally.failed)
     for path in sorted(directory.glob("*.meson.json")):
         count_meson(path, tally)
     for path in sorted(directory.glob("*.junit.xml")):
         count_junit(path, tally)
+    if len(tally.failed) == known:
+        for name in reporting:
+            tally.add(name, False)
     for name in tally.skipped:
         print(f"skipped: {name}")
     for name in tally.failed:

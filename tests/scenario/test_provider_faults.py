@@ -117,8 +117,12 @@ IN_TEXT = {
 
 @pytest.mark.parametrize("fault", IN_TEXT)
 def test_a_fault_in_mid_text_discards_it_and_tries_again(server, provider, fault):
-    provider.reply(p.text("half an ans"), *IN_TEXT[fault]).reply(*p.answer("good"))
-    done = turn(server, provider)
+    shown = threading.Event()
+    provider.reply(p.text("half an ans"), p.wait(shown), *IN_TEXT[fault]).reply(*p.answer("good"))
+    done = Turn(server, provider)
+    done.watcher.wait_text(len("half an ans"))
+    shown.set()
+    done.end()
     assert done.story == AGAIN
     discarded = done.watcher.wait_type("message_discarded")
     assert discarded["reason"] == "retry"

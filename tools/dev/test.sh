@@ -5,8 +5,10 @@ results=$root/.cache/results
 
 # stage NAME COMMAND…: a step that counts as a test only if it fails.
 # check NAME COMMAND…: a step that is one test.
+# cases NAME COMMAND…: a step that leaves a report of its tests; it fails by itself only if the report says of none why.
 stage() { run_stage stage "$@"; }
 check() { run_stage check "$@"; }
+cases() { run_stage cases "$@"; }
 
 run_stage() {
     local kind=$1 name=$2 started=$SECONDS verdict=ok
@@ -17,7 +19,10 @@ run_stage() {
     if [ -t 1 ]; then printf '\r\033[K'; fi
     printf '%-4s %s (%d s)\n' "$verdict" "$name" $((SECONDS - started))
     if [ "$verdict" = FAIL ]; then
-        printf 'fail %s\n' "$name" >>"$results/checks.txt"
+        case $kind in
+        cases) printf 'cases %s\n' "$name" ;;
+        *) printf 'fail %s\n' "$name" ;;
+        esac >>"$results/checks.txt"
         tail -n 100 "$log" | sed 's/^/     | /'
         return 1
     fi
@@ -28,9 +33,10 @@ meson_tests() { # DIR LABEL OPTION…: runs them, keeping the log of each under 
     local dir=$1 label=$2
     shift 2
     local rc=0
+    rm -f "$dir"/meson-logs/"$label"*.json
     meson test -C "$dir" --print-errorlogs --num-processes "$(nproc)" --logbase "$label" "$@" || rc=$?
     # No log means that no test was there to be run, and that is a failure too.
-    cp "$dir/meson-logs/$label.json" "$results/$label.meson.json" || rc=1
+    cp "$dir"/meson-logs/"$label"*.json "$results/$label.meson.json" || rc=1
     return "$rc"
 }
 
@@ -52,7 +58,7 @@ test_asan() { # EXPR
         mapfile -t names < <(meson_matching build-asan "$1")
         [ "${#names[@]}" -gt 0 ] || return 0
     fi
-    stage "unit tests, simulator, fuzz corpus (ASan, UBSan)" meson_tests build-asan asan "${names[@]}" || true
+    cases "unit tests, simulator, fuzz corpus (ASan, UBSan)" meson_tests build-asan asan "${names[@]}" || true
 }
 
 # The folders whose code crosses threads. TSan wants the old address layout, which setarch gives.
@@ -65,7 +71,7 @@ test_tsan() {
         mapfile -t -O "${#names[@]}" names < <(meson_matching build-tsan "$folder")
     done
     if setarch -R true 2>/dev/null; then wrapper=(--wrapper 'setarch -R'); fi
-    stage "tests that cross threads (TSan)" meson_tests build-tsan tsan "${wrapper[@]}" "${names[@]}" || true
+    cases "tests that cross threads (TSan)" meson_tests build-tsan tsan "${wrapper[@]}" "${names[@]}" || true
 }
 
 # The same scenarios against any build: LABEL BINARY EXPR.
@@ -111,11 +117,11 @@ scenario_stages() { # kits EXPR
     fi
     check "test kits" kits_need || return 0
     if stage "build of the release" compile_release; then
-        stage "scenario tests of the release" run_scenarios release "$root/build/culm" "$2" || true
+        cases "scenario tests of the release" run_scenarios release "$root/build/culm" "$2" || true
     fi
     if [ -x build-asan/src/app/culm ]; then
         sanitizer_options
-        stage "scenario tests (ASan, UBSan)" run_scenarios asan "$root/build-asan/src/app/culm" "$2" || true
+        cases "scenario tests (ASan, UBSan)" run_scenarios asan "$root/build-asan/src/app/culm" "$2" || true
     fi
 }
 
@@ -130,11 +136,16 @@ command_soak() {
             -q -s -p no:cacheprovider tests/scenario/test_kill.py
         ;;
     sim)
-        packages_need build
-        quietly "building for ASan and UBSan" compile_asan || die 1 "it does not build"
-        CULM_SIM_SEEDS=${CULM_SIM_SEEDS:-100000} exec meson test -C build-asan --no-rebuild --suite sim -t 0 --verbose
+        packages_need build test
+        quietly "building the simulator" compile_simulator || die 1 "it does not build"
+        # Other seeds each time; a failing one is printed and replays alone with --seed.
+        exec build/tests/sim/culm-sim --seeds "${CULM_SIM_SEEDS:-200000}" --from "${CULM_SIM_FROM:-$((RANDOM * 1000000 + 1))}"
         ;;
-    *) die 2 "soak: kill or sim" ;;
+    mutants)
+        packages_need build test
+        exec python3 tests/sim/mutants.py
+        ;;
+    *) die 2 "soak: kill, sim or mutants" ;;
     esac
 }
 
