@@ -7,7 +7,7 @@ import pytest
 
 from harness import checks
 from harness import provider as p
-from harness.api import Api, expect, poll
+from harness.api import expect, poll
 from harness.offline import say, script, words
 
 PATHS = {
