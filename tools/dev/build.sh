@@ -41,6 +41,10 @@ build_release() {
     quietly "building culm" compile_release || die 1 "culm does not build"
 }
 
+compile_simulator() {
+    compile_release && ninja_quiet build tests/sim/culm-sim
+}
+
 compile_asan() {
     configure build-asan --buildtype=debug -Db_sanitize=address,undefined && ninja_quiet build-asan
 }
