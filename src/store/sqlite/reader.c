@@ -93,10 +93,11 @@ static int fold_tail(struct opening *c)
     return rc == 0 && s->seq != c->last_seq ? log_has_hole(c, s->seq + 1) : rc;
 }
 
+/* Its epoch was looked at when it was written; whether it still is of the call in flight says its key. */
 static int read_partial(struct opening *c)
 {
-    static const char sql[] = "SELECT run, round, gen, text, reasoning FROM partial WHERE sid = ? AND epoch = ?";
-    sqlite3_stmt *st = db_query(c->db, sql, VALUES(V_INT(c->o->sid), V_INT(c->o->epoch)), c->err);
+    static const char sql[] = "SELECT run, round, gen, text, reasoning FROM partial WHERE sid = ?";
+    sqlite3_stmt *st = db_query(c->db, sql, VALUES(V_INT(c->o->sid)), c->err);
     int rc = st == NULL ? -(int)c->err->code : db_step(c->db, st, c->err);
 
     if (rc <= 0)

@@ -5,6 +5,7 @@
 #include "store/suite.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 /* ---- opening ---- */
 
@@ -393,6 +394,24 @@ static void a_letter_is_there_until_it_is_folded(void **state)
     assert_int_equal(letters_of(d, STR("b")), 0);
 }
 
+/* Its id is made of sender, number and index: the same id is the same letter. */
+static void a_letter_with_a_known_id_is_not_written_again(void **state)
+{
+    struct driver *d = driver_of(state);
+    struct letter letter = {.id = 900, .to = STR("b"), .body = STR("hello")};
+    struct story from;
+
+    story_open(&from, d, STR("a"));
+    story_create(&from, STR("T"), STR_NULL);
+    for (int i = 0; i < 2; i++) {
+        from.letters = &letter;
+        from.n_letters = 1;
+        story_post(&from, STR("u"), STR("x"));
+        assert_int_equal(story_commit(&from, d), 0);
+    }
+    assert_int_equal(letters_of(d, STR("b")), 1);
+}
+
 /* ---- text in flight ---- */
 
 static struct partial text_of(const struct story *t, struct str text)
@@ -458,6 +477,32 @@ static void the_newest_text_in_flight_is_kept(void **state)
     store_put_partial(driver_store(d), t.sid, t.epoch, &p);
     d = reopen(state); /* closing writes what waits */
     assert_partial(d, t.id, "one two three four");
+}
+
+/* Nobody appends anything: it is written for its own sake, sooner or later. */
+static void text_in_flight_is_written_alone(void **state)
+{
+    struct driver *d = driver_of(state);
+    struct partial p;
+    struct story t;
+    bool there = false;
+
+    begin_round(&t, d, STR("a"));
+    for (int i = 0; i < 2; i++) {
+        static const char *const texts[] = {"one", "one two"};
+
+        p = text_of(&t, str_of(texts[i]));
+        store_put_partial(driver_store(d), t.sid, t.epoch, &p);
+        there = false;
+        for (int ms = 0; ms < 60000 && !there; ms++) {
+            struct opened *o = driver_open(d, t.id);
+
+            there = o->has_partial && str_is(o->partial.text, texts[i]);
+            opened_free(o);
+            usleep(1000);
+        }
+    }
+    assert_true(there);
 }
 
 static void text_in_flight_goes_with_its_call(void **state)
@@ -639,7 +684,9 @@ const struct CMUnitTest suite_append_cases[] = {
     SUITE_CASE(a_thousand_appends_of_a_hundred_sessions_keep_their_order),
     SUITE_CASE(a_claim_and_a_release_need_no_facts),
     SUITE_CASE(a_letter_is_there_until_it_is_folded),
+    SUITE_CASE(a_letter_with_a_known_id_is_not_written_again),
     SUITE_CASE(the_newest_text_in_flight_is_kept),
+    SUITE_CASE(text_in_flight_is_written_alone),
     SUITE_CASE(text_in_flight_goes_with_its_call),
     SUITE_CASE(text_of_an_old_epoch_is_ignored),
     SUITE_CASE(every_life_has_a_number_of_its_own),

@@ -362,6 +362,36 @@ static void a_full_disk_and_room_again(void **state)
     assert_int_equal(check_session(d, STR("a")), acked);
 }
 
+/* Appends that need no new room go on for ever: the log is folded back into the file and begins anew. */
+static void a_log_that_fills_the_disk_makes_room_for_itself(void **state)
+{
+    struct driver *d;
+    struct story t;
+    struct append a;
+
+    if (small.dir[0] == '\0')
+        skip();
+    d = *state = driver_new(place_open(&small));
+    story_open(&t, d, STR("a"));
+    story_create(&t, STR("T"), STR_NULL);
+    assert_int_equal(story_commit(&t, d), 0);
+    driver_free(d); /* so that the file has its pages */
+    d = *state = driver_new(place_open(&small));
+    fill(160 * 1024);
+    story_open(&t, d, STR("a"));
+    a = story_step(&t);
+    for (int i = 0; i < 200; i++) {
+        int rc = driver_append(d, &a, NULL); /* claimed again and again: one page each time */
+
+        if (rc != 0)
+            fail_msg("claim %d: %d", i, rc);
+        a.expect = a.epoch;
+        a.epoch += 1 << 24;
+    }
+    make_room();
+    assert_int_equal(check_session(d, t.id), 1);
+}
+
 static void what_is_too_big_for_the_room_does_not_hurt_its_neighbours(void **state)
 {
     enum { NEIGHBOURS = 6 };
@@ -422,6 +452,7 @@ int main(void)
         CASE(a_life_that_cannot_be_left_in_order_is_not),
         CASE(a_disk_that_is_full_at_start_is_said),
         SMALL(a_full_disk_and_room_again),
+        SMALL(a_log_that_fills_the_disk_makes_room_for_itself),
         SMALL(what_is_too_big_for_the_room_does_not_hurt_its_neighbours),
     };
 

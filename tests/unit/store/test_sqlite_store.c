@@ -79,6 +79,13 @@ static void an_empty_store_commits_nothing(void **state)
     assert_int_equal(stats_of(d).commits, before);
 }
 
+static void wait_for_checkpoint(const struct driver *d)
+{
+    for (int ms = 0; ms < 60000 && stats_of(d).checkpoints == 0; ms++)
+        usleep(1000);
+    assert_true(stats_of(d).checkpoints > 0);
+}
+
 static void the_log_is_folded_back_when_nothing_waits(void **state)
 {
     struct driver *d = *state;
@@ -92,9 +99,7 @@ static void the_log_is_folded_back_when_nothing_waits(void **state)
         story_post(&t, STR("u"), (struct str){text, 1 << 20});
         assert_int_equal(story_commit(&t, d), 0);
     }
-    for (int i = 0; i < 1000 && stats_of(d).checkpoints == 0; i++)
-        opened_free(driver_open(d, STR("a")));
-    assert_true(stats_of(d).checkpoints > 0);
+    wait_for_checkpoint(d);
     mem_free(text);
 }
 
@@ -356,6 +361,22 @@ static void a_damaged_head_costs_time_only(void **state)
     }
 }
 
+/* However long its log: nothing of it is read. */
+static void a_session_at_rest_is_opened_from_its_head_alone(void **state)
+{
+    struct driver *d = *state;
+    struct opened *o;
+    struct story t;
+
+    story_open(&t, d, STR("a"));
+    story_turn(&t, d, STR("q"), STR("a"));
+    place_sql(&place, "UPDATE fact SET body = 'damaged'");
+    o = driver_open(d, t.id);
+    assert_int_equal(o->rc, 0);
+    assert_memory_equal(&o->session, &t.s, sizeof(t.s));
+    opened_free(o);
+}
+
 /* ---- erasing ---- */
 
 /* Many sessions of all sizes around the one that goes: its cells have been moved between pages before. */
@@ -428,8 +449,7 @@ static void erased_bytes_leave_the_disk_while_the_server_runs(void **state)
     a = story_step(&t);
     a.erase = true;
     assert_int_equal(driver_append(d, &a, NULL), 0);
-    for (int i = 0; i < 2000 && stats_of(d).checkpoints == 0; i++)
-        opened_free(driver_open(d, STR("b")));
+    wait_for_checkpoint(d);
     assert_int_equal(place_count_bytes(&place, str_of(canary)), 0);
 }
 
@@ -494,6 +514,7 @@ int main(void)
         CASE(damaged_facts_are_found_and_named),
         CASE(a_missing_fact_is_found),
         CASE(a_damaged_head_costs_time_only),
+        CASE(a_session_at_rest_is_opened_from_its_head_alone),
         CASE(erasing_leaves_no_byte),
         CASE(erased_bytes_leave_the_disk_while_the_server_runs),
         CASE(sessions_of_others_are_not_read),
