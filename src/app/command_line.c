@@ -209,9 +209,11 @@ int command_line_parse(int argc, char *const *argv, struct command_line *out, st
     bool options_end = false;
 
     for (int i = 0; i < argc; i++) {
-        const char *word = argv[i], *next = i + 1 < argc ? argv[i + 1] : NULL;
+        const char *const word = argv[i];
+        const char *next = i + 1 < argc ? argv[i + 1] : NULL;
         int rc = 0;
 
+        assert(word != NULL);
         if (!options_end && strcmp(word, "--") == 0) {
             options_end = true;
         } else if (!options_end &&

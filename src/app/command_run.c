@@ -25,15 +25,16 @@ static int read_stdin(struct buf *out)
     return out->full ? command_fail(CODE_USAGE, "the prompt has more than %zu bytes", out->max) : 0;
 }
 
-static int run_turn(const struct command_line *line, struct turn_options *o)
+static int run_turn(const struct command_line *line, const struct turn_options *wanted)
 {
+    struct turn_options o = *wanted;
     struct config *c = NULL;
     struct home home;
     int code;
 
     if (line->json && line->quiet)
         return command_fail(CODE_USAGE, "--json and --quiet exclude each other");
-    if (o->session != NULL && !id_is_valid(str_of(o->session)))
+    if (o.session != NULL && !id_is_valid(str_of(o.session)))
         return command_fail(CODE_USAGE, "a session's id is 1 to %d of A-Za-z0-9._:-", ID_MAX);
     code = command_open_home(line, &home);
     if (code != 0)
@@ -43,12 +44,12 @@ static int run_turn(const struct command_line *line, struct turn_options *o)
         for (const char *const *notice = config_notices(c); *notice != NULL && !line->quiet; notice++)
             command_fail(0, "%s", *notice);
         log_set_level(LOG_ERROR); /* what a person is to know is said as notes */
-        o->home = &home;
-        o->config = c;
-        o->server = line->server;
-        o->token = line->server != NULL ? getenv("CULM_TOKEN") : NULL;
-        o->style = line->json ? TURN_JSON : line->quiet ? TURN_QUIET : TURN_PLAIN;
-        code = turn_run(o);
+        o.home = &home;
+        o.config = c;
+        o.server = line->server;
+        o.token = line->server != NULL ? getenv("CULM_TOKEN") : NULL;
+        o.style = line->json ? TURN_JSON : line->quiet ? TURN_QUIET : TURN_PLAIN;
+        code = turn_run(&o);
     }
     config_free(c);
     home_done(&home);

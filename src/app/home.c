@@ -21,7 +21,7 @@ static int absolute(const char *path, struct buf *out, struct err *err)
     char *here;
 
     if (path[0] != '/') {
-        here = getcwd(NULL, 0);
+        here = get_current_dir_name();
         if (here == NULL)
             return err_sys(err, ERR_IO, errno, "the current directory");
         buf_addf(out, "%s/", here);

@@ -91,6 +91,8 @@ static void a_long_path_is_reached_in_a_short_way(void **state)
     assert_false(home_has_server(&h));
     assert_true(str_copy(sa.sun_path, sizeof(sa.sun_path), str_of(home_socket(&h))));
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        abort();
     assert_int_equal(bind(fd, (const struct sockaddr *)&sa, sizeof(sa)), 0);
     assert_false(home_has_server(&h)); /* a file alone is none */
     assert_int_equal(listen(fd, 1), 0);
