@@ -401,6 +401,28 @@ static void what_one_watcher_lacks_has_no_frame_to_share(void **state UNUSED)
     stage_close(&st);
 }
 
+static void half_a_piece_is_not_what_the_others_were_given(void **state UNUSED)
+{
+    struct watcher stuck, w;
+    uint64_t seq = 0, upto = 0;
+    char id[ID_TEXT];
+    struct event e;
+
+    stage_begin(&st, 8);
+    watcher_join(&stuck, &st);
+    stage_facts(&st, 1);
+    stage_piece(&st, "Hello");
+    stage_message_id(&st, id);
+    watcher_join_after(&w, &st, 4, str_of(id), 2); /* it enters the ring before the piece */
+    assert_non_null(next_frame(w.s));
+    assert_int_equal(subscriber_next(w.s, &e, &seq, &upto), HUB_EVENT);
+    assert_true(str_is(e.text, "llo") && e.offset == 2);
+    assert_null(e.frame);
+    watcher_done(&stuck);
+    watcher_done(&w);
+    stage_close(&st);
+}
+
 /* ---- what it costs ---- */
 
 #define NOISE 8192 /* of an allocator that keeps small pieces */
@@ -491,6 +513,21 @@ static void a_ring_that_nobody_needs_any_more_gives_its_memory_back(void **state
     stage_close(&st);
 }
 
+static void who_has_everything_and_leaves_takes_nothing_from_the_others(void **state UNUSED)
+{
+    struct watcher slow, fast;
+
+    stage_begin(&st, 8);
+    watcher_join(&slow, &st);
+    watcher_join(&fast, &st);
+    stage_facts(&st, 2);
+    watcher_pump(&fast);
+    watcher_done(&fast);
+    assert_string_equal(watcher_pump(&slow), "5:budget 6:budget empty");
+    watcher_done(&slow);
+    stage_close(&st);
+}
+
 static void the_last_one_behind_frees_the_ring_by_leaving(void **state UNUSED)
 {
     struct watcher stuck, fast;
@@ -554,9 +591,11 @@ int main(void)
         cmocka_unit_test(an_event_is_encoded_once_for_all_who_are_in_the_ring),
         cmocka_unit_test(a_slot_that_is_used_again_has_an_empty_frame),
         cmocka_unit_test(what_one_watcher_lacks_has_no_frame_to_share),
+        cmocka_unit_test(half_a_piece_is_not_what_the_others_were_given),
         cmocka_unit_test(facts_for_nobody_cost_nothing),
         cmocka_unit_test(a_watcher_that_keeps_up_costs_no_ring),
         cmocka_unit_test(a_ring_that_nobody_needs_any_more_gives_its_memory_back),
+        cmocka_unit_test(who_has_everything_and_leaves_takes_nothing_from_the_others),
         cmocka_unit_test(the_last_one_behind_frees_the_ring_by_leaving),
         cmocka_unit_test(a_thousand_stuck_watchers_hold_one_ring),
     };

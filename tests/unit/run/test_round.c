@@ -416,6 +416,20 @@ static void tokens_are_a_budget_too_and_are_named_first(void **state UNUSED)
     rig_done(&r);
 }
 
+static void a_budget_is_used_up_by_its_last_token(void **state UNUSED)
+{
+    const struct line story[] = {
+        {DONE(1, 1, 0, CALLS(EFFECT_READ), USED(90, 10)), NULL},
+        {RESULT(1), "call_ended(1 ok @2) budget_exceeded(max_total_tokens 100/100) round_started(1.2 +0 closing) "
+                    "budget | model_start(1.2.0 closing) > model"},
+    };
+    struct rig r;
+
+    begin(&r, (struct run_limits){.max_tokens = 100});
+    TELL(&r, story);
+    rig_done(&r);
+}
+
 static void below_the_budget_the_run_goes_on(void **state UNUSED)
 {
     const struct line story[] = {
@@ -515,6 +529,7 @@ int main(void)
         cmocka_unit_test(calls_of_the_closing_round_are_denied),
         cmocka_unit_test(a_final_answer_in_the_last_round_is_no_excess),
         cmocka_unit_test(tokens_are_a_budget_too_and_are_named_first),
+        cmocka_unit_test(a_budget_is_used_up_by_its_last_token),
         cmocka_unit_test(below_the_budget_the_run_goes_on),
         cmocka_unit_test(a_message_that_comes_during_the_closing_round_waits_for_the_next_run),
         cmocka_unit_test(rounds_have_a_limit_that_nobody_can_raise),
