@@ -102,7 +102,8 @@ void store_append(struct store *st, const struct append *a); /* queued; copies w
 void store_put_partial(struct store *st, int64_t sid, uint64_t epoch, const struct partial *p); /* queued, no answer */
 void store_query(struct store *st, const struct query *q, query_fn *done, void *arg);
 void store_poll(struct store *st);
-void store_close(struct store *st); /* flushes what is queued, marks the life as ended in order; NULL is fine */
+/* Flushes what is queued, marks the life as ended in order; answers not handed out yet are dropped. NULL is fine. */
+void store_close(struct store *st);
 
 struct opened *opened_new(void);
 void opened_free(struct opened *o);

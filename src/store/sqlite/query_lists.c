@@ -229,12 +229,30 @@ int query_session(struct db *db, const struct query *q, struct answer *a, struct
 }
 
 /*
- * ?1 state, ?2 child (-1: either), ?3 root, ?4 text in lower case; empty means whatever. ASCII letters are equal in
- * either case, others as they are written.
+ * ?1 state, ?2 child (-1: either), ?3 root, ?4 text in lower case; empty means whatever. The first is answered from the
+ * index of the list alone, the second from the index of trees; only a search reads every row. ASCII letters are equal
+ * in either case, others as they are written.
  */
-#define FILTER                                                                                                         \
-    " WHERE (?1 = '' OR s.state = ?1) AND (?2 < 0 OR s.child = ?2) AND (?3 = '' OR s.root = ?3)"                       \
-    " AND (?4 = '' OR instr(lower(s.title), ?4) > 0 OR instr(lower(s.id), ?4) > 0)"
+#define BY_STATE " WHERE (?1 = '' OR s.state = ?1) AND (?2 < 0 OR s.child = ?2)"
+#define BY_ROOT BY_STATE " AND s.root = ?3"
+#define BY_TEXT                                                                                                        \
+    BY_STATE " AND (?3 = '' OR s.root = ?3) AND (instr(lower(s.title), ?4) > 0 OR instr(lower(s.id), ?4) > 0)"
+
+/* The page is found first, and only then are its rows looked up. */
+#define COUNT(filter) "SELECT count(*) FROM session s" filter
+#define PAGE(filter)                                                                                                   \
+    "SELECT " SESSION_COLUMNS " FROM (SELECT s.sid AS page_sid FROM session s" filter                                  \
+    " AND (s.updated_at, s.sid) < (?5, ?6) ORDER BY s.updated_at DESC, s.sid DESC LIMIT ?7 OFFSET ?8) p"               \
+    " JOIN session s ON s.sid = p.page_sid" SESSION_PARTS " ORDER BY s.updated_at DESC, s.sid DESC"
+
+struct list_sql {
+    const char *count, *page;
+    size_t values; /* of the count */
+};
+static const struct list_sql everything = {COUNT(""), PAGE(BY_STATE), 0};
+static const struct list_sql by_state = {COUNT(BY_STATE), PAGE(BY_STATE), 2};
+static const struct list_sql by_root = {COUNT(BY_ROOT), PAGE(BY_ROOT), 3};
+static const struct list_sql by_text = {COUNT(BY_TEXT), PAGE(BY_TEXT), 4};
 
 static struct str lower(struct arena *a, struct str s)
 {
@@ -262,26 +280,13 @@ static int read_cursor(struct str cursor, struct place *out, struct err *err)
     return 0;
 }
 
-static int count_sessions(struct db *db, const struct query *q, const struct value *filter, struct answer *a,
-                          struct err *err)
-{
-    static const char all[] = "SELECT count(*) FROM session";
-    static const char some[] = "SELECT count(*) FROM session s" FILTER;
-    bool filtered = q->state.n + q->session_kind.n + q->root.n + q->search.n > 0;
-    int64_t n = 0;
-    int rc = filtered ? db_number(db, some, filter, 4, &n, err) : db_number(db, all, NO_VALUES, &n, err);
-
-    a->total = (uint64_t)n;
-    return rc < 0 ? rc : 0;
-}
-
 int query_sessions(struct db *db, const struct query *q, struct answer *a, struct err *err)
 {
-    /* The page is found on the index alone, and only then are its rows looked up. */
-    static const char sql[] =
-        "SELECT " SESSION_COLUMNS " FROM (SELECT s.sid AS page_sid FROM session s" FILTER
-        " AND (s.updated_at, s.sid) < (?5, ?6) ORDER BY s.updated_at DESC, s.sid DESC LIMIT ?7 OFFSET ?8) p"
-        " JOIN session s ON s.sid = p.page_sid" SESSION_PARTS " ORDER BY s.updated_at DESC, s.sid DESC";
+    const struct list_sql *sql = q->search.n > 0                           ? &by_text
+                                 : q->root.n > 0                           ? &by_root
+                                 : q->state.n > 0 || q->session_kind.n > 0 ? &by_state
+                                                                           : &everything;
+    int64_t total = 0;
     uint32_t limit = q->limit == 0 ? LIMIT_PAGE_FACTS : q->limit;
     int64_t child = str_is(q->session_kind, "child") ? 1 : str_is(q->session_kind, "root") ? 0 : -1;
     struct place at;
@@ -292,9 +297,12 @@ int query_sessions(struct db *db, const struct query *q, struct answer *a, struc
         V_INT(q->offset)};
 
     if (rc == 0)
-        rc = count_sessions(db, q, values, a, err);
-    if (rc == 0 && a->total > 0)
-        rc = collect_sessions(db, db_query(db, sql, values, ARRAY_LEN(values), err), a, err);
+        rc = db_number(db, sql->count, values, sql->values, &total, err);
+    if (rc > 0 && total > 0)
+        rc = collect_sessions(db, db_query(db, sql->page, values, ARRAY_LEN(values), err), a, err);
+    else if (rc > 0)
+        rc = 0;
+    a->total = (uint64_t)total;
     if (rc == 0 && a->n > limit) {
         const struct session_row *last = &a->sessions[limit - 1];
 
