@@ -326,7 +326,7 @@ static void load(struct disk *d, const struct row *r, struct opened *o)
 
     for (size_t i = s.seq; i < r->n; i++)
         session_fold(&s, &r->facts[i]->items[0]);
-    if (memcmp(&s, &r->fold, sizeof(s)) != 0)
+    if (!check_same_fold(&s, &r->fold))
         sim_fail(d->w, "I-FOLD", "session " STR_FMT ": head and tail are not the log", STR_ARG(r->id));
     o->session = s;
     if (session_open_calls(&s, CALL_PROPOSED) + session_open_calls(&s, CALL_RUNNING) > 0)

@@ -101,4 +101,5 @@ void watchers_check_end(struct sim *w);
 
 /* check.c: judges every fact as it is committed */
 void check_fact(struct sim *w, const struct session *before, const struct fact *f);
+bool check_same_fold(const struct session *a, const struct session *b);
 void check_model_call(struct sim *w, const struct model_call *call);

@@ -203,8 +203,10 @@ static void port_reply(void *arg, const struct reply *r)
 
 bool sim_port(struct sim *w)
 {
-    if (!w->dead && w->port_calls_left >= 0 && w->port_calls_left-- == 0)
+    if (w->port_calls_left == 0)
         w->dead = true;
+    if (!w->dead && w->port_calls_left > 0)
+        w->port_calls_left--;
     return !w->dead;
 }
 
