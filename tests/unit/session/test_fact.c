@@ -15,23 +15,20 @@
 
 #include <cmocka.h>
 
-/* clang-format off: it breaks a list of X() anew each time */
-#define TEXTS(X)                                                                                                       \
-    X(id)                                                                                                              \
-    X(discarded)                                                                                                       \
-    X(text) X(reasoning) X(title) X(system) X(provider) X(model) X(effort) X(workspace) X(parent) X(root) X(key)       \
-        X(call_id) X(tool) X(args) X(by)
-#define NUMBERS(X)                                                                                                     \
-    X(run)                                                                                                             \
-    X(round)                                                                                                           \
-    X(gen) X(nonce) X(due) X(tokens) X(limit) X(actual) X(call) X(admitted) X(depth) X(rounds) X(place) X(origin)      \
-        X(end) X(failure) X(outcome) X(stop) X(interrupted) X(closing) X(retry) X(charged) X(set_title) X(set_pinned)  \
-            X(set_model) X(set_effort) X(pinned) X(limits.max_tokens) X(limits.max_rounds) X(limits.max_calls)         \
-                X(usage.prompt_tokens) X(usage.completion_tokens) X(usage.reasoning_tokens) X(usage.cached_tokens)     \
-                    X(usage.reported) X(budget.system_tokens) X(budget.summary_tokens) X(budget.window_tokens)         \
-                        X(budget.total_tokens) X(budget.max_context_tokens) X(budget.budget_limit)                     \
-                            X(budget.thinking_tokens) X(budget.cache_read_input_tokens)                                \
-                                X(budget.provider_input_tokens) X(budget.used_tokens)
+/* The formatter would break these lists anew each time. */
+/* clang-format off */
+#define TEXTS(X) \
+    X(id) X(discarded) X(text) X(reasoning) X(title) X(system) X(provider) X(model) X(effort) X(workspace) \
+    X(parent) X(root) X(key) X(call_id) X(tool) X(args) X(by)
+#define NUMBERS(X) \
+    X(run) X(round) X(gen) X(nonce) X(due) X(tokens) X(limit) X(actual) X(call) X(admitted) X(depth) X(rounds) \
+    X(place) X(origin) X(end) X(failure) X(outcome) X(stop) X(interrupted) X(closing) X(retry) X(charged) \
+    X(set_title) X(set_pinned) X(set_model) X(set_effort) X(pinned) X(limits.max_tokens) X(limits.max_rounds) \
+    X(limits.max_calls) X(usage.prompt_tokens) X(usage.completion_tokens) X(usage.reasoning_tokens) \
+    X(usage.cached_tokens) X(usage.reported) X(budget.system_tokens) X(budget.summary_tokens) \
+    X(budget.window_tokens) X(budget.total_tokens) X(budget.max_context_tokens) X(budget.budget_limit) \
+    X(budget.thinking_tokens) X(budget.cache_read_input_tokens) X(budget.provider_input_tokens) \
+    X(budget.used_tokens)
 /* clang-format on */
 
 static struct call some_calls[] = {

@@ -10,18 +10,15 @@
 
 #include <cmocka.h>
 
-/* clang-format off: it breaks a list of X() anew each time */
-#define TEXTS(X)                                                                                                       \
-    X(key)                                                                                                             \
-    X(run_id)                                                                                                          \
-    X(by) X(session_id) X(title) X(system) X(provider) X(model) X(effort) X(workspace) X(message_id) X(text)           \
-        X(sync.last_message_id) X(sync.pending_tool_call_id)
-#define NUMBERS(X)                                                                                                     \
-    X(from.node)                                                                                                       \
-    X(from.token)                                                                                                      \
-    X(run) X(nonce) X(set_title) X(set_pinned) X(set_model) X(set_effort) X(pinned) X(if_match) X(execute)             \
-        X(sync.present) X(sync.message_count) X(sync.has_pending_question) X(limits.max_tokens) X(limits.max_rounds)   \
-            X(limits.max_calls) X(origin) X(charged)
+/* The formatter would break these lists anew each time. */
+/* clang-format off */
+#define TEXTS(X) \
+    X(key) X(run_id) X(by) X(session_id) X(title) X(system) X(provider) X(model) X(effort) X(workspace) \
+    X(message_id) X(text) X(sync.last_message_id) X(sync.pending_tool_call_id)
+#define NUMBERS(X) \
+    X(from.node) X(from.token) X(run) X(nonce) X(set_title) X(set_pinned) X(set_model) X(set_effort) X(pinned) \
+    X(if_match) X(execute) X(sync.present) X(sync.message_count) X(sync.has_pending_question) X(limits.max_tokens) \
+    X(limits.max_rounds) X(limits.max_calls) X(origin) X(charged)
 /* clang-format on */
 
 static const enum input_kind personal[] = {INPUT_CREATE, INPUT_POST,   INPUT_RESUME,   INPUT_CANCEL,
