@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """clang-tidy over the translation units of a build directory, in parallel.
 
-A unit that was clean is not looked at again until its preprocessed text or the configuration changes;
-the memory of that is .cache/tidy.
+A unit that was clean is not looked at again until its preprocessed text or the configuration changes; the memory
+of that is outside the checkout, as the compiler cache is, so that a fresh clone has it too.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-CACHE = ROOT / ".cache" / "tidy"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "culm-dev" / "tidy"
 TIDY = "clang-tidy-19"
 PRODUCTS = ("-o", "-MF", "-MQ")
 
