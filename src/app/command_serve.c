@@ -197,8 +197,10 @@ static int open_and_listen(struct serve *s, struct err *err)
         rc = server_open(&o, &s->server, err);
     if (rc < 0)
         return rc;
-    server_recover(s->server);
-    return server_listen(s->server, err);
+    rc = server_listen(s->server, err);
+    if (rc == 0)
+        server_recover(s->server); /* before the loop takes the first request */
+    return rc;
 }
 
 static int serve(struct serve *s)

@@ -42,6 +42,11 @@
       .words = config_efforts, .flags = CONFIG_LIVE)                                                                   \
     X(DEFAULTS_SYSTEM_PROMPT, "defaults.system_prompt", TEXT, "system prompt of new sessions that bring none",         \
       .flags = 0)                                                                                                      \
+    X(LIMITS_ROUNDS, "limits.rounds", NUMBER, "rounds of a run; a request may ask for fewer", .number = LIMIT_ROUNDS,  \
+      .min = 1, .max = 100000)                                                                                         \
+    X(LIMITS_MAX_TOKENS, "limits.max_tokens", NUMBER,                                                                  \
+      "tokens of a run, prompts included; a request may ask for fewer; 0: as many as it takes",                        \
+      .max = 1000 * 1000 * 1000)                                                                                       \
     X(LIMITS_MODEL_HEADERS_MS, "limits.model_headers_ms", NUMBER, "time to the first byte of a provider's answer",     \
       .number = LIMIT_MODEL_HEADERS_MS, .min = 100, .max = 3600 * 1000, .flags = CONFIG_LIVE)                          \
     X(LIMITS_MODEL_CONTENT_MS, "limits.model_content_ms", NUMBER, "time to the first content of an answer",            \

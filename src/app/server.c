@@ -15,6 +15,7 @@
 #include "store/sqlite/sqlite_store.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
 
@@ -42,6 +43,7 @@ struct server {
     uint16_t port;
     char boot[ID_TEXT], token[TOKEN_TEXT];
     bool has_info, stopping;
+    unsigned quiet_steps; /* of stopping */
     atomic_bool poll_posted;
     struct timer *stop_timer;
     int64_t stop_until; /* mono */
@@ -408,6 +410,8 @@ static int open_face(struct server *s, struct err *err)
         .ready = is_ready,
         .arg = s,
         .default_system_prompt = config_text(c, CONFIG_DEFAULTS_SYSTEM_PROMPT),
+        .limits = {.max_rounds = (uint32_t)config_number(c, CONFIG_LIMITS_ROUNDS),
+                   .max_tokens = config_number(c, CONFIG_LIMITS_MAX_TOKENS)},
     };
     struct http_server_options http = {.on_request = face_request, .body_limit = face_body_limit};
 
@@ -469,6 +473,9 @@ int server_listen(struct server *s, struct err *err)
     if (s->o.tcp) {
         s->port = (uint16_t)config_number(s->o.config, CONFIG_SERVER_PORT);
         rc = http_server_listen_tcp(s->http, bind, &s->port, err);
+        if (rc < 0 && err->sys == EADDRINUSE)
+            return err_set(err, ERR_NETWORK,
+                           "port %u of %s is taken by another program; use --port N, 0 for a free one", s->port, bind);
         if (rc < 0)
             return rc;
         info.address = strcmp(bind, "localhost") == 0 ? "127.0.0.1" : bind;
@@ -493,7 +500,11 @@ static void on_stop_step(void *arg)
 {
     struct server *s = arg;
 
-    if (clock_mono_ms() < s->stop_until && (!engine_is_idle(s->engine) || http_server_streams(s->http) > 0)) {
+    bool is_quiet = engine_is_idle(s->engine) && http_server_streams(s->http) == 0;
+
+    /* Quiet twice: what the last commit made known has been written to its socket by then. */
+    s->quiet_steps = is_quiet ? s->quiet_steps + 1 : 0;
+    if (clock_mono_ms() < s->stop_until && s->quiet_steps < 2) {
         timer_start(s->stop_timer, STOP_STEP_MS);
         return;
     }

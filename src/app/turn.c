@@ -436,9 +436,10 @@ static int open_server(struct turn *t, struct err *err)
 
     if (rc < 0)
         return rc;
-    if (!t->o->resume || t->looked)
+    rc = server_listen(t->server, err);
+    if (rc == 0 && (!t->o->resume || t->looked))
         server_recover(t->server); /* else after the look: what it takes up is to be seen */
-    return server_listen(t->server, err);
+    return rc;
 }
 
 static int new_client(struct turn *t, struct err *err)

@@ -29,6 +29,7 @@ struct face_options {
     bool (*ready)(void *arg, struct err *err); /* for /readyz; NULL: always */
     void *arg;
     const char *default_system_prompt; /* of sessions that bring none; NULL: none */
+    struct run_limits limits;          /* of every run; a request may ask for less; 0: not limited here */
 };
 
 struct face *face_new(const struct face_options *o);

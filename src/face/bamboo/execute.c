@@ -46,7 +46,7 @@ void execute_post(struct exchange *x)
     }
     if (!exchange_key(x, &in.key) || !turn_model(x, &q->wish, &in))
         return;
-    in.limits = q->budget;
+    in.limits = turn_limits(x, q->budget);
     in.sync = q->client_sync;
     in.sync.present = request_has(x->json, "client_sync");
     exchange_submit(x, x->id, &in, on_reply);

@@ -77,6 +77,24 @@ struct str turn_events_url(struct exchange *x, struct str session_id)
     return arena_strf(&x->arena, "/api/v1/events/" STR_FMT, STR_ARG(session_id));
 }
 
+static int64_t smaller(int64_t asked, int64_t allowed)
+{
+    if (asked == 0 || allowed == 0)
+        return asked == 0 ? allowed : asked;
+    return asked < allowed ? asked : allowed;
+}
+
+struct run_limits turn_limits(const struct exchange *x, struct run_limits asked)
+{
+    const struct run_limits *allowed = &x->face->o.limits;
+
+    return (struct run_limits){
+        .max_tokens = smaller(asked.max_tokens, allowed->max_tokens),
+        .max_rounds = (uint32_t)smaller(asked.max_rounds, allowed->max_rounds),
+        .max_calls = (uint32_t)smaller(asked.max_calls, allowed->max_calls),
+    };
+}
+
 void turn_write_sync(struct json_writer *w, const struct reply *reply, bool is_running)
 {
     json_key(w, "sync");

@@ -13,5 +13,7 @@ bool turn_session(struct exchange *x, const struct unsupported *u, struct str wo
 struct str turn_session_id(struct exchange *x, const char *what, struct str key);
 
 struct str turn_events_url(struct exchange *x, struct str session_id);
+/* What the request asks for, but no more than the server allows. */
+struct run_limits turn_limits(const struct exchange *x, struct run_limits asked);
 /* "sync": how the server's view differs from the client's. */
 void turn_write_sync(struct json_writer *w, const struct reply *reply, bool is_running);
