@@ -26,10 +26,10 @@ static int collect(struct db *db, sqlite3_stmt *st, take_fn *take, size_t size, 
         else
             rc = 1;
     }
-    if (rc == 0 && n > 0) {
+    a->n = rc == 0 ? n : 0;
+    if (a->n > 0) {
         *out = arena_alloc(&a->arena, n * size);
         memcpy(*out, items, n * size);
-        a->n = n;
     }
     mem_free(items);
     return rc;
@@ -100,7 +100,7 @@ int query_runs(struct db *db, const struct query *q, struct answer *a, struct er
 {
     static const char sql[] = "SELECT " RUN_COLUMNS " FROM run r JOIN session s ON s.sid = r.sid WHERE r.sid = ?"
                               " ORDER BY r.number DESC LIMIT ?";
-    struct session_key key;
+    struct session_key key = {0};
     int rc = query_find_session(db, q->session_id, &key, err);
 
     if (rc < 0)

@@ -97,7 +97,7 @@ int query_facts(struct db *db, const struct query *q, struct answer *a, struct e
 {
     struct page p = {
         .q = q, .a = a, .most = q->limit == 0 || q->limit > LIMIT_PAGE_FACTS ? LIMIT_PAGE_FACTS : q->limit};
-    struct session_key key;
+    struct session_key key = {0};
     int rc = query_find_session(db, q->session_id, &key, err);
 
     if (rc < 0)
@@ -198,7 +198,7 @@ static int read_messages(struct transcript *t, int64_t after, uint32_t limit, st
 int query_messages(struct db *db, const struct query *q, struct answer *a, struct err *err)
 {
     struct transcript t = {.db = db, .q = q, .a = a};
-    struct session_key key;
+    struct session_key key = {0};
     int64_t after;
     int rc = query_find_session(db, q->session_id, &key, err);
 
