@@ -240,19 +240,22 @@ void hub_publish_delta(struct hub *h, uint32_t run, uint32_t round, uint32_t gen
 {
     struct live_text *t = &h->live;
     struct buf *bytes = &t->bytes[channel];
+    uint64_t at = bytes->n;
     struct slot *s;
 
     if (!h->ready || !t->open || t->run != run || t->round != round || t->gen != gen)
         return;
     if (offset > bytes->n || offset + piece.n <= bytes->n)
         return; /* a hole is closed by the finished message; what is known is known */
-    piece = str_skip(piece, bytes->n - offset);
+    piece = str_skip(piece, at - offset);
+    buf_add_str(bytes, piece);
+    if (h->n_subscribers == 0)
+        return;
     s = push(h, EVENT_DELTA);
     s->channel = channel;
     s->serial = t->serial;
-    s->offset = bytes->n;
+    s->offset = at;
     s->n = piece.n;
-    buf_add_str(bytes, piece);
 }
 
 bool hub_take_dirty(struct hub *h)

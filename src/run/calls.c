@@ -102,13 +102,13 @@ void calls_start(struct ctx *c)
             if (!reads)
                 return;
             running++;
+        } else if (s->run.closing || s->run.calls >= max_calls(s)) {
+            end_call(c, i, OUTCOME_DENIED, STR("Not run: the budget of this run is used up."));
         } else if (s->calls[i].effect == EFFECT_UNKNOWN_TOOL) {
             begin_call(c, i);
             end_call(
                 c, i, OUTCOME_NO_TOOL,
                 arena_strf(&c->out->arena, "There is no tool named \"" STR_FMT "\".", STR_ARG(details(c, i)->name)));
-        } else if (s->run.closing || s->run.calls >= max_calls(s)) {
-            end_call(c, i, OUTCOME_DENIED, STR("Not run: the budget of this run is used up."));
         } else if (running > 0 && (!reads || running >= LIMIT_PARALLEL_TOOLS)) {
             return;
         } else {

@@ -35,10 +35,13 @@ void machine_keep(struct machine *m, struct facts *facts)
 
 /* ---- what is next ---- */
 
+static void start_run(struct ctx *c, enum run_origin origin, const struct run_limits *limits);
+
 void run_end(struct ctx *c, enum run_end end, enum failure failure, struct str text)
 {
     const struct run_state *r = &c->s->run;
     struct fact f = {.kind = FACT_RUN_ENDED, .run = r->number, .end = end, .failure = failure, .text = text};
+    struct run_limits limits = r->limits;
     char id[ID_TEXT];
 
     session_run_id(c->s, r->number, id);
@@ -46,8 +49,11 @@ void run_end(struct ctx *c, enum run_end end, enum failure failure, struct str t
     f.usage = r->usage;
     f.rounds = r->round;
     if (end == END_CANCELLED)
-        f.by = c->in->by;
+        f.by = arena_str(&c->out->arena, str_of(r->stopped_by));
     step_fact(c, f);
+    /* Posted while it ran, and too late for its last round: whoever was told that it is running counts on that. */
+    if (c->s->inbox > 0)
+        start_run(c, ORIGIN_HTTP, &limits);
 }
 
 /* Looks at the fold only. Called with the round closed, at the end of most inputs. */
@@ -79,19 +85,27 @@ void run_advance(struct ctx *c)
     round_begin(c);
 }
 
-static void start_run(struct ctx *c, enum run_origin origin)
+/* Model and effort: the session's own, else what the request brought, else those of the run before. */
+static struct str choose(struct ctx *c, const char *pin, struct str wanted, const char *before)
+{
+    if (pin[0] != '\0' || wanted.n == 0)
+        return arena_str(&c->out->arena, str_of(pin[0] != '\0' ? pin : before));
+    return wanted;
+}
+
+static void start_run(struct ctx *c, enum run_origin origin, const struct run_limits *limits)
 {
     const struct input *in = c->in;
     struct session *s = c->s;
-    struct fact f = {.kind = FACT_RUN_STARTED, .run = s->runs + 1, .origin = origin, .limits = in->limits};
-    bool pinned = s->model[0] != '\0';
+    struct fact f = {.kind = FACT_RUN_STARTED, .run = s->runs + 1, .origin = origin, .limits = *limits};
+    bool is_request = in->model.n > 0 || s->model[0] != '\0';
     char id[ID_TEXT];
 
     session_run_id(s, f.run, id);
     f.id = arena_str(&c->out->arena, str_of(id));
-    f.provider = pinned ? arena_str(&c->out->arena, str_of(s->provider)) : in->provider;
-    f.model = pinned ? arena_str(&c->out->arena, str_of(s->model)) : in->model;
-    f.effort = s->effort[0] != '\0' ? arena_str(&c->out->arena, str_of(s->effort)) : in->effort;
+    f.provider = choose(c, s->model[0] != '\0' ? s->provider : "", in->provider, s->run_provider);
+    f.model = choose(c, s->model, in->model, s->run_model);
+    f.effort = choose(c, s->effort, in->effort, is_request ? "" : s->run_effort);
     step_fact(c, f);
     run_advance(c);
 }
@@ -147,11 +161,31 @@ static void pin_model(struct ctx *c)
         step_fact(c, f);
 }
 
+static const char *sync_mismatch(const struct ctx *c)
+{
+    const struct client_sync *sync = &c->in->sync;
+    const struct session *s = c->s;
+    const char *last;
+    uint32_t count;
+
+    if (!sync->present)
+        return NULL;
+    session_view(s, &count, &last);
+    if (sync->has_pending_question || sync->pending_tool_call_id.n > 0)
+        return "pending_question_mismatch";
+    if (sync->message_count != (int64_t)count)
+        return "message_count_mismatch";
+    if (sync->last_message_id.n > 0 && !str_is(sync->last_message_id, last))
+        return "last_message_id_mismatch";
+    return NULL;
+}
+
 static void on_post(struct ctx *c)
 {
     const struct input *in = c->in;
     struct fact f = {.kind = FACT_MESSAGE_POSTED, .id = in->message_id, .text = in->text, .key = in->key};
-    bool was_running = c->s->run.active;
+    bool was_running = c->s->run.active, starts;
+    const char *mismatch = in->execute ? sync_mismatch(c) : NULL; /* the client has not seen this message yet */
     struct reply *r;
     uint64_t seq;
 
@@ -171,33 +205,18 @@ static void on_post(struct ctx *c)
     }
     step_fact(c, f);
     seq = c->s->seq;
-    if (in->execute && !was_running)
-        start_run(c, (enum run_origin)in->origin);
+    starts = in->execute && !was_running && mismatch == NULL;
+    if (starts)
+        start_run(c, (enum run_origin)in->origin, &in->limits);
     step_reply(c, REPLY_POSTED);
     r = step_last_reply(c);
     if (r == NULL)
         return;
     str_copy(r->message_id, sizeof(r->message_id), f.id);
     r->seq = seq;
-    r->started = in->execute && !was_running;
+    r->sync_reason = mismatch;
+    r->started = starts;
     r->already_running = in->execute && was_running;
-}
-
-static const char *sync_mismatch(const struct ctx *c)
-{
-    const struct client_sync *sync = &c->in->sync;
-    const struct session *s = c->s;
-    uint32_t count = s->messages - session_open_calls(s, CALL_PROPOSED) - session_open_calls(s, CALL_RUNNING);
-
-    if (!sync->present)
-        return NULL;
-    if (sync->has_pending_question)
-        return "pending_question_mismatch";
-    if (sync->message_count != (int64_t)count)
-        return "message_count_mismatch";
-    if (sync->last_message_id.n > 0 && !str_is(sync->last_message_id, s->last_message))
-        return "last_message_id_mismatch";
-    return NULL;
 }
 
 /* The door: the only place where a run that is not told to recover begins. */
@@ -221,7 +240,7 @@ static void on_resume(struct ctx *c)
     } else {
         uint32_t run = c->s->runs + 1;
 
-        start_run(c, (enum run_origin)c->in->origin);
+        start_run(c, (enum run_origin)c->in->origin, &c->in->limits);
         step_reply(c, REPLY_STARTED);
         if (step_last_reply(c) != NULL)
             session_run_id(c->s, run, step_last_reply(c)->run_id);
@@ -307,7 +326,7 @@ static void on_recovered(struct ctx *c)
     if (in_model) {
         session_message_id(s, r->number, r->round, r->gen, id);
         f.discarded = arena_str(&c->out->arena, str_of(id));
-        f.tokens = give_up ? 0 : session_estimate_tokens(s->context_bytes);
+        f.tokens = give_up ? 0 : round_prompt_tokens(s);
     }
     step_fact(c, f); /* first of all: watchers have read more than the stored text, so it gets a new name */
     if (!in_model) {

@@ -35,12 +35,16 @@ static uint32_t or_limit(uint32_t value, uint32_t limit)
     return value == 0 || value > limit ? limit : value;
 }
 
+static bool out_of_tokens(const struct run_state *r)
+{
+    return r->limits.max_tokens > 0 && r->used_tokens >= r->limits.max_tokens;
+}
+
 bool round_over_budget(const struct ctx *c)
 {
     const struct run_state *r = &c->s->run;
 
-    return r->round >= or_limit(r->limits.max_rounds, LIMIT_ROUNDS) ||
-           (r->limits.max_tokens > 0 && r->used_tokens >= r->limits.max_tokens);
+    return r->round >= or_limit(r->limits.max_rounds, LIMIT_ROUNDS) || out_of_tokens(r);
 }
 
 void round_exceed(struct ctx *c)
@@ -48,7 +52,7 @@ void round_exceed(struct ctx *c)
     const struct run_state *r = &c->s->run;
     struct fact f = of_round(c, FACT_BUDGET_EXCEEDED);
 
-    if (r->limits.max_tokens > 0 && r->used_tokens >= r->limits.max_tokens) {
+    if (out_of_tokens(r)) {
         f.tool = STR("max_total_tokens");
         f.limit = r->limits.max_tokens;
         f.actual = r->used_tokens;
@@ -60,7 +64,7 @@ void round_exceed(struct ctx *c)
     step_fact(c, f);
 }
 
-static int64_t prompt_tokens(const struct session *s)
+int64_t round_prompt_tokens(const struct session *s)
 {
     return session_estimate_tokens(s->context_bytes + s->inbox_bytes) + 4 * (int64_t)(s->messages + s->inbox);
 }
@@ -72,7 +76,7 @@ static void tell_budget(struct ctx *c, const struct usage *counted)
     struct budget *b = &f.budget;
 
     b->system_tokens = session_estimate_tokens(s->system_bytes);
-    b->window_tokens = prompt_tokens(s) - b->system_tokens;
+    b->window_tokens = round_prompt_tokens(s) - b->system_tokens;
     b->total_tokens = b->system_tokens + b->window_tokens;
     b->max_context_tokens = LIMIT_CONTEXT_TOKENS;
     b->budget_limit = LIMIT_CONTEXT_TOKENS - LIMIT_OUTPUT_TOKENS;
@@ -115,7 +119,7 @@ void round_begin(struct ctx *c)
     f.round++;
     f.gen = 0;
     f.admitted = c->s->inbox;
-    f.tokens = prompt_tokens(c->s);
+    f.tokens = round_prompt_tokens(c->s);
     f.closing = c->s->run.closing;
     step_fact(c, f);
     tell_budget(c, NULL);
@@ -212,8 +216,20 @@ static bool may_retry(const struct ctx *c)
     const struct run_state *r = &c->s->run;
 
     return failure_is_retryable((enum failure)c->in->failure) && r->failures + 1 < LIMIT_MODEL_TRIES &&
-           c->in->wait_ms <= LIMIT_MODEL_RETRY_AFTER_MAX_MS &&
-           (r->limits.max_tokens == 0 || r->used_tokens < r->limits.max_tokens);
+           c->in->wait_ms <= LIMIT_MODEL_RETRY_AFTER_MAX_MS;
+}
+
+/* No other try: the run ends with its failure, or for want of tokens where only they are missing. */
+static void give_up(struct ctx *c)
+{
+    round_keep_text(c);
+    if (!may_retry(c)) {
+        run_end(c, END_ERROR, (enum failure)c->in->failure, c->in->text);
+        return;
+    }
+    if (!c->s->run.closing)
+        round_exceed(c);
+    run_end(c, END_BUDGET, FAILURE_NONE, STR_NULL);
 }
 
 void round_failed(struct ctx *c)
@@ -222,9 +238,8 @@ void round_failed(struct ctx *c)
 
     if (!round_is_current(c))
         return;
-    if (!may_retry(c)) {
-        round_keep_text(c);
-        run_end(c, END_ERROR, (enum failure)c->in->failure, c->in->text);
+    if (!may_retry(c) || out_of_tokens(&c->s->run)) {
+        give_up(c);
         return;
     }
     f = of_round(c, FACT_MODEL_FAILED);
@@ -232,7 +247,7 @@ void round_failed(struct ctx *c)
     f.text = c->in->text;
     f.retry = true;
     f.due = c->in->now + retry_pause(c->s, c->in->wait_ms);
-    f.tokens = prompt_tokens(c->s);
+    f.tokens = round_prompt_tokens(c->s);
     if (c->m->text.n > 0 || c->m->reasoning.n > 0)
         f.discarded = message_id(c, f.gen);
     step_fact(c, f);

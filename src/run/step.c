@@ -52,6 +52,7 @@ struct effect *step_effect(struct ctx *c, enum effect_kind kind)
 void step_reply(struct ctx *c, enum reply_kind kind)
 {
     const struct session *s = c->s;
+    const char *last;
     struct reply *r;
 
     if (c->in->from.token == 0)
@@ -62,8 +63,8 @@ void step_reply(struct ctx *c, enum reply_kind kind)
     r->seq = s->seq;
     if (s->run.active)
         session_run_id(s, s->run.number, r->run_id);
-    r->message_count = s->messages - session_open_calls(s, CALL_PROPOSED) - session_open_calls(s, CALL_RUNNING);
-    memcpy(r->last_message_id, s->last_message, sizeof(r->last_message_id));
+    session_view(s, &r->message_count, &last);
+    str_copy(r->last_message_id, sizeof(r->last_message_id), str_of(last));
     r->has_pending_message = session_has_work(s);
     r->metadata_version = s->metadata_version;
 }

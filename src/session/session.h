@@ -16,13 +16,14 @@ enum call_state { CALL_PROPOSED, CALL_RUNNING, CALL_OVER };
 
 struct run_state {
     bool active, round_open, closing, cancelling;
-    uint32_t number;   /* runs of a session are numbered from 1 */
-    uint32_t round;    /* from 1; 0 before the first */
-    uint32_t gen;      /* tries of this round's model call, from 0; part of the message id */
-    uint32_t crashes;  /* charged recoveries since the last progress */
-    uint32_t failures; /* of this round's call */
-    uint32_t calls;    /* tool calls started */
-    int origin;        /* enum run_origin */
+    uint32_t number;     /* runs of a session are numbered from 1 */
+    uint32_t round;      /* from 1; 0 before the first */
+    uint32_t gen;        /* tries of this round's model call, from 0; part of the message id */
+    uint32_t crashes;    /* charged recoveries since the last progress */
+    uint32_t failures;   /* of this round's call */
+    uint32_t calls;      /* tool calls started */
+    char stopped_by[32]; /* who asked, while cancelling */
+    int origin;          /* enum run_origin */
     int64_t started_at;
     int64_t used_tokens;     /* settled, and reserved for what is in flight */
     int64_t reserved_tokens; /* part of used_tokens that is not settled */
@@ -75,6 +76,11 @@ bool session_is_unfinished(const struct session *s); /* must be looked after at 
 /* It has cut several lives short without progress: to be recovered alone. */
 bool session_is_suspect(const struct session *s);
 uint32_t session_open_calls(const struct session *s, enum call_state state); /* how many are in that state */
+/*
+ * What a client that has seen everything counts: the transcript, and what the next run admits
+ * first (while a run is active, its next round does that).
+ */
+void session_view(const struct session *s, uint32_t *messages, const char **last);
 /* Index into calls[], -1: not a call of the last assistant message. */
 int session_find_call(const struct session *s, uint32_t call);
 /* The newest of its kind (always true for kinds that are not LATEST). */

@@ -35,6 +35,7 @@ static void story(uint64_t seed, bool verbose, struct sim *out)
     if (w.engine == NULL || w.dead)
         sim_fail(&w, "I-END", "the server is not up after the calm");
     disk_check_end(w.disk);
+    people_check_end(w.people);
     watchers_check_end(&w);
     engine_flush(w.engine);
     engine_stats(w.engine, &stats);

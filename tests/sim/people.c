@@ -18,6 +18,7 @@ struct people {
     struct sim *w;
     struct map *asked; /* by token */
     uint64_t next_token, next_message;
+    uint64_t promised[SIM_SESSIONS]; /* newest message that was acknowledged together with its execution */
 };
 
 struct people *people_new(struct sim *w)
@@ -205,6 +206,8 @@ void people_reply(struct people *p, const struct reply *r)
     switch (r->kind) {
     case REPLY_POSTED:
         check_posted(w, session, r);
+        if (r->started || r->already_running)
+            p->promised[a->session] = r->seq;
         break;
     case REPLY_STARTED:
     case REPLY_RUNNING:
@@ -228,4 +231,22 @@ void people_reply(struct people *p, const struct reply *r)
         break;
     }
     mem_free(a);
+}
+
+/* Whoever was told that a run takes his message finds it taken. */
+void people_check_end(struct people *p)
+{
+    for (unsigned i = 0; i < SIM_SESSIONS; i++) {
+        struct str session = sim_session_name(i);
+        const struct session *s = disk_fold(p->w->disk, session);
+        uint32_t left = s == NULL || disk_incarnation(p->w->disk, session) > 0 ? 0 : s->inbox;
+
+        for (uint64_t seq = left > 0 ? s->seq : 0; left > 0; seq--) {
+            if (disk_fact(p->w->disk, session, seq)->kind != FACT_MESSAGE_POSTED)
+                continue;
+            if (seq <= p->promised[i])
+                sim_fail(p->w, "I-END", "session %u: message %" PRIu64 " was to be answered and still waits", i, seq);
+            left--;
+        }
+    }
 }

@@ -91,6 +91,7 @@ void people_free(struct people *p);
 void people_start(struct people *p);
 void people_server_died(struct people *p);
 void people_reply(struct people *p, const struct reply *r);
+void people_check_end(struct people *p);
 
 /* watchers.c */
 void watchers_new(struct sim *w);

@@ -348,11 +348,11 @@ static void another_view_is_told_and_nothing_starts(void **state UNUSED)
     post("s", "m1");
     expect(stand_call(st, "POST /api/v1/execute/s", NULL, "{\"client_sync\":{\"client_message_count\":7}}"), 200,
            "{\"session_id\":\"s\",\"status\":\"completed\",\"events_url\":\"/api/v1/events/s\",\"sync\":{"
-           "\"need_sync\":true,\"reason\":\"message_count_mismatch\",\"server_message_count\":1,"
-           "\"server_last_message_id\":\"s\",\"has_pending_question\":false,\"has_pending_user_message\":true}}");
+           "\"need_sync\":true,\"reason\":\"message_count_mismatch\",\"server_message_count\":2,"
+           "\"server_last_message_id\":\"m1\",\"has_pending_question\":false,\"has_pending_user_message\":true}}");
     assert_false(stand_session(st, "s")->run.active);
     expect_part(stand_call(st, "POST /api/v1/execute/s", NULL,
-                           "{\"client_sync\":{\"client_message_count\":1,\"client_last_message_id\":\"s\"}}"),
+                           "{\"client_sync\":{\"client_message_count\":2,\"client_last_message_id\":\"m1\"}}"),
                 202, "\"need_sync\":false");
 }
 

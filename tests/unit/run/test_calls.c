@@ -270,8 +270,9 @@ static void a_stop_waits_for_the_tools_and_begins_nothing_more(void **state UNUS
         {RESULT(2, .outcome = OUTCOME_CANCELLED), "call_ended(2 cancelled @3) > stopping"},
         {CANCEL(), "| reply(stopped run 1) > stopping"},
         {POST("m2"), "message_posted(m2) | reply(posted m2 run 1) > stopping"},
-        {RESULT(1), "call_ended(1 ok @2) run_ended(1 cancelled) > ready"},
-        {BOUND(1), "> ready"},
+        {RESULT(1), "call_ended(1 ok @2) run_ended(1 cancelled by ann) run_started(2) round_started(2.1 +1) budget "
+                    "| model_start(2.1.0) > model"},
+        {BOUND(1), "> model"},
     };
     struct rig r;
 
@@ -286,14 +287,14 @@ static void a_tool_that_does_not_obey_is_given_up_as_unknown(void **state UNUSED
         {DONE(1, 1, 0, CALLS(R, R)), NULL},
         {CANCEL(), NULL},
         {RESULT(1), "call_ended(1 ok @2) > stopping"},
-        {BOUND(1), "call_ended(2 unknown @3) run_ended(1 cancelled) > ready"},
+        {BOUND(1), "call_ended(2 unknown @3) run_ended(1 cancelled by ann) > ready"},
         {RESULT(2), "> ready"},
         {RESUME(), "run_started(2) round_started(2.1 +0) budget | model_start(2.1.0) reply(started run 2) > model"},
         {BOUND(1), "> model"},
         {DONE(2, 1, 0, CALLS(U)), NULL},
         {CANCEL(), NULL},
         {BOUND(1), "> stopping"}, /* of the run before */
-        {BOUND(2), "call_ended(3 unknown @5) run_ended(2 cancelled) > ready"},
+        {BOUND(2), "call_ended(3 unknown @5) run_ended(2 cancelled by ann) > ready"},
     };
     struct rig r;
 
@@ -307,7 +308,7 @@ static void a_deadline_may_end_a_stop(void **state UNUSED)
     const struct line story[] = {
         {DONE(1, 1, 0, CALLS(U, U)), NULL},
         {CANCEL(), NULL},
-        {DEADLINE(1), "call_ended(1 timeout @2) run_ended(1 cancelled) | tool_cancel(1) > ready"},
+        {DEADLINE(1), "call_ended(1 timeout @2) run_ended(1 cancelled by ann) | tool_cancel(1) > ready"},
     };
     struct rig r;
 

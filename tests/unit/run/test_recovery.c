@@ -270,7 +270,7 @@ static void a_stop_is_carried_through(void **state UNUSED)
     feed(&r, (struct input)CANCEL());
     assert_string_equal(crash(&r, true),
                         "run_recovered(1.1.0 charged) call_ended(1 unknown @2) call_ended(2 unknown @3) "
-                        "run_ended(1 cancelled) > ready");
+                        "run_ended(1 cancelled by ann) > ready");
     rig_done(&r);
 }
 
