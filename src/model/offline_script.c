@@ -104,9 +104,10 @@ static size_t word_length(struct str text)
 {
     size_t n = 0;
 
-    while (n < text.n && !is_blank(text.p[n]))
+    /* A longer one is cut anyway: looking for its end would cost the square of its length. */
+    while (n < text.n && n <= PIECE_BYTES && !is_blank(text.p[n]))
         n++;
-    while (n < text.n && is_blank(text.p[n]))
+    while (n < text.n && n <= PIECE_BYTES && is_blank(text.p[n]))
         n++;
     return n > PIECE_BYTES ? utf8_floor(text, PIECE_BYTES) : n;
 }
