@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Random and broken documents, read by base/json.c and by Python's json made strict: both must
 accept the same ones and see the same values. Run from the root: json_differential.py [count] [seed]."""
+
 import ctypes
 import json
 import math
@@ -24,9 +25,18 @@ class Node(ctypes.Structure):
     pass
 
 
-Node._fields_ = [("type", ctypes.c_int), ("truth", ctypes.c_bool), ("count", ctypes.c_uint32),
-                 ("number", ctypes.c_int64), ("real", ctypes.c_double), ("text", Str), ("key", Str), ("raw", Str),
-                 ("first", ctypes.POINTER(Node)), ("next", ctypes.POINTER(Node))]
+Node._fields_ = [
+    ("type", ctypes.c_int),
+    ("truth", ctypes.c_bool),
+    ("count", ctypes.c_uint32),
+    ("number", ctypes.c_int64),
+    ("real", ctypes.c_double),
+    ("text", Str),
+    ("key", Str),
+    ("raw", Str),
+    ("first", ctypes.POINTER(Node)),
+    ("next", ctypes.POINTER(Node)),
+]
 
 
 def value(node):
@@ -37,8 +47,15 @@ def value(node):
         members.append((m.contents.key.bytes().decode(), v) if node.type == 6 else v)
         m = m.contents.next
     assert len(members) == node.count
-    return [None, ("bool", node.truth), ("int", node.number), ("real", node.real), ("str", node.text.bytes().decode()),
-            ("array", members), ("object", members)][node.type]
+    return [
+        None,
+        ("bool", node.truth),
+        ("int", node.number),
+        ("real", node.real),
+        ("str", node.text.bytes().decode()),
+        ("array", members),
+        ("object", members),
+    ][node.type]
 
 
 def tagged(v):
@@ -64,7 +81,7 @@ def load_strictly(text):
         return dict(pairs)
 
     def integer(s):
-        if not -2**63 <= int(s) < 2**63:
+        if not -(2**63) <= int(s) < 2**63:
             raise ValueError("integer")
         return int(s)
 
@@ -76,8 +93,11 @@ def load_strictly(text):
     def constant(s):
         raise ValueError(s)
 
-    return tagged(json.loads(text.decode(), object_pairs_hook=members, parse_int=integer, parse_float=real,
-                             parse_constant=constant))
+    return tagged(
+        json.loads(
+            text.decode(), object_pairs_hook=members, parse_int=integer, parse_float=real, parse_constant=constant
+        )
+    )
 
 
 def document(rnd, depth=0):
@@ -85,14 +105,39 @@ def document(rnd, depth=0):
     if kind == 0:
         return rnd.choice(["null", "true", "false"])
     if kind in (1, 2):
-        return rnd.choice(["0", "-0", "1", "-17", "9223372036854775807", "9223372036854775808", "-9223372036854775808",
-                           "-9223372036854775809", str(rnd.getrandbits(rnd.randrange(1, 80)))])
+        return rnd.choice(
+            [
+                "0",
+                "-0",
+                "1",
+                "-17",
+                "9223372036854775807",
+                "9223372036854775808",
+                "-9223372036854775808",
+                "-9223372036854775809",
+                str(rnd.getrandbits(rnd.randrange(1, 80))),
+            ]
+        )
     if kind == 3:
-        return rnd.choice(["1e5", "0.1", "-1E-7", "1e999", "1e-999", "2.5e+3", "-0.0", repr(rnd.uniform(-1e9, 1e9)),
-                           repr(rnd.random() * 10.0**rnd.randrange(-300, 300))])
+        return rnd.choice(
+            [
+                "1e5",
+                "0.1",
+                "-1E-7",
+                "1e999",
+                "1e-999",
+                "2.5e+3",
+                "-0.0",
+                repr(rnd.uniform(-1e9, 1e9)),
+                repr(rnd.random() * 10.0 ** rnd.randrange(-300, 300)),
+            ]
+        )
     if kind < 7:
         return string(rnd)
-    blank = lambda: rnd.choice(["", "", "", " ", "\n\t", "\r"])
+
+    def blank():
+        return rnd.choice(["", "", "", " ", "\n\t", "\r"])
+
     if kind == 7:
         members = [blank() + document(rnd, depth + 1) + blank() for _ in range(rnd.randrange(5))]
         return "[" + ",".join(members) + "]"
@@ -101,7 +146,7 @@ def document(rnd, depth=0):
 
 
 def string(rnd):
-    pieces = ["a", "b", "key", "é", "😀", "\u2028", "\x7f", "\\n", "\\\"", "\\/", "\\u00e9", "\\ud83d\\ude00", "\\\\u"]
+    pieces = ["a", "b", "key", "é", "😀", "\u2028", "\x7f", "\\n", '\\"', "\\/", "\\u00e9", "\\ud83d\\ude00", "\\\\u"]
     if rnd.randrange(8) == 0:
         pieces += ["\\u0000", "\\ud800", "\\uDC00", "\\ud800\\u0041"]
     return '"' + "".join(rnd.choice(pieces) for _ in range(rnd.randrange(4))) + str(rnd.randrange(100)) + '"'
@@ -113,15 +158,45 @@ def mutate(rnd, text):
         at = rnd.randrange(len(text) + 1)
         what = rnd.randrange(4)
         if what == 0:
-            del text[at:at + rnd.randrange(1, 4)]
+            del text[at : at + rnd.randrange(1, 4)]
         elif what == 1:
-            text[at:at] = rnd.choice([b",", b":", b"[", b"]", b"{", b"}", b'"', b"'", b"0", b".", b"-", b"+", b"e", b"NaN",
-                                      b"Infinity", b"/**/", b"//", b"\t", b"\v", b"\f", b"\0", b"\xc0\xaf", b"\xed\xa0\x80",
-                                      b"\xf4\x90\x80\x80", b"\xef\xbb\xbf", b"\\", b"\\u", b"true", b" "])
+            text[at:at] = rnd.choice(
+                [
+                    b",",
+                    b":",
+                    b"[",
+                    b"]",
+                    b"{",
+                    b"}",
+                    b'"',
+                    b"'",
+                    b"0",
+                    b".",
+                    b"-",
+                    b"+",
+                    b"e",
+                    b"NaN",
+                    b"Infinity",
+                    b"/**/",
+                    b"//",
+                    b"\t",
+                    b"\v",
+                    b"\f",
+                    b"\0",
+                    b"\xc0\xaf",
+                    b"\xed\xa0\x80",
+                    b"\xf4\x90\x80\x80",
+                    b"\xef\xbb\xbf",
+                    b"\\",
+                    b"\\u",
+                    b"true",
+                    b" ",
+                ]
+            )
         elif what == 2 and at < len(text):
             text[at] = rnd.randrange(256)
         else:
-            text[at:at] = text[at // 2:at]
+            text[at:at] = text[at // 2 : at]
     return bytes(text)
 
 
@@ -130,8 +205,22 @@ def main():
     rnd = random.Random(int(sys.argv[2]) if len(sys.argv) > 2 else 1)
     with tempfile.TemporaryDirectory() as folder:
         library = folder + "/json.so"
-        subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-std=gnu17", "-D_GNU_SOURCE", "-Isrc", *SOURCES, "-lyajl", "-o",
-                        library], check=True)
+        subprocess.run(
+            [
+                "cc",
+                "-O1",
+                "-shared",
+                "-fPIC",
+                "-std=gnu17",
+                "-D_GNU_SOURCE",
+                "-Isrc",
+                *SOURCES,
+                "-lyajl",
+                "-o",
+                library,
+            ],
+            check=True,
+        )
         culm = ctypes.CDLL(library)
     culm.json_parse.argtypes = [ctypes.c_void_p, Str, ctypes.c_void_p, ctypes.c_void_p]
     accepted = 0

@@ -5,6 +5,7 @@
 Each mutant is an edit of one place. The simulator is built from the edited copy and must fail
 within the given number of seeds; a mutant that lives is a hole in the simulator.
 """
+
 import pathlib
 import re
 import shutil
@@ -18,48 +19,126 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 MUTANTS = [
     ("acts before the commit", "src/engine/live.c", "h->needs > l->stored || ", "", 200),
     ("treats a refused append as stored", "src/engine/engine.c", "if (done->rc < 0) {", "if (false) {", 200),
-    ("door ignores the running run", "src/run/machine.c", "if (in->execute && !was_running)\n", "if (in->execute)\n", 50),
+    (
+        "door ignores the running run",
+        "src/run/machine.c",
+        "if (in->execute && !was_running)\n",
+        "if (in->execute)\n",
+        50,
+    ),
     ("calls stay open after a stop", "src/run/machine.c", "        calls_drop_proposed(c);\n", "", 200),
     ("runs an unsafe call again", "src/run/calls.c", "if (again && !give_up", "if ((again || true) && !give_up", 200),
-    ("starts a call beside one that must run alone", "src/run/calls.c",
-     "            if (!reads)\n                return;\n            running++;\n        } else if (s->calls[i].effect == EFFECT_UNKNOWN",
-     "            running++;\n        } else if (s->calls[i].effect == EFFECT_UNKNOWN", 200),
-    ("checks the budget without the call in flight", "src/run/round.c",
-     "r->used_tokens >= r->limits.max_tokens);\n}\n\nvoid round_exceed",
-     "r->used_tokens > r->limits.max_tokens + 500);\n}\n\nvoid round_exceed", 500),
-    ("cursor off by one at the seam", "src/engine/hub.c", "(at->has_cursor ? at->after : h->published.seq) + 1",
-     "(at->has_cursor ? at->after + 1 : h->published.seq) + 1", 50),
-    ("text is not completed on entering the ring", "src/engine/hub.c",
-     "h->live.open && c >= 0; c--)", "false && c >= 0; c--)", 500),
-    ("a piece of an older message is shown as the new one's", "src/engine/hub.c",
-     "if (slot->serial != t->serial)", "if (false)", 2000),
-    ("wake-up lost after a publish", "src/engine/watch.c",
-     "        ask_store(e, w);\n    mark_dirty(e, w);\n}\n\nvoid watch_delta",
-     "        ask_store(e, w);\n}\n\nvoid watch_delta", 200),
-    ("recovery keeps the name of the message", "src/session/session.c",
-     "    if (r->round_open) {\n        r->gen++;\n        r->retry_due = 0;", "    if (r->round_open) {\n        r->retry_due = 0;",
-     200),
-    ("crashes are not charged", "src/engine/engine.c", "l->charged = l->resets == 0 && !o->ended_in_order;",
-     "l->charged = false;", 2000),
-    ("late results are taken", "src/run/calls.c", "c->s->calls[i].state == CALL_RUNNING ? i : -1",
-     "true ? i : -1", 500),
+    (
+        "starts a call beside one that must run alone",
+        "src/run/calls.c",
+        "            if (!reads)\n                return;\n            running++;\n        } else if (s->calls[i].effect == EFFECT_UNKNOWN",
+        "            running++;\n        } else if (s->calls[i].effect == EFFECT_UNKNOWN",
+        200,
+    ),
+    (
+        "checks the budget without the call in flight",
+        "src/run/round.c",
+        "r->used_tokens >= r->limits.max_tokens);\n}\n\nvoid round_exceed",
+        "r->used_tokens > r->limits.max_tokens + 500);\n}\n\nvoid round_exceed",
+        500,
+    ),
+    (
+        "cursor off by one at the seam",
+        "src/engine/hub.c",
+        "(at->has_cursor ? at->after : h->published.seq) + 1",
+        "(at->has_cursor ? at->after + 1 : h->published.seq) + 1",
+        50,
+    ),
+    (
+        "text is not completed on entering the ring",
+        "src/engine/hub.c",
+        "h->live.open && c >= 0; c--)",
+        "false && c >= 0; c--)",
+        500,
+    ),
+    (
+        "a piece of an older message is shown as the new one's",
+        "src/engine/hub.c",
+        "if (slot->serial != t->serial)",
+        "if (false)",
+        2000,
+    ),
+    (
+        "wake-up lost after a publish",
+        "src/engine/watch.c",
+        "        ask_store(e, w);\n    mark_dirty(e, w);\n}\n\nvoid watch_delta",
+        "        ask_store(e, w);\n}\n\nvoid watch_delta",
+        200,
+    ),
+    (
+        "recovery keeps the name of the message",
+        "src/session/session.c",
+        "    if (r->round_open) {\n        r->gen++;\n        r->retry_due = 0;",
+        "    if (r->round_open) {\n        r->retry_due = 0;",
+        200,
+    ),
+    (
+        "crashes are not charged",
+        "src/engine/engine.c",
+        "l->charged = l->resets == 0 && !o->ended_in_order;",
+        "l->charged = false;",
+        2000,
+    ),
+    (
+        "late results are taken",
+        "src/run/calls.c",
+        "c->s->calls[i].state == CALL_RUNNING ? i : -1",
+        "true ? i : -1",
+        500,
+    ),
     ("late pieces of text are taken", "src/run/round.c", "           in->gen == r->gen;", "           true;", 500),
-    ("a static variable in the machine", "src/run/round.c", "    uint64_t draw = ",
-     "    static uint64_t calls;\n    uint64_t draw = calls++ + ", 200),
-    ("timers outlive their session", "src/engine/engine.c", "if (in->set_by != 0 && in->set_by != l->token)",
-     "if (false)", 10000),
-    ("recovery is not asked for", "src/engine/engine.c", "        l->unfinished = true;\n        live_open(e, l);",
-     "        l->unfinished = true;\n        live_free(e, l);", 200),
+    (
+        "a static variable in the machine",
+        "src/run/round.c",
+        "    uint64_t draw = ",
+        "    static uint64_t calls;\n    uint64_t draw = calls++ + ",
+        200,
+    ),
+    (
+        "timers outlive their session",
+        "src/engine/engine.c",
+        "if (in->set_by != 0 && in->set_by != l->token)",
+        "if (false)",
+        10000,
+    ),
+    (
+        "recovery is not asked for",
+        "src/engine/engine.c",
+        "        l->unfinished = true;\n        live_open(e, l);",
+        "        l->unfinished = true;\n        live_free(e, l);",
+        200,
+    ),
     ("epochs are named twice", "src/engine/live.c", "(row > e->generation ? row : e->generation) + 1", "row + 0", 6000),
 ]
 
 
 def build(tree):
-    sources = [str(p) for d in ("tests/sim", "src/engine", "src/run", "src/session", "src/base")
-               for p in sorted((tree / d).glob("*.c"))] + [str(tree / "src/store/store.c")]
+    sources = [
+        str(p)
+        for d in ("tests/sim", "src/engine", "src/run", "src/session", "src/base")
+        for p in sorted((tree / d).glob("*.c"))
+    ] + [str(tree / "src/store/store.c")]
     out = tree / "sim"
-    command = ["gcc", "-std=gnu17", "-D_GNU_SOURCE", "-O1", "-w", f"-I{tree}/src", f"-I{tree}/tests/sim", *sources,
-               "-lsodium", "-lyajl", "-lpthread", "-o", str(out)]
+    command = [
+        "gcc",
+        "-std=gnu17",
+        "-D_GNU_SOURCE",
+        "-O1",
+        "-w",
+        f"-I{tree}/src",
+        f"-I{tree}/tests/sim",
+        *sources,
+        "-lsodium",
+        "-lyajl",
+        "-lpthread",
+        "-o",
+        str(out),
+    ]
     subprocess.run(command, check=True)
     return out
 
