@@ -31,16 +31,17 @@ compile_clang_strict() {
 
 check_shell() { shellcheck -x dev .ci/run; }
 
+# Without the kits at least what Python itself refuses.
 check_python() {
-    if [ -x "$(kits_dir)/venv/bin/ruff" ]; then
-        "$(kits_dir)/venv/bin/ruff" check --config tools/ruff.toml --no-cache tools tests bench
+    if kits_need; then
+        "$KITS/venv/bin/ruff" check --config tools/ruff.toml --no-cache tools tests bench
     else
         find tools tests bench -name '*.py' -print0 | xargs -0 python3 -m py_compile
     fi
 }
 
 lint_stages() {
-    packages_need build lint
+    packages_need build test lint
     static_checks
     check "format" check_format || true
     check "shell" check_shell || true

@@ -83,10 +83,10 @@ run_scenarios() {
 }
 
 command_test() {
-    local kits=yes lint=no expr=
+    local lint=no expr=
     while [ $# -gt 0 ]; do
         case $1 in
-        --no-kits) kits=no ;;
+        --no-kits) fetch_kits=no ;;
         --lint) lint=yes ;;
         -k)
             expr=${2:?-k wants an expression}
@@ -105,23 +105,23 @@ command_test() {
     if [ -z "$expr" ] && [ "$lint" = no ]; then static_checks; fi
     if stage "build for ASan and UBSan" compile_asan; then test_asan "$expr"; fi
     if [ -z "$expr" ] && stage "set up for TSan" configure_tsan; then test_tsan; fi
-    scenario_stages "$kits" "$expr"
+    scenario_stages "$expr"
 
     python3 tools/count_results.py "$results"
 }
 
-scenario_stages() { # kits EXPR
-    if [ "$1" = no ] && ! kits_are_there; then
+scenario_stages() { # EXPR
+    if [ "${fetch_kits:-yes}" = no ] && ! kits_are_there; then
         printf -- '-    scenario tests: not run, the test kits are not there (--no-kits)\n'
         return 0
     fi
     check "test kits" kits_need || return 0
     if stage "build of the release" compile_release; then
-        cases "scenario tests of the release" run_scenarios release "$root/build/culm" "$2" || true
+        cases "scenario tests of the release" run_scenarios release "$root/build/culm" "$1" || true
     fi
     if [ -x build-asan/src/app/culm ]; then
         sanitizer_options
-        cases "scenario tests (ASan, UBSan)" run_scenarios asan "$root/build-asan/src/app/culm" "$2" || true
+        cases "scenario tests (ASan, UBSan)" run_scenarios asan "$root/build-asan/src/app/culm" "$1" || true
     fi
 }
 
