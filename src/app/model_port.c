@@ -11,7 +11,6 @@ struct model_port {
     struct engine *engine;
     struct map *by_session; /* struct call_job: at work */
     struct list jobs;       /* all of them, also those that only wait for an answer that nobody wants */
-    char *effort;
 };
 
 struct call_job {
@@ -79,19 +78,12 @@ void model_port_free(struct model_port *p)
         end(j);
     }
     map_free(p->by_session);
-    mem_free(p->effort);
     mem_free(p);
 }
 
 void model_port_set_engine(struct model_port *p, struct engine *e)
 {
     p->engine = e;
-}
-
-void model_port_set_effort(struct model_port *p, const char *effort)
-{
-    mem_free(p->effort);
-    p->effort = effort == NULL ? NULL : mem_strdup(effort);
 }
 
 /* ---- what the stream says ---- */
@@ -137,6 +129,7 @@ static void on_done(void *arg, const struct model_result *result)
     in.calls = (struct record_list){calls, result->calls.count};
     in.stop = result->stop;
     in.usage = result->usage;
+    in.repaired = result->repaired;
     submit_last(j, &in);
     arena_done(&arena);
 }
@@ -157,11 +150,10 @@ static void on_failed(void *arg, const struct model_failure *failure)
 static void begin(struct call_job *j, const struct answer *answer)
 {
     const struct model_callbacks callbacks = {on_delta, on_done, on_failed, j};
-    const char *effort = j->effort[0] != '\0' ? j->effort : j->port->effort;
     struct model_request request = {
         .provider = str_of(j->provider),
         .model = str_of(j->model),
-        .effort = str_of(effort),
+        .effort = str_of(j->effort),
         .messages = answer->messages,
         .n_messages = answer->n,
         .call_index = j->round > 0 ? j->round - 1 : 0,

@@ -275,7 +275,7 @@ int server_reload(struct server *s, const struct config *config, struct err *err
     if (rc == 0)
         rc = set_up_models(s->models, config, err);
     if (rc == 0)
-        model_port_set_effort(s->model_port, config_text(config, CONFIG_DEFAULTS_EFFORT));
+        face_set_default_effort(s->face, config_text(config, CONFIG_DEFAULTS_EFFORT));
     return rc;
 }
 
@@ -350,7 +350,6 @@ static int open_models(struct server *s, struct err *err)
     if (rc < 0)
         return rc;
     s->model_port = model_port_new(s->models);
-    model_port_set_effort(s->model_port, config_text(s->o.config, CONFIG_DEFAULTS_EFFORT));
     return 0;
 }
 
@@ -416,6 +415,7 @@ static int open_face(struct server *s, struct err *err)
     struct http_server_options http = {.on_request = face_request, .body_limit = face_body_limit};
 
     s->face = face_new(&options);
+    face_set_default_effort(s->face, config_text(c, CONFIG_DEFAULTS_EFFORT));
     http.arg = s->face;
     return http_server_new(s->loop, &http, &s->http, err);
 }

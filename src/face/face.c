@@ -156,6 +156,11 @@ static bool read_parameter(struct exchange *x, const struct route_found *found)
     return true;
 }
 
+void face_set_default_effort(struct face *f, const char *effort)
+{
+    str_copy(f->effort, sizeof(f->effort), str_of(effort));
+}
+
 void face_request(void *arg, struct http_request *req)
 {
     struct face *f = arg;

@@ -40,4 +40,6 @@ void face_request(void *arg, struct http_request *req);
 size_t face_body_limit(void *arg, struct str path);
 
 void face_reply(struct face *f, const struct reply *reply); /* from ports.reply; an unknown token is ignored */
-void face_close_streams(struct face *f);                    /* ends all event streams; new ones get 503 */
+/* Effort of runs whose session and request name none; NULL: the provider's own. Copied; may change while it runs. */
+void face_set_default_effort(struct face *f, const char *effort);
+void face_close_streams(struct face *f); /* ends all event streams; new ones get 503 */

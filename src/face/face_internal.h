@@ -16,6 +16,7 @@ struct face {
     struct list ready;   /* those with something to do */
     struct timer *wake;  /* runs them outside of the hub's own calls */
     bool stopping;       /* no new streams */
+    char effort[16];     /* of runs that name none */
     struct buf frames;   /* what one turn of one stream writes; kept for its memory */
 };
 

@@ -157,6 +157,7 @@ static void put_answer(struct ctx *c, const struct input *in, bool interrupted)
     if (!interrupted) {
         f.calls = in->calls;
         f.stop = in->stop;
+        f.repaired = in->repaired;
         c->calls = in->calls.items;
     }
     if (!interrupted && in->usage.reported) {

@@ -28,7 +28,7 @@ void round_keep_text(struct ctx *c); /* what people saw becomes an interrupted m
 bool round_is_current(const struct ctx *c);
 bool round_over_budget(const struct ctx *c);
 int64_t round_prompt_tokens(const struct session *s); /* estimate of the next call */
-void round_exceed(struct ctx *c); /* says which budget is used up */
+void round_exceed(struct ctx *c);                     /* says which budget is used up */
 
 /* calls.c: tool calls */
 void calls_start(struct ctx *c); /* every proposed call that may start now */

@@ -46,6 +46,7 @@ static const struct record_field assistant_fields[] = {
     PART(usage, usage_record),
     ONE_OF(stop, stop_reason_names),
     FLAG(interrupted),
+    FLAG(repaired),
     U32(place),
 };
 static const struct record_field budget_fact_fields[] = {OF_RUN, PART(budget, budget_record)};

@@ -69,6 +69,7 @@ struct fact {
     uint32_t place;        /* assistant, call_ended: place in the transcript */
     int origin, end, failure, outcome, stop; /* the enumerations of types.h */
     bool interrupted;                        /* assistant: the text was cut */
+    bool repaired;                           /* assistant: broken UTF-8 in it was replaced */
     bool closing;                            /* round_started: the last round of a run out of budget */
     bool retry;                              /* model_failed: another try follows */
     bool charged;                            /* run_recovered: the crash counts against the run */

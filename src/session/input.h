@@ -83,6 +83,7 @@ struct input {
     int stop;        /* enum stop_reason */
     int failure;     /* enum failure */
     int64_t wait_ms; /* model_failed: Retry-After of the provider; 0: none */
+    bool repaired;   /* model_done: broken UTF-8 was replaced */
     int outcome;     /* tool_done: enum call_outcome */
 };
 

@@ -20,6 +20,7 @@ bool message_from_fact(const struct fact *f, struct message *out)
         m.reasoning = f->reasoning;
         m.calls = f->calls;
         m.interrupted = f->interrupted;
+        m.repaired = f->repaired;
         break;
     case FACT_CALL_ENDED:
         m.role = ROLE_TOOL;

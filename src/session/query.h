@@ -44,7 +44,7 @@ struct message {
     struct record_list calls; /* struct call[] */
     struct str call_id, tool; /* role tool */
     struct str run_id;
-    bool success, interrupted;
+    bool success, interrupted, repaired;
 };
 
 struct session_row {

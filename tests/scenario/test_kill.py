@@ -82,6 +82,7 @@ class Customer:
         checks.ids_rise(seen)
         checks.one_terminal_per_run(seen)
         checks.text_equals_stored(self.connections, messages)
+        checks.messages_are_the_fold_of_the_log(api, self.name)
         everything = api.replay(self.name)
         checks.stream(everything)
         facts = {f.id: f.data for f in everything if f.id is not None}

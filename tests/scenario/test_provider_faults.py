@@ -250,8 +250,10 @@ def test_an_odd_stream_is_read(server, provider, kind):
     if text is None:
         assert "\ufffd" in done.answer
         assert done.answer.startswith("a")
+        assert done.api.messages(done.session_id)[-1]["metadata"] == {"repaired": True}
     else:
         assert done.answer == text
+        assert "metadata" not in done.api.messages(done.session_id)[-1]
     assert len(provider.requests) == 1
 
 

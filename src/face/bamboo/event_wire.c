@@ -151,6 +151,8 @@ static void write_appended(const struct event_context *c, const struct fact *f, 
     json_key_time(w, "created_at", f->at);
     if (is_assistant && f->interrupted)
         json_key_bool(w, "interrupted", true);
+    if (is_assistant && f->repaired)
+        json_key_bool(w, "repaired", true);
     if (is_assistant && f->calls.count > 0) {
         json_key(w, "tool_calls");
         calls_write(&f->calls, w);

@@ -39,10 +39,13 @@ void message_write(const struct message *m, struct json_writer *w)
         json_key_bool(w, "tool_success", m->success);
     }
     json_key_time(w, "created_at", m->at);
-    if (m->interrupted) {
+    if (m->interrupted || m->repaired) {
         json_key(w, "metadata");
         json_begin_object(w);
-        json_key_bool(w, "interrupted", true);
+        if (m->interrupted)
+            json_key_bool(w, "interrupted", true);
+        if (m->repaired)
+            json_key_bool(w, "repaired", true);
         json_end_object(w);
     }
     json_end_object(w);

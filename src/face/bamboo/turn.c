@@ -16,7 +16,7 @@ bool turn_model(struct exchange *x, const struct model_wish *wish, struct input 
         exchange_fail_err(x, &err);
         return false;
     }
-    in->effort = choice.effort;
+    in->effort = choice.effort.n > 0 ? choice.effort : arena_str(&x->arena, str_of(x->face->effort));
     in->set_model = choice.given;
     in->set_effort = choice.effort.n > 0;
     return true;

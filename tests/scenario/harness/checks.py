@@ -111,3 +111,16 @@ def text_equals_stored(frame_lists, messages):
     left = {m: t for m, t in texts.parts.items() if t and m not in stored}
     assert not left, f"text was shown that is neither stored nor discarded: {left}"
     return finished
+
+
+def messages_are_the_fold_of_the_log(api, session_id):
+    """The transcript that a client can add up from the numbered events is the stored one, message for message."""
+    facts = [f.data for f in api.replay(session_id) if f.id is not None]
+    told = [(m["message_id"], m["role"], m["content"]) for m in facts if m["type"] == "message_appended"]
+    messages = api.messages(session_id)
+    stored = [(m["id"], m["role"], m["content"]) for m in messages if m["role"] in ("user", "assistant")]
+    assert sorted(told) == sorted(stored), f"{session_id}: told {told}, stored {stored}"
+    answers = [m for m in told if m[1] == "assistant"]
+    assert answers == [m for m in stored if m[1] == "assistant"], "answers in another order"
+    results = {f["tool_call_id"] for f in facts if f["type"] in ("tool_complete", "tool_error")}
+    assert results == {m["tool_call_id"] for m in messages if m["role"] == "tool"}

@@ -22,7 +22,7 @@
     X(parent) X(root) X(key) X(call_id) X(tool) X(args) X(by)
 #define NUMBERS(X) \
     X(run) X(round) X(gen) X(nonce) X(due) X(tokens) X(limit) X(actual) X(call) X(admitted) X(depth) X(rounds) \
-    X(place) X(origin) X(end) X(failure) X(outcome) X(stop) X(interrupted) X(closing) X(retry) X(charged) \
+    X(place) X(origin) X(end) X(failure) X(outcome) X(stop) X(interrupted) X(repaired) X(closing) X(retry) X(charged) \
     X(set_title) X(set_pinned) X(set_model) X(set_effort) X(pinned) X(limits.max_tokens) X(limits.max_rounds) \
     X(limits.max_calls) X(usage.prompt_tokens) X(usage.completion_tokens) X(usage.reasoning_tokens) \
     X(usage.cached_tokens) X(usage.reported) X(budget.system_tokens) X(budget.summary_tokens) \
@@ -93,6 +93,7 @@ static struct fact everything(enum fact_kind kind)
                          .outcome = OUTCOME_TIMEOUT,
                          .stop = STOP_LENGTH,
                          .interrupted = true,
+                         .repaired = true,
                          .closing = true,
                          .retry = true,
                          .charged = true,
@@ -131,7 +132,7 @@ static const struct {
     {FACT_MODEL_FAILED, "{" OF_RUN "\"discarded\":\"the void one\",\"failure\":\"rate_limit\"," TEXT
                         ",\"retry\":true,\"due\":41,\"tokens\":42}"},
     {FACT_ASSISTANT, "{" OF_RUN "\"id\":\"the id\"," TEXT ",\"reasoning\":\"because\"," CALLS "," USAGE
-                     ",\"stop\":\"length\",\"interrupted\":true,\"place\":55}"},
+                     ",\"stop\":\"length\",\"interrupted\":true,\"repaired\":true,\"place\":55}"},
     {FACT_BUDGET, "{" OF_RUN "\"budget\":{\"system_tokens\":21,\"summary_tokens\":22,\"window_tokens\":23,"
                   "\"total_tokens\":24,\"max_context_tokens\":25,\"budget_limit\":26,\"thinking_tokens\":27,"
                   "\"cache_read_input_tokens\":28,\"provider_input_tokens\":29,\"used_tokens\":30}}"},
