@@ -115,7 +115,7 @@ def text_equals_stored(frame_lists, messages):
 
 def messages_are_the_fold_of_the_log(api, session_id):
     """The transcript that a client can add up from the numbered events is the stored one, message for message."""
-    facts = [f.data for f in api.replay(session_id) if f.id is not None]
+    facts = [f.event for f in api.replay(session_id) if f.id is not None]
     told = [(m["message_id"], m["role"], m["content"]) for m in facts if m["type"] == "message_appended"]
     messages = api.messages(session_id)
     stored = [(m["id"], m["role"], m["content"]) for m in messages if m["role"] in ("user", "assistant")]
