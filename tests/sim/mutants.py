@@ -17,29 +17,53 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # (name, file, text, replacement, seeds)
 MUTANTS = [
-    ("acts before the commit", "src/engine/live.c", "h->needs > l->stored || ", "", 200),
-    ("treats a refused append as stored", "src/engine/engine.c", "if (done->rc < 0) {", "if (false) {", 200),
+    (
+        "acts before the commit",
+        "src/engine/live.c",
+        "h->needs > l->stored || ",
+        "",
+        200,
+    ),
+    (
+        "treats a refused append as stored",
+        "src/engine/engine.c",
+        "if (done->rc < 0) {",
+        "if (false) {",
+        200,
+    ),
     (
         "door ignores the running run",
         "src/run/machine.c",
-        "if (in->execute && !was_running)\n",
-        "if (in->execute)\n",
+        "starts = in->execute && !was_running && mismatch == NULL;",
+        "starts = in->execute && mismatch == NULL;",
         50,
     ),
-    ("calls stay open after a stop", "src/run/machine.c", "        calls_drop_proposed(c);\n", "", 200),
-    ("runs an unsafe call again", "src/run/calls.c", "if (again && !give_up", "if ((again || true) && !give_up", 200),
+    (
+        "calls stay open after a stop",
+        "src/run/machine.c",
+        "        calls_drop_proposed(c);\n",
+        "",
+        200,
+    ),
+    (
+        "runs an unsafe call again",
+        "src/run/calls.c",
+        "if (again && !give_up",
+        "if ((again || true) && !give_up",
+        200,
+    ),
     (
         "starts a call beside one that must run alone",
         "src/run/calls.c",
-        "            if (!reads)\n                return;\n            running++;\n        } else if (s->calls[i].effect == EFFECT_UNKNOWN",
-        "            running++;\n        } else if (s->calls[i].effect == EFFECT_UNKNOWN",
+        "            if (!reads)\n                return;\n            running++;\n        } else if",
+        "            running++;\n        } else if",
         200,
     ),
     (
         "checks the budget without the call in flight",
         "src/run/round.c",
-        "r->used_tokens >= r->limits.max_tokens);\n}\n\nvoid round_exceed",
-        "r->used_tokens > r->limits.max_tokens + 500);\n}\n\nvoid round_exceed",
+        "return r->limits.max_tokens > 0 && r->used_tokens >= r->limits.max_tokens;",
+        "return r->limits.max_tokens > 0 && r->used_tokens - r->reserved_tokens > r->limits.max_tokens + 500;",
         500,
     ),
     (
@@ -91,7 +115,13 @@ MUTANTS = [
         "true ? i : -1",
         500,
     ),
-    ("late pieces of text are taken", "src/run/round.c", "           in->gen == r->gen;", "           true;", 500),
+    (
+        "late pieces of text are taken",
+        "src/run/round.c",
+        "           in->gen == r->gen;",
+        "           true;",
+        500,
+    ),
     (
         "a static variable in the machine",
         "src/run/round.c",
@@ -113,7 +143,20 @@ MUTANTS = [
         "        l->unfinished = true;\n        live_free(e, l);",
         200,
     ),
-    ("epochs are named twice", "src/engine/live.c", "(row > e->generation ? row : e->generation) + 1", "row + 0", 6000),
+    (
+        "epochs are named twice",
+        "src/engine/live.c",
+        "(row > e->generation ? row : e->generation) + 1",
+        "row + 0",
+        6000,
+    ),
+    (
+        "a message that came too late is forgotten",
+        "src/run/machine.c",
+        "    if (c->s->inbox > 0)\n        start_run(c, ORIGIN_HTTP, &limits);\n",
+        "    (void)limits;\n",
+        500,
+    ),
 ]
 
 
