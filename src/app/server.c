@@ -35,6 +35,8 @@ struct server {
     struct model_port *model_port;
     struct timer_port *timer_port;
     struct timer *alarm;
+    struct timer *audit;
+    bool audit_armed;
     struct workers *workers;
     struct engine *engine;
     struct face *face;
@@ -58,10 +60,34 @@ static int64_t port_now(void *arg UNUSED)
     return clock_wall_ms();
 }
 
+/* No timer while nothing runs: a model call arms it. */
+static void arm_audit(struct server *s)
+{
+    if (s->audit_armed || s->stopping)
+        return;
+    s->audit_armed = true;
+    timer_start(s->audit, LIMIT_AUDIT_MS);
+}
+
+static void on_audit(void *arg)
+{
+    struct server *s = arg;
+    struct engine_stats stats;
+
+    s->audit_armed = false;
+    if (s->stopping)
+        return;
+    engine_recover(s->engine);
+    engine_stats(s->engine, &stats);
+    if (stats.running > 0 || !engine_is_recovered(s->engine))
+        arm_audit(s);
+}
+
 static void port_model_start(void *arg, const struct model_call *call)
 {
     struct server *s = arg;
 
+    arm_audit(s);
     model_port_start(s->model_port, call);
 }
 
@@ -374,6 +400,7 @@ static void open_engine(struct server *s)
 
     s->timer_port = timer_port_new(s->loop);
     s->alarm = timer_new(s->loop, "engine.alarm", on_alarm, s);
+    s->audit = timer_new(s->loop, "engine.audit", on_audit, s);
     s->engine = engine_new(s->store, &ports, &options);
     model_port_set_engine(s->model_port, s->engine);
     timer_port_set_engine(s->timer_port, s->engine);
@@ -459,6 +486,7 @@ int server_open(const struct server_options *o, struct server **out, struct err 
 void server_recover(struct server *s)
 {
     engine_recover(s->engine);
+    arm_audit(s); /* should this first look fail, the next one repeats it */
 }
 
 int server_listen(struct server *s, struct err *err)
@@ -547,6 +575,7 @@ void server_free(struct server *s)
     model_registry_free(s->models);
     http_client_free(s->http_client);
     timer_free(s->alarm);
+    timer_free(s->audit);
     timer_free(s->stop_timer);
     buf_done(&s->address);
     mem_free(s);

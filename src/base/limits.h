@@ -48,6 +48,7 @@
     X(GIVE_UP_TOOL_CRASHES, 3, "crashes after which the call is ended as unknown")                                     \
     X(SUSPECT_MODEL_CRASHES, 20, "crashes in model calls without progress that make a run a suspect")                  \
     X(GIVE_UP_MODEL_CRASHES, 23, "crashes after which the run ends as a crash loop")                                   \
+    X(AUDIT_MS, 60 * 1000, "while runs are active, what is worked on is compared with what is stored this often")      \
     X(SUSPECT_MS, 2 * 1000, "pause between the recoveries of two suspects")                                            \
     X(RESET_MS, 100, "first pause before a session whose append was refused is loaded again; doubles")                 \
     X(RESET_MAX_MS, 5 * 1000, "longest such pause")

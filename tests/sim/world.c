@@ -225,6 +225,15 @@ static void fire_death(struct sim *w, void *arg UNUSED, uint64_t life)
         w->dead = true;
 }
 
+/* Now and then the engine compares what it works on with what is stored: nothing may come of it. */
+static void fire_audit(struct sim *w, void *arg UNUSED, uint64_t life)
+{
+    if (life != w->life || w->dead || w->now >= SIM_FAULTS_MS)
+        return;
+    engine_recover(w->engine);
+    sim_after(w, 3000, fire_audit, NULL, life);
+}
+
 static void fire_boot(struct sim *w, void *arg UNUSED, uint64_t a UNUSED)
 {
     sim_boot(w);
@@ -252,6 +261,7 @@ void sim_boot(struct sim *w)
     if (w->faults.deaths)
         sim_after(w, (int64_t)sim_below(w, 20000), fire_death, NULL, w->life);
     engine_recover(w->engine);
+    sim_after(w, 3000, fire_audit, NULL, w->life);
     watchers_start(w);
 }
 
