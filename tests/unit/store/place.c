@@ -98,14 +98,18 @@ static size_t count_in_file(const char *path, struct str needle)
     FILE *f = fopen(path, "rb");
     struct buf all = BUF_INIT;
     char block[65536];
-    size_t n, found = 0;
+    size_t n = f == NULL ? 0 : sizeof(block), found = 0;
+    struct str text;
 
-    while (f != NULL && (n = fread(block, 1, sizeof(block), f)) > 0)
+    while (n == sizeof(block)) { /* a short read is the end */
+        n = fread(block, 1, sizeof(block), f);
         buf_add(&all, block, n);
+    }
     if (f != NULL)
         fclose(f);
-    for (size_t i = 0; i + needle.n <= all.n; i++) /* memmem() costs the square of it under a sanitizer */
-        found += all.p[i] == needle.p[0] && memcmp(all.p + i, needle.p, needle.n) == 0;
+    text = buf_str(&all);
+    for (size_t i = 0; i + needle.n <= text.n; i++) /* memmem() costs the square of it under a sanitizer */
+        found += text.p[i] == needle.p[0] && memcmp(text.p + i, needle.p, needle.n) == 0;
     buf_done(&all);
     return found;
 }

@@ -181,7 +181,7 @@ static void a_file_of_another_program_is_refused(void **state)
     place_clear(&place);
     snprintf(path, sizeof(path), "%s/culm.db", place.dir);
     f = fopen(path, "w");
-    assert_non_null(f);
+    assert(f != NULL);
     fclose(f);
     place_sql(&place, "CREATE TABLE other(x)");
     assert_refused(ERR_VERSION, "not a database of culm");
@@ -200,7 +200,7 @@ static void a_file_that_is_no_database_is_refused(void **state)
     place_clear(&place);
     snprintf(path, sizeof(path), "%s/culm.db", place.dir);
     f = fopen(path, "w");
-    assert_non_null(f);
+    assert(f != NULL);
     for (int i = 0; i < 4096; i++)
         fputc('x', f);
     fclose(f);
