@@ -15,8 +15,9 @@ struct model_at_work {
 struct actors {
     struct sim *w;
     struct model_at_work models[SIM_SESSIONS];
-    uint64_t serial[SIM_SESSIONS]; /* of the call; late events of an older one do nothing */
-    struct map *ran;               /* unsafe calls that have run, by name: I-ONCE3 */
+    uint64_t abandoned[SIM_SESSIONS]; /* how often: what was at work before that has ended silently */
+    uint64_t serial[SIM_SESSIONS];    /* of the call; late events of an older one do nothing */
+    struct map *ran;                  /* unsafe calls that have run, by name: I-ONCE3 */
 };
 
 static const struct {
@@ -165,6 +166,7 @@ static void speak_late(struct sim *w, unsigned i, const struct model_call *old)
 
 struct late_words {
     unsigned session;
+    uint64_t abandoned;
     struct model_call old;
 };
 
@@ -172,7 +174,7 @@ static void fire_late(struct sim *w, void *arg, uint64_t life)
 {
     struct late_words *l = arg;
 
-    if (life == w->life && !w->dead)
+    if (life == w->life && !w->dead && l->abandoned == w->actors->abandoned[l->session])
         speak_late(w, l->session, &l->old);
     mem_free(l);
 }
@@ -185,6 +187,7 @@ static void plan_late(struct sim *w, unsigned i, const struct model_at_work *bef
         return;
     l = mem_zalloc(sizeof(*l));
     l->session = i;
+    l->abandoned = w->actors->abandoned[i];
     l->old = before->key;
     sim_after(w, 1 + (int64_t)sim_below(w, 600), fire_late, l, w->life);
 }
@@ -236,6 +239,7 @@ static int tool_effect(void *arg UNUSED, struct str tool)
 
 struct tool_at_work {
     unsigned session;
+    uint64_t abandoned;
     uint64_t life;
     struct input in;
 };
@@ -244,7 +248,7 @@ static void tool_ends(struct sim *w, void *arg, uint64_t a UNUSED)
 {
     struct tool_at_work *t = arg;
 
-    if (t->life == w->life && !w->dead)
+    if (t->life == w->life && !w->dead && t->abandoned == w->actors->abandoned[t->session])
         engine_submit(w->engine, sim_session_name(t->session), &t->in);
     mem_free(t);
 }
@@ -289,6 +293,7 @@ static void tool_start(void *arg, const struct tool_call *call)
         takes = sim_chance(w, 50) ? 20 * 60 * 1000 : 30000; /* hangs, deaf to cancel */
     t = mem_zalloc(sizeof(*t));
     t->session = index_of(call->session_id);
+    t->abandoned = w->actors->abandoned[t->session];
     t->life = w->life;
     t->in = (struct input){.kind = INPUT_TOOL_DONE,
                            .run = call->run,
@@ -309,6 +314,7 @@ static void abandon(void *arg, struct str id)
 
     model_abort(arg, id);
     w->actors->models[index_of(id)].key = (struct model_call){0};
+    w->actors->abandoned[index_of(id)]++;
 }
 
 void actors_fill(struct actors *a UNUSED, struct ports *p)
