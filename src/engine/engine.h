@@ -14,9 +14,8 @@
 struct engine;
 
 struct engine_options {
-    size_t ring;          /* 0: LIMIT_RING_EVENTS */
-    uint64_t node;        /* goes into reply addresses */
-    uint32_t max_running; /* reserved */
+    size_t ring;   /* 0: LIMIT_RING_EVENTS */
+    uint64_t node; /* goes into reply addresses */
 };
 
 struct engine *engine_new(struct store *st, const struct ports *ports, const struct engine_options *o);

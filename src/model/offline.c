@@ -100,7 +100,7 @@ static void offline_start(struct model_stream *s, const struct model_request *q)
     if (!offline_script_find(q->messages, q->n_messages, q->call_index, &line, &number)) {
         plan_plain_answer(o, q);
     } else if (offline_script_read(arena_str(&o->arena, line), number, &o->arena, &o->line, &err) != 0) {
-        stream_fail(s, FAILURE_REQUEST, 0, "%s (CONTRACT section 7 lists the fields)", err.text);
+        stream_fail(s, FAILURE_REQUEST, 0, "%s (docs/offline-model.md lists the fields)", err.text);
         return;
     }
     offline_pieces_init(&o->reason, o->line.reason, 0);

@@ -37,7 +37,6 @@ struct sim {
     uint64_t life;           /* number of the life; the writer number of its epochs */
     bool dead;               /* nothing of this life reaches the world any more */
     int64_t port_calls_left; /* death after so many; < 0: not planned */
-    bool was_clean;
     uint64_t alarm_no;
 
     struct disk *disk;

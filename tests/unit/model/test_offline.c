@@ -106,7 +106,7 @@ static void wrong_scripts_are_explained(void **state UNUSED)
         provider_open(&p, &no_reply, 1);
         play(&p, &o, table[i].prompt, 0);
         assert_int_equal(o.failure.failure, FAILURE_REQUEST);
-        buf_addf(&want, "offline: line 1 of the #!culm script: %s (CONTRACT section 7 lists the fields)",
+        buf_addf(&want, "offline: line 1 of the #!culm script: %s (docs/offline-model.md lists the fields)",
                  table[i].text);
         assert_string_equal(o.failure.text, want.p);
         outcome_done(&o);
