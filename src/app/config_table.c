@@ -25,5 +25,6 @@ const struct config_variable config_variables[] = {
     {"CULM_DATA_DIR", "the data directory, where `--data-dir` names none"},
     {"CULM_TOKEN", "the token that is shown to the server named by `--server`"},
     {"CULM_CRASH", "for tests: the named point of a durable step at which the process ends, as by kill -9"},
+    {"CULM_FAULT", "for tests: the kind and number of a step that fails, such as `fsync:3:EIO`"},
 };
 const size_t config_variables_count = ARRAY_LEN(config_variables);

@@ -9,7 +9,8 @@ int main(int argc, char **argv)
 {
     int code;
 
-    fault_init();
+    if (!fault_init())
+        return 2;
     signal(SIGPIPE, SIG_IGN);
     code = command_main(argc > 0 ? argc - 1 : 0, argv + 1);
     /* What could not be printed was not said: a full disk behind a redirection is no success. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "app/model_port.h"
 
+#include "base/fault.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -106,6 +107,7 @@ static void on_delta(void *arg, int channel, struct str piece)
 /* The stream ends with this: the engine may start the next call of the session before it returns. */
 static void submit_last(struct call_job *j, const struct input *in)
 {
+    FAULT_POINT("model.answer");
     j->stream = NULL;
     j->asked = true; /* keeps it in memory, whatever the engine does */
     forget(j);

@@ -36,6 +36,29 @@ int small_file_read(const char *path, struct buf *out, struct err *err)
     return rc;
 }
 
+/* What a system call does that was told to fail. */
+static int fails(int sys)
+{
+    errno = sys;
+    return -1;
+}
+
+static int sync_file(int fd)
+{
+    int sys = fault_fails(FAULT_SYNC);
+
+    return sys == 0 ? fsync(fd) : fails(sys);
+}
+
+static int give_name(const char *draft, const char *path, bool replace)
+{
+    int sys = fault_fails(FAULT_RENAME);
+
+    if (sys != 0)
+        return fails(sys);
+    return replace ? rename(draft, path) : link(draft, path);
+}
+
 /* "." where the path has no directory. */
 static void directory_of(const char *path, struct buf *out)
 {
@@ -50,7 +73,8 @@ static void directory_of(const char *path, struct buf *out)
 static int write_all(int fd, struct str text)
 {
     while (text.n > 0) {
-        ssize_t n = write(fd, text.p, text.n);
+        int sys = fault_fails(FAULT_WRITE);
+        ssize_t n = sys == 0 ? write(fd, text.p, text.n) : fails(sys);
 
         if (n < 0 && errno != EINTR)
             return -1;
@@ -62,12 +86,12 @@ static int write_all(int fd, struct str text)
 
 static int write_draft(const char *draft, struct str text, struct err *err)
 {
-    int fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    int sys = 0;
+    int sys = fault_fails(FAULT_OPEN);
+    int fd = sys == 0 ? open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600) : fails(sys);
 
     if (fd < 0)
         return err_sys(err, ERR_IO, errno, "%s", draft);
-    if (write_all(fd, text) != 0 || fsync(fd) != 0)
+    if (write_all(fd, text) != 0 || sync_file(fd) != 0)
         sys = errno;
     if (close(fd) != 0 && sys == 0)
         sys = errno;
@@ -83,7 +107,7 @@ static int sync_directory(const char *path, struct err *err)
     fd = open(directory.p, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return err_sys(err, ERR_IO, errno, "%s", directory.p);
-    if (fsync(fd) != 0)
+    if (sync_file(fd) != 0)
         rc = err_sys(err, ERR_IO, errno, "%s", directory.p);
     close(fd);
     return rc;
@@ -98,11 +122,10 @@ static int put(const char *path, struct str text, bool replace, struct err *err)
     id_random(id);
     buf_addf(&draft, "%s.%s.new", path, id);
     rc = write_draft(draft.p, text, err);
-    fault_point("small_file");
-    if (rc == 0 && replace && rename(draft.p, path) != 0)
-        rc = err_sys(err, ERR_IO, errno, "%s", path);
-    if (rc == 0 && !replace && link(draft.p, path) != 0)
-        rc = err_sys(err, errno == EEXIST ? ERR_CONFLICT : ERR_IO, errno, "%s", path);
+    FAULT_POINT("small_file.draft");
+    if (rc == 0 && give_name(draft.p, path, replace) != 0)
+        rc = err_sys(err, errno == EEXIST && !replace ? ERR_CONFLICT : ERR_IO, errno, "%s", path);
+    FAULT_POINT("small_file.named");
     if (rc < 0 || !replace)
         unlink(draft.p);
     return rc < 0 ? rc : sync_directory(path, err);

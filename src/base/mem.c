@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/mem.h"
 
+#include "base/fault.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -15,17 +17,17 @@ static void *must(void *p, size_t n)
 
 void *mem_alloc(size_t n)
 {
-    return must(malloc(n), n);
+    return must(fault_fails(FAULT_ALLOC) != 0 ? NULL : malloc(n), n);
 }
 
 void *mem_zalloc(size_t n)
 {
-    return must(calloc(1, n), n);
+    return must(fault_fails(FAULT_ALLOC) != 0 ? NULL : calloc(1, n), n);
 }
 
 void *mem_realloc(void *p, size_t n)
 {
-    return must(realloc(p, n), n);
+    return must(fault_fails(FAULT_ALLOC) != 0 ? NULL : realloc(p, n), n);
 }
 
 void *mem_grow(void *p, size_t *cap, size_t need, size_t item)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/engine.h"
 
+#include "base/fault.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "engine/live.h"
@@ -106,6 +107,7 @@ static void recover(struct engine *e, struct live *l)
     l->state = LIVE_READY;
     l->unfinished = false;
     list_remove(&l->link);
+    FAULT_POINT("engine.recover");
     live_feed(e, l, &in);
     live_feed_queued(e, l);
     live_drop_if_idle(e, l);
@@ -197,6 +199,7 @@ static void on_erased(struct engine *e, struct live *l)
     struct list inputs;
     struct str id;
 
+    FAULT_POINT("engine.erased");
     live_drain(e, l);
     e->ports.abandon(e->ports.arg, l->id);
     watch_gone(e, l->id);
@@ -235,6 +238,7 @@ void engine_on_appended(struct engine *e, const struct appended *done)
         live_reset(e, l, &done->err);
         return;
     }
+    FAULT_POINT("engine.stored");
     l->stored++;
     l->resets = 0;
     if (l->state == LIVE_ERASING && l->stored == l->sent) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/live.h"
 
+#include "base/fault.h"
 #include "base/mem.h"
 #include "base/str.h"
 
@@ -203,6 +204,7 @@ static void append_step(struct engine *e, struct live *l, struct step *st, uint6
     if (st->n_facts > 0)
         a.facts = facts_new(st->facts, st->n_facts);
     l->sent++;
+    FAULT_POINT("engine.append");
     store_append(e->store, &a);
     if (a.facts != NULL) {
         machine_keep(&l->m, a.facts);
@@ -224,6 +226,7 @@ static void put_partial(struct engine *e, struct live *l, int64_t now)
     if (now - l->partial_at < LIMIT_PARTIAL_MS && now >= l->partial_at)
         return;
     l->partial_at = now;
+    FAULT_POINT("engine.partial");
     store_put_partial(e->store, l->sid, l->epoch, &p);
 }
 
@@ -263,6 +266,7 @@ void live_feed(struct engine *e, struct live *l, const struct input *given)
 
 static void publish(struct engine *e, struct live *l, struct facts *facts)
 {
+    FAULT_POINT("engine.publish");
     for (uint32_t i = 0; i < facts->n; i++)
         session_fold(&l->published, &facts->items[i]);
     watch_publish(e, l, facts);
@@ -305,9 +309,11 @@ static void carry_out(struct engine *e, struct live *l, const struct effect *f)
     switch (f->kind) {
     case EFFECT_REPLY:
         reply = f->reply;
+        FAULT_POINT("engine.reply");
         e->ports.reply(e->ports.arg, &reply);
         break;
     case EFFECT_MODEL_START:
+        FAULT_POINT("engine.model_start");
         if (!e->parked)
             start_model(e, l, f);
         break;
@@ -322,6 +328,7 @@ static void carry_out(struct engine *e, struct live *l, const struct effect *f)
         e->ports.tool_cancel(e->ports.arg, l->id, f->call);
         break;
     case EFFECT_TIMER:
+        FAULT_POINT("engine.timer");
         set_timer(e, l, f);
         break;
     case EFFECT_DELTA:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "net/http_client.h"
 
+#include "base/fault.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "net/loop_internal.h"
@@ -8,6 +9,7 @@
 #include <curl/curl.h>
 #include <event2/event.h>
 #include <pthread.h>
+#include <stdlib.h>
 
 #ifndef CULM_VERSION
 #define CULM_VERSION "dev"
@@ -263,7 +265,11 @@ static CURLcode curl_ready;
 
 static void init_curl(void)
 {
-    curl_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
+    if (fault_is_armed(FAULT_LIBRARY))
+        curl_ready =
+            curl_global_init_mem(CURL_GLOBAL_DEFAULT, fault_malloc, free, fault_realloc, fault_strdup, fault_calloc);
+    else
+        curl_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
 int http_client_new(struct loop *l, struct http_client **out, struct err *err)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "net/http_internal.h"
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -11,6 +12,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -50,6 +52,20 @@ static void on_resume(void *arg)
     struct http_listener *l = arg;
 
     evconnlistener_enable(l->listener);
+}
+
+/*
+ * The library accepts by itself. Its call is bound to this definition, as it stands in the program, so that tests can
+ * make it fail.
+ */
+__attribute__((visibility("default"))) int accept4(int fd, __SOCKADDR_ARG address, socklen_t *restrict len, int flags)
+{
+    int sys = fault_fails(FAULT_ACCEPT);
+
+    if (sys == 0)
+        return (int)syscall(SYS_accept4, fd, address.__sockaddr__, len, flags);
+    errno = sys;
+    return -1;
 }
 
 /* Out of descriptors or memory: the backlog stays readable, so going on at once would spin. */

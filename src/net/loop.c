@@ -2,6 +2,7 @@
 #include "net/loop_internal.h"
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -9,6 +10,7 @@
 #include <event2/event.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -288,9 +290,12 @@ int loop_on_signal(struct loop *l, int signo, loop_fn *fn, void *arg, struct err
 
 static struct event_base *base_new(void)
 {
-    struct event_config *config = event_config_new();
+    struct event_config *config;
     struct event_base *base = NULL;
 
+    if (fault_is_armed(FAULT_LIBRARY))
+        event_set_mem_functions(fault_malloc, fault_realloc, free);
+    config = event_config_new();
     if (config == NULL)
         return NULL;
     /* One thread owns the base; other threads come through the eventfd only. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "net/workers.h"
 
+#include "base/fault.h"
 #include "base/mem.h"
 #include "net/loop_internal.h"
 
@@ -85,8 +86,11 @@ static int start_threads(struct workers *w, unsigned threads, struct err *err)
     /* Signals are the loop's. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    for (; w->count < threads && rc == 0; w->count += rc == 0)
-        rc = pthread_create(&w->threads[w->count], NULL, worker, w);
+    for (; w->count < threads && rc == 0; w->count += rc == 0) {
+        rc = fault_fails(FAULT_THREAD);
+        if (rc == 0)
+            rc = pthread_create(&w->threads[w->count], NULL, worker, w);
+    }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return rc == 0 ? 0 : err_sys(err, ERR_INTERNAL, rc, "cannot start a worker thread");
 }

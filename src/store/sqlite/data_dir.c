@@ -99,10 +99,20 @@ static void sign(const struct data_dir *d)
         written = pwrite(d->lock, text, (size_t)n, 0);
 }
 
+static int open_private(const char *path)
+{
+    int sys = fault_fails(FAULT_OPEN);
+
+    if (sys == 0)
+        return open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    errno = sys;
+    return -1;
+}
+
 static int take_lock(struct data_dir *d, struct err *err)
 {
     char *path = join(d->path, "culm.lock");
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = open_private(path);
     int rc = 0;
 
     if (fd < 0)
@@ -117,14 +127,14 @@ static int take_lock(struct data_dir *d, struct err *err)
     }
     d->lock = fd;
     sign(d);
-    fault_point("store.lock.after");
+    FAULT_POINT("store.lock.after");
     return 0;
 }
 
 /* SQLite would make it readable for others; its companions (-wal, -shm) take their mode from it. */
 static int make_db_file(const struct data_dir *d, struct err *err)
 {
-    int fd = open(d->db_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = open_private(d->db_path);
 
     if (fd < 0)
         return err_sys(err, ERR_STORAGE, errno, "%s", d->db_path);

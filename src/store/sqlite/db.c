@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/sqlite/db.h"
 
+#include "base/fault.h"
+#include "store/sqlite/fault_vfs.h"
+
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
+#include <stdlib.h>
 
 #define BUSY_MS 5000
 
@@ -43,10 +48,71 @@ static const char pragmas_common[] = "PRAGMA foreign_keys=OFF; PRAGMA wal_autoch
 static const char pragmas_writer[] = "PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA cache_size=-2048;";
 static const char pragmas_reader[] = "PRAGMA query_only=ON; PRAGMA cache_size=-512;";
 
+/* ---- faults asked for by tests ---- */
+
+static void *memory_take(int n)
+{
+    return fault_malloc((size_t)n);
+}
+
+static void *memory_resize(void *p, int n)
+{
+    return fault_realloc(p, (size_t)n);
+}
+
+static int memory_size(void *p)
+{
+    return (int)malloc_usable_size(p);
+}
+
+static int memory_round(int n)
+{
+    return (n + 7) & ~7;
+}
+
+static int memory_begin(void *arg UNUSED)
+{
+    return SQLITE_OK;
+}
+
+static void memory_end(void *arg UNUSED)
+{
+}
+
+static void use_faults(void)
+{
+    const sqlite3_mem_methods memory = {.xMalloc = memory_take,
+                                        .xFree = free,
+                                        .xRealloc = memory_resize,
+                                        .xSize = memory_size,
+                                        .xRoundup = memory_round,
+                                        .xInit = memory_begin,
+                                        .xShutdown = memory_end};
+
+    if (fault_is_armed(FAULT_LIBRARY))
+        sqlite3_config(SQLITE_CONFIG_MALLOC, &memory);
+    if (fault_is_armed(FAULT_OPEN) || fault_is_armed(FAULT_WRITE) || fault_is_armed(FAULT_SYNC))
+        fault_vfs_install();
+}
+
+/* A statement that was not carried out, or whose outcome is not known. */
+static int fail_on_demand(struct db *db, enum fault_kind kind, struct err *err)
+{
+    int sys = fault_fails(kind);
+
+    if (sys == 0)
+        return 0;
+    db->failed = sys == ENOSPC ? SQLITE_FULL : sys == ENOMEM ? SQLITE_NOMEM : SQLITE_IOERR;
+    return err_sys(err, ERR_STORAGE, sys, "the database");
+}
+
+/* ---- a connection ---- */
+
 /* Else every allocation of every thread takes one lock, to count. Refused where SQLite is in use already: no harm. */
 static void configure(void)
 {
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    use_faults();
 }
 
 int db_open(struct db *db, const char *path, enum db_mode mode, struct err *err)
@@ -90,9 +156,12 @@ void db_close(struct db *db)
 
 int db_exec(struct db *db, const char *sql, struct err *err)
 {
-    int rc = sqlite3_exec(db->h, sql, NULL, NULL, NULL);
+    int rc = fail_on_demand(db, FAULT_SQL, err);
 
-    return rc == SQLITE_OK ? 0 : db_fail(db, rc, err);
+    if (rc < 0)
+        return rc;
+    rc = sqlite3_exec(db->h, sql, NULL, NULL, NULL);
+    return rc == SQLITE_OK ? fail_on_demand(db, FAULT_SQL_LATE, err) : db_fail(db, rc, err);
 }
 
 static sqlite3_stmt *prepared(struct db *db, const char *sql, struct err *err)
@@ -149,14 +218,17 @@ sqlite3_stmt *db_query(struct db *db, const char *sql, const struct value *value
 
 int db_step(struct db *db, sqlite3_stmt *st, struct err *err)
 {
-    int rc = sqlite3_step(st);
+    int rc = fail_on_demand(db, FAULT_SQL, err);
 
-    if (rc == SQLITE_ROW)
-        return 1;
-    if (rc != SQLITE_DONE)
-        rc = db_fail(db, rc, err); /* before the reset: it forgets the errno */
-    else
-        rc = 0;
+    if (rc == 0) {
+        rc = sqlite3_step(st);
+        if (rc == SQLITE_ROW)
+            return 1;
+        if (rc != SQLITE_DONE)
+            rc = db_fail(db, rc, err); /* before the reset: it forgets the errno */
+        else
+            rc = fail_on_demand(db, FAULT_SQL_LATE, err);
+    }
     sqlite3_reset(st);
     return rc;
 }

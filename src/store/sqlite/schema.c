@@ -103,10 +103,10 @@ static int upgrade_step(struct db *db, int64_t from, struct err *err)
     rc = db_exec(db, "BEGIN IMMEDIATE", err);
     if (rc == 0)
         rc = db_exec(db, steps[from], err);
-    fault_point("store.schema.before");
+    FAULT_POINT("store.schema.before");
     if (rc == 0)
         rc = db_exec(db, marks, err);
-    fault_point("store.schema.after");
+    FAULT_POINT("store.schema.after");
     db_rollback(db);
     return rc;
 }

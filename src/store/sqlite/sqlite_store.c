@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/sqlite/sqlite_store.h"
 
+#include "base/fault.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "store/sqlite/reader.h"
@@ -23,7 +24,9 @@ int store_start_thread(pthread_t *thread, void *(*run)(void *), void *arg, struc
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    rc = pthread_create(thread, NULL, run, arg);
+    rc = fault_fails(FAULT_THREAD);
+    if (rc == 0)
+        rc = pthread_create(thread, NULL, run, arg);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return rc == 0 ? 0 : err_sys(err, ERR_UNAVAILABLE, rc, "cannot start a thread of the store");
 }

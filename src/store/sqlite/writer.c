@@ -56,6 +56,7 @@ static int make_usable(struct writer *w, struct err *err)
         db_rollback(&w->db);
         db_close(&w->db);
         w->st->n_reopened++;
+        FAULT_POINT("store.reopen");
     }
     return w->db.h != NULL ? 0 : open_db(w, err);
 }
@@ -68,9 +69,9 @@ static void checkpoint(struct writer *w, int mode)
 
     if (w->db.h == NULL)
         return;
-    fault_point("store.checkpoint.before");
+    FAULT_POINT("store.checkpoint.before");
     rc = sqlite3_wal_checkpoint_v2(w->db.h, NULL, mode, NULL, NULL);
-    fault_point("store.checkpoint.after");
+    FAULT_POINT("store.checkpoint.after");
     w->wal_pages = 0; /* the next commit tells how many there are: no second try before */
     w->st->n_checkpoints++;
     if (rc == SQLITE_OK && mode == SQLITE_CHECKPOINT_TRUNCATE)
@@ -151,11 +152,11 @@ static int commit(struct writer *w, struct err *err)
     uint64_t mean = w->st->flush_us;
     int rc;
 
-    fault_point("store.commit.before");
+    FAULT_POINT("store.commit.before");
     rc = db_run(&w->db, sql, NO_VALUES, err);
     if (rc < 0)
         return rc;
-    fault_point("store.commit.after");
+    FAULT_POINT("store.commit.after");
     w->st->flush_us = (mean * 15 + (uint64_t)(micros() - began)) / 16;
     w->st->n_commits++;
     return 0;
@@ -379,7 +380,7 @@ static int enter_life(struct writer *w, struct err *err)
         db_rollback(&w->db);
         return rc;
     }
-    fault_point("store.boot.after");
+    FAULT_POINT("store.boot.after");
     st->was_clean = clean != 0;
     st->writer_number = (uint64_t)sqlite3_last_insert_rowid(w->db.h);
     st->next_sid = sid + 1;
@@ -425,7 +426,7 @@ static void leave_life(struct writer *w)
     struct err err;
     int rc = begin(w, &err);
 
-    fault_point("store.close.before");
+    FAULT_POINT("store.close.before");
     if (rc == 0)
         rc = db_run(&w->db, leave, VALUES(V_INT(w->st->writer_number)), &err);
     if (rc == 0)
@@ -435,7 +436,7 @@ static void leave_life(struct writer *w)
     checkpoint(w, SQLITE_CHECKPOINT_TRUNCATE);
     if (rc == 0)
         sqlite3_db_config(w->db.h, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL); /* closing removes the empty log */
-    fault_point("store.close.after");
+    FAULT_POINT("store.close.after");
 }
 
 void writer_stop(struct writer *w)

@@ -108,7 +108,8 @@ static int spawn(const char *crash, int steps, int kill_after_acks, uint64_t ack
         close(pipes[0]);
         if (crash != NULL)
             setenv("CULM_CRASH", crash, 1);
-        fault_init();
+        if (!fault_init())
+            _exit(2);
         live(pipes[1], steps);
         _exit(0);
     }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* The disk refuses: what was acknowledged stays, what was not says so, reads go on, and so does everything else
  * afterwards. */
+#include "base/fault.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "store/check.h"
-#include "store/fault_vfs.h"
 #include "store/life.h"
 #include "store/place.h"
+#include "store/sqlite/fault_vfs.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -37,7 +38,7 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    fault_vfs_disarm();
+    fault_disarm();
     driver_free(*state);
     place_remove(&place);
     return 0;
@@ -125,21 +126,21 @@ static void check_lives(const struct lives *l, struct driver *d)
 }
 
 /* A fault that lasts is met again when the appends of a batch are tried one by one: those are told. */
-static void every_fault_of(struct driver **d, enum fault_op op, int code, bool lasting)
+static void every_fault_of(struct driver **d, const char *kind, int sys, bool lasting)
 {
     struct lives *l = mem_zalloc(sizeof(*l));
     bool met = true;
 
-    for (int k = 0; met; k += k < 20 ? 1 : 7) {
+    for (unsigned k = 0; met; k += k < 20 ? 1 : 7) {
         unsigned failures;
 
         driver_free(*d);
         place_clear(&place);
         *d = driver_new(place_open(&place));
         begin_lives(l, *d);
-        fault_vfs_arm(op, k, code, lasting);
+        fault_arm(kind, k, sys, lasting);
         failures = run_lives(l, *d, 6);
-        met = fault_vfs_disarm();
+        met = fault_disarm();
         if (!met)
             assert_int_equal(failures, 0);
         if (met && lasting && k < 10)
@@ -155,20 +156,20 @@ static void every_fault_of(struct driver **d, enum fault_op op, int code, bool l
 
 static void any_write_may_find_the_disk_full(void **state)
 {
-    every_fault_of((struct driver **)state, FAULT_WRITE, SQLITE_FULL, false);
-    every_fault_of((struct driver **)state, FAULT_WRITE, SQLITE_FULL, true);
+    every_fault_of((struct driver **)state, "write", ENOSPC, false);
+    every_fault_of((struct driver **)state, "write", ENOSPC, true);
 }
 
 static void any_write_may_fail(void **state)
 {
-    every_fault_of((struct driver **)state, FAULT_WRITE, SQLITE_IOERR_WRITE, false);
-    every_fault_of((struct driver **)state, FAULT_WRITE, SQLITE_IOERR_WRITE, true);
+    every_fault_of((struct driver **)state, "write", EIO, false);
+    every_fault_of((struct driver **)state, "write", EIO, true);
 }
 
 static void any_sync_may_fail(void **state)
 {
-    every_fault_of((struct driver **)state, FAULT_SYNC, SQLITE_IOERR_FSYNC, false);
-    every_fault_of((struct driver **)state, FAULT_SYNC, SQLITE_IOERR_FSYNC, true);
+    every_fault_of((struct driver **)state, "fsync", EIO, false);
+    every_fault_of((struct driver **)state, "fsync", EIO, true);
 }
 
 /* ---- after a sync that failed ---- */
@@ -182,10 +183,10 @@ static void a_connection_whose_sync_failed_is_given_up(void **state)
     story_create(&t, STR("T"), STR_NULL);
     assert_int_equal(story_commit(&t, d), 0);
     assert_int_equal(stats_of(d).reopened, 0);
-    fault_vfs_arm(FAULT_SYNC, 0, SQLITE_IOERR_FSYNC, false);
+    fault_arm("fsync", 0, EIO, false);
     story_post(&t, STR("u"), STR("x"));
     assert_int_equal(story_commit(&t, d), 0); /* tried again on a new connection */
-    assert_true(fault_vfs_disarm());
+    assert_true(fault_disarm());
     assert_int_equal(stats_of(d).reopened, 1);
     assert_int_equal(check_session(d, t.id), 2);
 }
@@ -200,16 +201,16 @@ static void a_file_that_cannot_be_opened_again_is_tried_again(void **state)
     story_open(&t, d, STR("a"));
     story_create(&t, STR("T"), STR_NULL);
     assert_int_equal(story_commit(&t, d), 0);
-    fault_vfs_arm(FAULT_SYNC, 0, SQLITE_IOERR_FSYNC, true);
+    fault_arm("fsync", 0, EIO, true);
     story_post(&t, STR("u"), STR("x"));
     a = story_step(&t);
     assert_int_equal(driver_append(d, &a, &done), -ERR_STORAGE);
-    fault_vfs_arm(FAULT_OPEN, 0, SQLITE_CANTOPEN, true);
+    fault_arm("open", 0, EIO, true);
     assert_int_equal(driver_append(d, &a, &done), -ERR_STORAGE);
     assert_int_equal(driver_append(d, &a, &done), -ERR_STORAGE);
     assert_true(done.err.text[0] != '\0');
     assert_int_equal(check_session(d, t.id), 1); /* reads go on */
-    fault_vfs_disarm();
+    fault_disarm();
     assert_int_equal(driver_append(d, &a, &done), 0);
     facts_unref(a.facts);
     assert_int_equal(check_session(d, t.id), 2);
@@ -223,9 +224,9 @@ static void a_life_that_cannot_be_left_in_order_is_not(void **state)
     story_open(&t, d, STR("a"));
     story_create(&t, STR("T"), STR_NULL);
     assert_int_equal(story_commit(&t, d), 0);
-    fault_vfs_arm(FAULT_WRITE, 0, SQLITE_FULL, true);
+    fault_arm("write", 0, ENOSPC, true);
     driver_free(d);
-    fault_vfs_disarm();
+    fault_disarm();
     d = *state = driver_new(place_open(&place));
     assert_false(store_was_clean(driver_store(d)));
     assert_int_equal(check_session(d, t.id), 1);
@@ -239,9 +240,9 @@ static void a_disk_that_is_full_at_start_is_said(void **state)
 
     (void)state;
     place_make(&other);
-    fault_vfs_arm(FAULT_WRITE, 0, SQLITE_FULL, true);
+    fault_arm("write", 0, ENOSPC, true);
     assert_int_equal(place_try(&other, false, &st, &err), -ERR_STORAGE);
-    fault_vfs_disarm();
+    fault_disarm();
     assert_int_equal(err.sys, ENOSPC);
     assert_non_null(strstr(err.text, "No space left on device"));
     assert_int_equal(place_try(&other, false, &st, &err), 0);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/fault_vfs.h"
+#include "store/sqlite/fault_vfs.h"
 
+#include "base/fault.h"
+
+#include <errno.h>
 #include <sqlite3.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
 /* The real file stands behind ours in the memory SQLite gives. */
@@ -11,34 +13,15 @@ struct file {
 };
 
 static sqlite3_vfs ours, *real;
-static _Atomic int armed = FAULT_OPS, countdown, result;
-static _Atomic bool lasts, met;
 
-static int fault(enum fault_op op)
+/* What SQLite says of that errno. */
+static int fault(enum fault_kind kind, int code)
 {
-    if (atomic_load(&armed) != (int)op)
-        return SQLITE_OK;
-    if (atomic_fetch_sub(&countdown, 1) > 0)
-        return SQLITE_OK;
-    if (!lasts && atomic_load(&countdown) < -1)
-        return SQLITE_OK;
-    met = true;
-    return result;
-}
+    int sys = fault_fails(kind);
 
-void fault_vfs_arm(enum fault_op op, int k, int code, bool lasting)
-{
-    met = false;
-    lasts = lasting;
-    countdown = k;
-    result = code;
-    armed = (int)op;
-}
-
-bool fault_vfs_disarm(void)
-{
-    armed = FAULT_OPS;
-    return met;
+    if (sys == 0)
+        return SQLITE_OK;
+    return sys == ENOSPC && kind == FAULT_WRITE ? SQLITE_FULL : code;
 }
 
 static sqlite3_file *under(sqlite3_file *f)
@@ -58,19 +41,21 @@ static int do_read(sqlite3_file *f, void *p, int n, sqlite3_int64 at)
 
 static int do_write(sqlite3_file *f, const void *p, int n, sqlite3_int64 at)
 {
-    int rc = fault(FAULT_WRITE);
+    int rc = fault(FAULT_WRITE, SQLITE_IOERR_WRITE);
 
     return rc != SQLITE_OK ? rc : under(f)->pMethods->xWrite(under(f), p, n, at);
 }
 
 static int do_truncate(sqlite3_file *f, sqlite3_int64 size)
 {
-    return under(f)->pMethods->xTruncate(under(f), size);
+    int rc = fault(FAULT_WRITE, SQLITE_IOERR_TRUNCATE);
+
+    return rc != SQLITE_OK ? rc : under(f)->pMethods->xTruncate(under(f), size);
 }
 
 static int do_sync(sqlite3_file *f, int flags)
 {
-    int rc = fault(FAULT_SYNC);
+    int rc = fault(FAULT_SYNC, SQLITE_IOERR_FSYNC);
 
     return rc != SQLITE_OK ? rc : under(f)->pMethods->xSync(under(f), flags);
 }
@@ -152,7 +137,7 @@ static const sqlite3_io_methods methods = {
 
 static int do_open(sqlite3_vfs *v UNUSED, const char *name, sqlite3_file *f, int flags, int *out)
 {
-    int rc = fault(FAULT_OPEN);
+    int rc = fault(FAULT_OPEN, SQLITE_CANTOPEN);
 
     f->pMethods = NULL;
     if (rc == SQLITE_OK)
@@ -164,6 +149,8 @@ static int do_open(sqlite3_vfs *v UNUSED, const char *name, sqlite3_file *f, int
 
 void fault_vfs_install(void)
 {
+    if (real != NULL)
+        return;
     real = sqlite3_vfs_find(NULL);
     ours = *real;
     ours.zName = "faults";
