@@ -9,24 +9,26 @@ static void arm(struct deadlines *q, int64_t in_ms)
     q->is_armed = true;
 }
 
+static struct deadline *first(const struct deadlines *q)
+{
+    return list_is_empty(&q->items) ? NULL : LIST_ITEM(q->items.next, struct deadline, link);
+}
+
 static void on_due(void *arg)
 {
     struct deadlines *q = arg;
     int64_t now = clock_mono_ms();
+    struct deadline *d;
 
-    q->is_armed = false;
-    while (!list_is_empty(&q->items)) {
-        struct deadline *d = LIST_ITEM(q->items.next, struct deadline, link);
-
-        if (d->due_mono_ms > now) {
-            if (!q->is_armed)
-                arm(q, d->due_mono_ms - now);
-            return;
-        }
+    q->is_armed = true; /* an item that starts anew must not set the timer past those that wait before it */
+    while ((d = first(q)) != NULL && d->due_mono_ms <= now + q->slack_ms) {
         list_remove(&d->link);
         d->in = NULL;
         q->fn(d);
     }
+    q->is_armed = false;
+    if (d != NULL)
+        arm(q, d->due_mono_ms - now);
 }
 
 void deadlines_init(struct deadlines *q, struct loop *l, const char *name, int64_t after_ms,

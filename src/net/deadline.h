@@ -20,6 +20,7 @@ struct deadlines {
     struct list items;
     struct timer *timer;
     int64_t after_ms;
+    int64_t slack_ms; /* items that are due within so long are taken along: one wake-up for many; 0 from init */
     bool is_armed;
     void (*fn)(struct deadline *d); /* the item has left the queue; may start, stop or free any item */
 };

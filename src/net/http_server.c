@@ -9,6 +9,9 @@
 /* Descriptors kept for the store, providers, tools and files. */
 enum { FILES_KEPT = 128, CONNECTIONS_MIN = 16 };
 
+/* A heartbeat may come early by this part of its time, so that the heartbeats of many streams come together. */
+enum { HEARTBEAT_SLACK_PART = 10 };
+
 static size_t connections_allowed(size_t wanted)
 {
     struct rlimit files;
@@ -52,6 +55,7 @@ static void init_deadlines(struct http_server *s)
     deadlines_init(&s->pace, s->loop, "http.pace", l->body_ms < 1000 ? l->body_ms : 1000, http_conn_on_pace);
     deadlines_init(&s->linger, s->loop, "http.linger", HTTP_LINGER_MS, http_conn_on_deadline);
     deadlines_init(&s->silence, s->loop, "http.silence", l->heartbeat_ms, http_stream_on_silence);
+    s->silence.slack_ms = l->heartbeat_ms / HEARTBEAT_SLACK_PART;
 }
 
 int http_server_new(struct loop *l, const struct http_server_options *o, struct http_server **out, struct err *err)
