@@ -14,6 +14,7 @@ enum command_id {
     COMMAND_SERVE,
     COMMAND_RUN,
     COMMAND_RESUME,
+    COMMAND_SESSIONS,
     COMMAND_TOKEN,
     COMMAND_HEALTH,
     COMMAND_CONFIG_SHOW,
@@ -31,7 +32,8 @@ struct command_line {
     int n_args;
     /* options; NULL or false: not given */
     const char *data_dir, *config, *server, *bind, *port, *session, *model, *revision;
-    bool help, version, json, quiet, open_loopback, markdown;
+    const char *state, *search, *limit;
+    bool help, version, json, quiet, open_loopback, markdown, all;
 };
 
 struct command {

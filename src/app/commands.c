@@ -17,6 +17,7 @@ const struct command commands[COMMAND_COUNT] = {
     [COMMAND_RUN] = {"run", "PROMPT", 1, 1, "run one turn and print the answer; - reads the prompt from stdin",
                      command_run},
     [COMMAND_RESUME] = {"resume", "ID", 1, 1, "go on with a session that was cut, or follow its run", command_resume},
+    [COMMAND_SESSIONS] = {"sessions", "", 0, 0, "list the sessions, last changed first", command_sessions},
     [COMMAND_TOKEN] = {"token", "", 0, 0, "print the token that TCP clients need", command_token},
     [COMMAND_HEALTH] = {"health", "", 0, 0, "is a server there? exit code 0 or 1", command_health},
     [COMMAND_CONFIG_SHOW] = {"config show", "[KEY]", 0, 1, "print the configuration in force, secrets as ***",

@@ -10,6 +10,7 @@ int command_main(int argc, char *const *argv); /* argv without the program's nam
 int command_serve(const struct command_line *line);
 int command_run(const struct command_line *line);
 int command_resume(const struct command_line *line);
+int command_sessions(const struct command_line *line);
 int command_token(const struct command_line *line);
 int command_health(const struct command_line *line);
 int command_config_show(const struct command_line *line);

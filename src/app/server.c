@@ -43,7 +43,7 @@ struct server {
     struct http_server *http;
     struct buf address;
     uint16_t port;
-    char boot[ID_TEXT], token[TOKEN_TEXT];
+    char boot[ID_TEXT], token[TOKEN_TEXT], unnamed_socket[HTTP_UNNAMED_SOCKET];
     bool has_info, stopping;
     unsigned quiet_steps; /* of stopping */
     atomic_bool poll_posted;
@@ -356,7 +356,7 @@ static int check_bind(const struct config *c, struct err *err)
 
 static int open_store(struct server *s, struct err *err)
 {
-    const struct sqlite_options options = {.data_dir = s->o.home->path};
+    const struct sqlite_options options = {.data_dir = s->o.home->path, .read_only = s->o.read_only};
     const struct store_callbacks callbacks = {on_notify, on_appended, on_opened, s};
     int rc = sqlite_store_open(&options, &s->store, err);
 
@@ -371,7 +371,7 @@ static int open_models(struct server *s, struct err *err)
 
     if (rc == 0)
         rc = model_registry_new(s->loop, s->http_client, &s->models, err);
-    if (rc == 0)
+    if (rc == 0 && !s->o.read_only)
         rc = set_up_models(s->models, s->o.config, err);
     if (rc < 0)
         return rc;
@@ -430,6 +430,7 @@ static int open_face(struct server *s, struct err *err)
         .version = CULM_VERSION,
         .token = s->o.tcp ? s->token : NULL,
         .open_loopback = s->o.tcp && config_truth(c, CONFIG_SERVER_COMPAT_OPEN_LOOPBACK),
+        .is_archive = s->o.read_only,
         .hosts = config_list(c, CONFIG_SERVER_HOSTS),
         .origins = config_list(c, CONFIG_SERVER_ORIGINS),
         .resolve_model = resolve_model,
@@ -453,7 +454,7 @@ static int open_all(struct server *s, struct err *err)
 
     if (rc == 0)
         rc = open_models(s, err);
-    if (rc == 0)
+    if (rc == 0 && !s->o.read_only)
         rc = home_make(s->o.home, err);
     if (rc == 0)
         rc = open_store(s, err);
@@ -485,6 +486,7 @@ int server_open(const struct server_options *o, struct server **out, struct err 
 
 void server_recover(struct server *s)
 {
+    assert(!s->o.read_only);
     engine_recover(s->engine);
     arm_audit(s); /* should this first look fail, the next one repeats it */
 }
@@ -495,6 +497,8 @@ int server_listen(struct server *s, struct err *err)
     struct server_info info = {.boot = s->boot, .version = CULM_VERSION, .socket = s->o.home->socket};
     int rc;
 
+    if (s->o.read_only)
+        return http_server_listen_unnamed(s->http, s->unnamed_socket, err);
     if (path == NULL)
         return err_set(err, ERR_IO, "%s: the path is too long for a Unix socket and there is no /proc to shorten it",
                        s->o.home->socket);
@@ -520,6 +524,11 @@ int server_listen(struct server *s, struct err *err)
 const char *server_address(const struct server *s)
 {
     return s->address.p;
+}
+
+const char *server_socket(const struct server *s)
+{
+    return s->o.read_only ? s->unnamed_socket : home_socket(s->o.home);
 }
 
 /* ---- the end ---- */

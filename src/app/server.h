@@ -17,6 +17,8 @@ struct server_options {
     struct home *home;           /* borrowed as long as the server lives */
     const struct config *config; /* the same */
     bool tcp;                    /* also listen on server.bind and server.port, with a token */
+    bool
+        read_only; /* beside whoever works there, for this process alone: takes no lock, changes and recovers nothing */
 };
 
 /*
@@ -28,6 +30,7 @@ NODISCARD int server_open(const struct server_options *o, struct server **out, s
 void server_recover(struct server *s);
 NODISCARD int server_listen(struct server *s, struct err *err);
 const char *server_address(const struct server *s); /* URL of the TCP socket; NULL: none */
+const char *server_socket(const struct server *s);  /* for a client in this process; after server_listen() */
 /* The model of sessions that name none. ERR_BAD_REQUEST: there is none; the text says what to set. */
 NODISCARD int server_default_model(const struct server *s, struct buf *out, struct err *err);
 /* Takes over what may change while it runs; the new configuration is borrowed too, the old one stays so. */

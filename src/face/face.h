@@ -21,6 +21,7 @@ struct face_options {
     const char *boot_id, *version;
     const char *token;          /* what TCP clients show; NULL: there is none, so none fits */
     bool open_loopback;         /* loopback passes without credential, and with a foreign one */
+    bool is_archive;            /* nothing will be added to what is stored: streams end where it ends */
     const char *const *hosts;   /* further names for Host, with port or for any; NULL-terminated, may be NULL */
     const char *const *origins; /* exact origins that browsers may call from; NULL-terminated, may be NULL */
     /* A model reference to provider and model; empty ones mean the default. ERR_BAD_REQUEST names the nearest. */

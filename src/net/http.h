@@ -41,6 +41,9 @@ NODISCARD int http_server_new(struct loop *l, const struct http_server_options *
 NODISCARD int http_server_listen_tcp(struct http_server *s, const char *address, uint16_t *port, struct err *err);
 /* Mode 0600; replaces a stale file. */
 NODISCARD int http_server_listen_unix(struct http_server *s, const char *path, struct err *err);
+/* A Unix socket that is no file and goes with the process; its name, "@…", is for http_call_options.unix_socket. */
+#define HTTP_UNNAMED_SOCKET 16
+NODISCARD int http_server_listen_unnamed(struct http_server *s, char out_name[HTTP_UNNAMED_SOCKET], struct err *err);
 void http_server_stop_listening(struct http_server *s);
 size_t http_server_connections(const struct http_server *s);
 size_t http_server_streams(const struct http_server *s);

@@ -403,7 +403,9 @@ static void set_options(struct http_call *call, const struct http_call_options *
     curl_easy_setopt(e, CURLOPT_HEADERDATA, call);
     curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body_bytes);
     curl_easy_setopt(e, CURLOPT_WRITEDATA, call);
-    if (o->unix_socket != NULL)
+    if (o->unix_socket != NULL && o->unix_socket[0] == '@')
+        curl_easy_setopt(e, CURLOPT_ABSTRACT_UNIX_SOCKET, o->unix_socket + 1);
+    else if (o->unix_socket != NULL)
         curl_easy_setopt(e, CURLOPT_UNIX_SOCKET_PATH, o->unix_socket);
 }
 

@@ -15,7 +15,7 @@ struct http_call;
 struct http_call_options {
     const char *method; /* "POST" */
     const char *url;
-    const char *unix_socket;    /* NULL: TCP */
+    const char *unix_socket;    /* NULL: TCP; "@name": one that is no file */
     const char *const *headers; /* "Name: value", NULL-terminated; may be NULL */
     struct str body;            /* copied */
     int64_t connect_ms;         /* 0: 10 s */

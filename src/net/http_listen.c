@@ -207,6 +207,31 @@ int http_server_listen_unix(struct http_server *s, const char *path, struct err 
     return 0;
 }
 
+/* Bound to a family alone, a socket gets a name of five digits outside of the file system (unix(7), "Autobind"). */
+int http_server_listen_unnamed(struct http_server *s, char out_name[HTTP_UNNAMED_SOCKET], struct err *err)
+{
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+    socklen_t len = sizeof(sa.sun_family);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), rc;
+
+    if (fd < 0)
+        return err_sys(err, ERR_NETWORK, errno, "socket");
+    rc = bind(fd, (struct sockaddr *)&sa, len);
+    len = sizeof(sa);
+    if (rc != 0 || listen(fd, BACKLOG) != 0 || getsockname(fd, (struct sockaddr *)&sa, &len) != 0) {
+        rc = err_sys(err, ERR_NETWORK, errno, "cannot listen on a Unix socket without a name");
+        close(fd);
+        return rc;
+    }
+    if (add_listener(s, fd, err) == NULL)
+        return -ERR_INTERNAL;
+    len -= (socklen_t)offsetof(struct sockaddr_un, sun_path) + 1;
+    out_name[0] = '@';
+    if (!str_copy(out_name + 1, HTTP_UNNAMED_SOCKET - 1, (struct str){sa.sun_path + 1, len}))
+        return err_set(err, ERR_INTERNAL, "the kernel's name for a socket is longer than expected");
+    return 0;
+}
+
 void http_listeners_close(struct http_server *s)
 {
     LIST_EACH (it, tmp, &s->listeners) {

@@ -207,7 +207,9 @@ static bool has_seen_all(const struct event_stream *s)
 {
     const struct hub *h = subscriber_hub(s->sub);
 
-    return s->has_cursor && !s->follow && hub_is_ready(h) && is_at_rest(hub_session(h));
+    if (!hub_is_ready(h))
+        return false;
+    return s->face->o.is_archive || (s->has_cursor && !s->follow && is_at_rest(hub_session(h)));
 }
 
 /* ---- the log ---- */
