@@ -9,6 +9,8 @@ import pytest
 from harness import checks
 from harness import provider as p
 from harness.api import expect, poll
+from harness.history import Recorder, Transcript
+from harness.judge import read_log, verdict
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount the small disk")
 
@@ -42,15 +44,12 @@ def fill(disk):
     return filler
 
 
-def post_until_refused(client, session_id):
-    """The texts that were acknowledged, and the first refusal."""
-    kept = []
+def post_until_refused(recorder, session_id):
+    """The first refusal."""
     for n in range(3000):
-        text = f"{n} " + "y" * 4000
-        reply = client.post("/api/v1/chat", json={"message": text, "session_id": session_id})
-        if reply.status_code != 201:
-            return kept, reply
-        kept.append(text)
+        reply = recorder.chat(session_id, f"{n} " + "y" * 4000)
+        if not reply.ok:
+            return reply
     raise AssertionError("the disk never filled")
 
 
@@ -58,32 +57,33 @@ def test_a_full_disk_and_room_again(server, disk, provider):
     api = server.api
     provider.reply(*p.answer("before"))
     session_id, _ = api.whole_turn("first", "talk")
+    transcript = Transcript()
+    recorder = Recorder(transcript, "who posts", server.client(lasting=True))
     filler = fill(disk)
-    kept, refusal = post_until_refused(api.client, "posts")
+    refusal = post_until_refused(recorder, "posts")
 
-    assert refusal.status_code == 503
-    assert int(refusal.headers["retry-after"]) >= 1
-    assert refusal.json()["error"]["message"]
+    assert refusal.status == 503
+    assert refusal.body["error"]["message"]
+    again = api.client.post("/api/v1/chat", json={"message": "y" * 8000, "session_id": "other"})
+    assert again.status_code == 503
+    assert int(again.headers["retry-after"]) >= 1
     expect(api.client.get("/healthz"), 200)
     assert api.conversation(session_id)[-1] == ("assistant", "before")
     checks.stream(api.replay(session_id))
     assert api.client.get("/api/v1/sessions").status_code == 200
 
     filler.unlink()
-    poll(
-        lambda: api.client.post("/api/v1/chat", json={"message": "room", "session_id": "posts"}).status_code,
-        lambda status: status == 201,
-    )
+    poll(lambda: recorder.chat("posts", "room"), lambda reply: reply.ok)
     provider.reply(*p.answer("after"))
     api.whole_turn("second", session_id)
     assert api.conversation(session_id)[-1] == ("assistant", "after")
 
     provider.reply(*p.answer("all of it"))
-    api.whole_turn("last", "posts")
-    posted = [m["content"] for m in api.messages("posts") if m["role"] == "user"]
-    assert [text for text in posted if text in set(kept)] == kept
+    api.wait_run(recorder.execute("posts").get("run_id"))
+    recorder.history("posts")
     server.restart("kill")
-    assert [m["content"] for m in server.api.messages("posts") if m["role"] == "user"] == posted
+    recorder.history("posts")
+    verdict(transcript.records, read_log(server.api.get, "posts"))
 
 
 def test_a_run_in_the_middle_of_it_ends_when_there_is_room(server, disk, provider):

@@ -20,6 +20,9 @@ class Api:
     def __init__(self, client):
         self.client = client
 
+    def get(self, path, **query):
+        return expect(self.client.get(path, params=query), 200)
+
     def chat(self, message, session_id=None, **body):
         if session_id is not None:
             body["session_id"] = session_id

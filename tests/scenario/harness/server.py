@@ -32,6 +32,7 @@ class Server:
         self.log = self.directory / "server.log"
         self.greeting = None
         self._clients = []
+        self._lasting = []
 
     # life
 
@@ -100,7 +101,19 @@ class Server:
             self.sigterm()
         return self.start()
 
+    def check_store(self):
+        """`culm db check` of a store that no server holds, where this binary has it."""
+        assert self.process is None, "still running"
+        words = [culm_binary(), "db"]
+        options = {"env": clean_environment(self.home), "capture_output": True, "text": True, "timeout": TIMEOUT}
+        if "check" not in subprocess.run([*words, "--help"], check=False, **options).stdout:
+            return
+        done = subprocess.run([*words, "check", "--data-dir", str(self.data_dir)], check=False, **options)
+        assert done.returncode == 0, f"culm db check: {done.returncode}\n{done.stdout}{done.stderr}"
+
     def close(self):
+        for client in self._lasting:
+            client.close()
         if self.process is not None:
             if self.process.poll() is None:
                 self.sigterm()
@@ -135,8 +148,8 @@ class Server:
     def info(self):
         return json.loads((self.data_dir / "server.json").read_text())
 
-    def client(self, *, token=True, unix=False, **options):
-        """An httpx client; closed when the server ends."""
+    def client(self, *, token=True, unix=False, lasting=False, **options):
+        """An httpx client; closed when the server ends, or lasting over its lives."""
         headers = options.pop("headers", {})
         if token and not unix:
             headers["Authorization"] = f"Bearer {self.token if token is True else token}"
@@ -150,7 +163,7 @@ class Server:
             trust_env=False,
             **options,
         )
-        self._clients.append(client)
+        (self._lasting if lasting else self._clients).append(client)
         return client
 
     @property

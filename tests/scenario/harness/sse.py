@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """A strict reader of culm's event streams, and a watcher that reads one in the background."""
 
+import contextlib
 import json
+import socket
 import threading
 from dataclasses import dataclass, field
 
@@ -77,19 +79,34 @@ class Watcher:
         self._response = client.send(self._request, stream=True)
         self.status = self._response.status_code
         self.headers = self._response.headers
+        self.body = None
         if self.status == 200:
+            self.on_answer()
             self._thread = threading.Thread(target=self._read, daemon=True)
             self._thread.start()
         else:
             self._response.read()
             self.body = self._response.json()
+            self.on_answer()
             self.ended = True
+
+    # what a subclass may want to know, each in its order
+
+    def on_answer(self):
+        """The status is known."""
+
+    def on_frame(self, frame):
+        """One more, on the reader's thread."""
+
+    def on_end(self):
+        """The last one, on the reader's thread."""
 
     def _read(self):
         parser = FrameParser()
         try:
             for data in self._response.iter_raw():
                 for frame in parser.feed(data):
+                    self.on_frame(frame)
                     with self._changed:
                         self.frames.append(frame)
                         self._changed.notify_all()
@@ -100,6 +117,7 @@ class Watcher:
         except (AssertionError, ValueError) as e:
             self.error = e
         finally:
+            self.on_end()
             with self._changed:
                 self.ended = True
                 self._changed.notify_all()
@@ -170,3 +188,9 @@ class Watcher:
 
     def close(self):
         self._response.close()
+
+    def leave(self):
+        """Ends the stream from this side; unlike close() it wakes the reader, so that wait_end() can follow."""
+        sock = self._response.extensions["network_stream"].get_extra_info("socket")
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
