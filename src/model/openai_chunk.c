@@ -135,11 +135,13 @@ static void read_choices(struct reader *r, const struct json *choices)
     read_finish(r->out, json_text(json_find(choice, "finish_reason")));
 }
 
+#define TOKENS_MOST (INT64_C(1) << 40) /* what is above it is no count */
+
 static int64_t tokens(const struct json *object, const char *key)
 {
     int64_t n = json_number(json_find(object, key), 0);
 
-    return n > 0 ? n : 0;
+    return n < 0 || n > TOKENS_MOST ? 0 : n;
 }
 
 static void read_usage(struct openai_chunk *out, const struct json *usage)

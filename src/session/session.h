@@ -67,7 +67,12 @@ struct session {
 
 void session_init(struct session *s); /* absent: seq 0 */
 
-/* Asserts f->seq == s->seq + 1 and that the edge exists. A kind it does not know is counted, not folded. */
+/*
+ * Why this fact cannot be the next one of this session, in a few words; NULL: it can. Facts of our own making always
+ * can; whoever reads them from outside asks first.
+ */
+const char *session_refuses(const struct session *s, const struct fact *f);
+/* Asserts that it is not refused. A kind it does not know is counted, not folded. */
 void session_fold(struct session *s, const struct fact *f);
 
 bool session_exists(const struct session *s);
@@ -97,6 +102,12 @@ int64_t session_estimate_tokens(int64_t bytes);
 /* One word for people: idle, queued, running, done, error, cancelled (asking and waiting come with questions). */
 const char *session_state_word(const struct session *s);
 
-/* Head row: the fold as bytes. Reading refuses another fold version (the caller folds from the log). */
+/* The name of a field in which the two differ; NULL: they are the same session. */
+const char *session_differs(const struct session *a, const struct session *b);
+/* Its bytes are those of some session: counts within their arrays, texts terminated, words that exist. */
+bool session_is_whole(const struct session *s);
+
+/* Head row: the fold as bytes. Reading refuses another fold version, or what is not whole (the caller folds the log).
+ */
 void session_write_head(const struct session *s, struct buf *out);
 NODISCARD bool session_read_head(struct str bytes, struct session *out);

@@ -37,6 +37,23 @@ static const struct record_field usage_fields[] = {
 };
 RECORD(usage, "usage");
 
+int64_t tokens_add(int64_t a, int64_t b)
+{
+    int64_t sum;
+
+    if (__builtin_add_overflow(a, b, &sum))
+        return a < 0 ? INT64_MIN : INT64_MAX;
+    return sum;
+}
+
+void usage_add(struct usage *sum, const struct usage *more)
+{
+    sum->prompt_tokens = tokens_add(sum->prompt_tokens, more->prompt_tokens);
+    sum->completion_tokens = tokens_add(sum->completion_tokens, more->completion_tokens);
+    sum->reasoning_tokens = tokens_add(sum->reasoning_tokens, more->reasoning_tokens);
+    sum->cached_tokens = tokens_add(sum->cached_tokens, more->cached_tokens);
+}
+
 static const struct record_field call_fields[] = {
     {.name = "id", .type = RECORD_STR, .offset = offsetof(struct call, id)},
     {.name = "name", .type = RECORD_STR, .offset = offsetof(struct call, name)},

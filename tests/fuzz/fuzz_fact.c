@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The first byte is the kind, the rest a stored body. What is accepted is written, read again and written again: the
- * same, also after a deep copy. What is refused has a reason that is UTF-8 and leaves the fact alone.
+ * same, also after a deep copy. What is refused has a reason that is UTF-8 and leaves the fact alone. Sessions either
+ * refuse it or are sessions still, after any number of them.
  */
 #include "base/str.h"
 #include "base/utf8.h"
-#include "session/fact.h"
+#include "session/session.h"
 
 #include <stdlib.h>
 
@@ -66,6 +67,42 @@ static void check_accepted(const struct fact *f)
     arena_done(&a);
 }
 
+/* In a model call, in tool calls, at rest: a session that takes the fact has moved on, and is asked again. */
+static void check_folds(const struct fact *f)
+{
+    static struct call calls[2];
+    struct fact story[] = {
+        {.kind = FACT_SESSION_CREATED, .id = STR("s")},
+        {.kind = FACT_MESSAGE_POSTED, .id = STR("m")},
+        {.kind = FACT_RUN_STARTED, .run = 1},
+        {.kind = FACT_ROUND_STARTED, .run = 1, .round = 1, .admitted = 1},
+        {.kind = FACT_ASSISTANT, .run = 1, .round = 1, .place = 1, .calls = {calls, 2}},
+        {.kind = FACT_CALL_STARTED, .run = 1, .call = 1},
+        {.kind = FACT_CALL_ENDED, .run = 1, .call = 1, .place = 2},
+        {.kind = FACT_RUN_ENDED, .run = 1},
+    };
+    struct session s;
+
+    session_init(&s);
+    for (size_t i = 0; i <= ARRAY_LEN(story); i++) {
+        struct session other = s;
+
+        for (int k = 0; k < 3; k++) {
+            struct fact next = *f;
+
+            next.seq = other.seq + 1;
+            if (session_refuses(&other, &next) != NULL)
+                break;
+            session_fold(&other, &next);
+            CHECK(session_is_whole(&other) && session_state_word(&other) != NULL);
+        }
+        if (i < ARRAY_LEN(story)) {
+            story[i].seq = s.seq + 1;
+            session_fold(&s, &story[i]);
+        }
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fact f = {HEADER};
@@ -81,6 +118,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     rc = fact_read(kind, (struct str){(const char *)data + 1, size - 1}, &a, &f, &err);
     if (rc == 0) {
         check_header(&f, kind);
+        check_folds(&f);
         if (kind != FACT_UNKNOWN)
             check_accepted(&f);
     } else {

@@ -190,13 +190,9 @@ static int project_model_failed(struct projection *p, const struct fact *f UNUSE
 static int project_assistant(struct projection *p, const struct fact *f)
 {
     int rc = count_for(p, f->run);
-    struct usage *u = &p->run.usage;
 
     p->partial_is_void = true;
-    u->prompt_tokens += f->usage.prompt_tokens;
-    u->completion_tokens += f->usage.completion_tokens;
-    u->reasoning_tokens += f->usage.reasoning_tokens;
-    u->cached_tokens += f->usage.cached_tokens;
+    usage_add(&p->run.usage, &f->usage);
     p->run.reported |= f->usage.reported;
     p->now.next_place = f->place + 1 + (uint32_t)f->calls.count; /* room for one result per call */
     return rc < 0 ? rc : put_message(p, f->place, f->seq, f->id);

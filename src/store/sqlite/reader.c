@@ -66,31 +66,63 @@ static int log_has_hole(const struct opening *c, uint64_t seq)
                    seq, c->last_seq);
 }
 
-static int fold_tail(struct opening *c)
+/* The fact comes from the disk: it may be anything that has the right checksum. */
+static int fold_one(struct opening *c, const struct fact *f)
+{
+    struct session *s = &c->o->session;
+    const char *why;
+
+    if (f->seq != s->seq + 1)
+        return log_has_hole(c, s->seq + 1);
+    why = session_refuses(s, f);
+    if (why != NULL)
+        return err_set(c->err, ERR_CORRUPT,
+                       "session " STR_FMT ": fact %" PRIu64 ", %s, does not fit what is before it: %s", STR_ARG(c->id),
+                       f->seq, fact_kind_name(f->kind), why);
+    session_fold(s, f);
+    return 0;
+}
+
+/* From the head, or from nothing. */
+static int fold_from(struct opening *c, const struct session *from)
 {
     static const char sql[] = "SELECT " FACT_COLUMNS " FROM fact f WHERE f.sid = ? AND f.seq > ? ORDER BY f.seq";
     struct session *s = &c->o->session;
-    sqlite3_stmt *st = db_query(c->db, sql, VALUES(V_INT(c->o->sid), V_INT(s->seq)), c->err);
-    int rc = st == NULL ? -(int)c->err->code : 1;
+    sqlite3_stmt *st;
     struct arena scratch;
+    int rc;
 
+    *s = *from;
+    st = db_query(c->db, sql, VALUES(V_INT(c->o->sid), V_INT(s->seq)), c->err);
+    rc = st == NULL ? -(int)c->err->code : 1;
     arena_init(&scratch);
     while (rc > 0 && (rc = db_step(c->db, st, c->err)) > 0) {
         struct fact f;
 
         arena_reset(&scratch);
         rc = fact_row_read(st, 0, c->o->sid, c->id, &scratch, &f, c->err);
-        if (rc == 0 && f.seq != s->seq + 1)
-            rc = log_has_hole(c, s->seq + 1);
+        if (rc == 0)
+            rc = fold_one(c, &f);
         if (rc < 0) {
             db_end(st);
             break;
         }
-        session_fold(s, &f);
         rc = 1;
     }
     arena_done(&scratch);
     return rc == 0 && s->seq != c->last_seq ? log_has_hole(c, s->seq + 1) : rc;
+}
+
+/* Where the log does not go on from the head, the head is what is wrong, unless the log alone says the same. */
+static int fold_tail(struct opening *c)
+{
+    struct session head = c->o->session, nothing;
+    int rc = fold_from(c, &head);
+
+    if (rc != -ERR_CORRUPT || !session_exists(&head))
+        return rc;
+    session_init(&nothing);
+    return fold_from(c, &nothing);
 }
 
 /* Its epoch was looked at when it was written; whether it still is of the call in flight says its key. */
@@ -152,6 +184,10 @@ static int read_calls(struct opening *c)
         return rc < 0 ? rc : log_has_hole(c, s->assistant_seq);
     arena_init(&scratch);
     rc = fact_row_read(st, 0, c->o->sid, c->id, &scratch, &f, c->err);
+    if (rc == 0 && (f.kind != FACT_ASSISTANT || f.calls.count != s->n_calls))
+        rc =
+            err_set(c->err, ERR_CORRUPT, "session " STR_FMT ": fact %" PRIu64 " is not the answer whose calls are open",
+                    STR_ARG(c->id), f.seq);
     if (rc == 0)
         c->o->calls = facts_new(&f, 1);
     arena_done(&scratch);

@@ -176,7 +176,7 @@ static void after_a_gap_everybody_waits_and_then_reads_what_was_missed(void **st
 
 static void a_gap_is_known_by_the_last_fact_of_a_block(void **state UNUSED)
 {
-    const struct fact items[] = {{.kind = FACT_BUDGET, .seq = 6}, {.kind = FACT_BUDGET, .seq = 7}};
+    const struct fact items[] = {{.kind = FACT_BUDGET, .run = 1, .seq = 6}, {.kind = FACT_BUDGET, .run = 1, .seq = 7}};
     struct facts *block = facts_new(items, 2);
     struct session at;
 
@@ -209,8 +209,9 @@ static void what_is_known_already_is_passed_over(void **state UNUSED)
 
 static void of_a_block_that_is_partly_known_only_the_rest_is_published(void **state UNUSED)
 {
-    const struct fact items[] = {
-        {.kind = FACT_BUDGET, .seq = 5}, {.kind = FACT_BUDGET, .seq = 6}, {.kind = FACT_BUDGET, .seq = 7}};
+    const struct fact items[] = {{.kind = FACT_BUDGET, .run = 1, .seq = 5},
+                                 {.kind = FACT_BUDGET, .run = 1, .seq = 6},
+                                 {.kind = FACT_BUDGET, .run = 1, .seq = 7}};
     struct facts *block = facts_new(items, 3);
     uint64_t seq = 0, upto = 0;
     struct watcher w;

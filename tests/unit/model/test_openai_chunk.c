@@ -74,6 +74,8 @@ static void chunks_say_what_they_should(void **state UNUSED)
          "\"completion_tokens\":-4,\"prompt_tokens_details\":null}}",
          "text(x)finish(stop)usage(3,0,0,0)"},
         {"{\"choices\":[{\"delta\":{\"content\":\"x\"}}],\"usage\":null}", "text(x)"},
+        {"{\"choices\":[],\"usage\":{\"prompt_tokens\":9223372036854775807,\"completion_tokens\":-4}}",
+         "usage(0,0,0,0)"},
         {"{\"choices\":[{\"index\":1,\"delta\":{\"content\":\"other\"}},{\"index\":0,\"delta\":{\"content\":\"x\"}}]}",
          "text(x)"},
         {"{\"choices\":[{\"index\":1,\"delta\":{\"content\":\"other\"}}]}", ""},

@@ -3,28 +3,15 @@
  * The fold, told as stories: each line is a fact and what the session is after it, in one line of text. What is zero
  * or empty is not said. Calls are letters: p proposed, r running, o over.
  */
-#include "base/str.h"
-#include "session/session.h"
+#include "session/facts.h"
 
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cmocka.h>
-
-static void fold(struct session *s, struct fact f)
-{
-    f.seq = s->seq + 1;
-    f.at = 1000 + (int64_t)f.seq;
-    session_fold(s, &f);
-}
 
 static void say_run(const struct run_state *r, struct buf *out)
 {
@@ -79,45 +66,6 @@ static void tell(struct session *s, const struct line *story, size_t n)
     }
 }
 #define TELL(s, story) tell((s), (story), ARRAY_LEN(story))
-
-/* ---- the facts of a conversation, short ---- */
-
-#define CREATED {.kind = FACT_SESSION_CREATED, .id = STR("s"), .nonce = 77, .system = STR("Be kind.")}
-#define POSTED(name) {.kind = FACT_MESSAGE_POSTED, .id = STR(name), .text = STR("hello")}
-#define STARTED(n) {.kind = FACT_RUN_STARTED, .run = (n), .origin = ORIGIN_HTTP}
-#define ROUND(n, k, reserve) {.kind = FACT_ROUND_STARTED, .run = 1, .round = (n), .admitted = (k), .tokens = (reserve)}
-#define COUNTED(p, c) .usage = {.prompt_tokens = (p), .completion_tokens = (c), .reported = true}
-#define ANSWER(n, g, at, ...)                                                                                          \
-    {.kind = FACT_ASSISTANT,                                                                                           \
-     .run = 1,                                                                                                         \
-     .round = (n),                                                                                                     \
-     .gen = (g),                                                                                                       \
-     .id = STR("a"),                                                                                                   \
-     .place = (at),                                                                                                    \
-     .text = STR("ok"),                                                                                                \
-     __VA_ARGS__}
-#define CALL_STARTED(n) {.kind = FACT_CALL_STARTED, .run = 1, .call = (n)}
-#define CALL_ENDED(n, name) {.kind = FACT_CALL_ENDED, .run = 1, .call = (n), .id = STR(name), .text = STR("result")}
-#define FAILED(n, g, reserve)                                                                                          \
-    {.kind = FACT_MODEL_FAILED, .run = 1, .round = (n), .gen = (g), .retry = true, .due = 9, .tokens = (reserve)}
-#define RECOVERED(how, reserve) {.kind = FACT_RUN_RECOVERED, .run = 1, .charged = (how), .tokens = (reserve)}
-#define ENDED(n, how) {.kind = FACT_RUN_ENDED, .run = (n), .end = (how)}
-
-static struct call two_calls[] = {
-    {.id = {"c1", 2}, .name = {"read", 4}, .args = {"12345", 5}, .effect = EFFECT_READ},
-    {.id = {"c2", 2}, .name = {"write", 5}, .args = {"", 0}, .effect = EFFECT_UNSAFE},
-};
-#define TWO_CALLS .calls = {two_calls, 2}
-
-/* A session in the middle of its first model call: seq 4, two messages. */
-static void begin(struct session *s)
-{
-    const struct fact facts[] = {CREATED, POSTED("m1"), STARTED(1), ROUND(1, 1, 10)};
-
-    session_init(s);
-    for (size_t i = 0; i < ARRAY_LEN(facts); i++)
-        fold(s, facts[i]);
-}
 
 /* ---- stories ---- */
 
@@ -633,91 +581,6 @@ static void a_head_row_of_another_version_or_size_is_refused(void **state UNUSED
     assert_true(session_read_head(buf_str(&head), &read));
 }
 
-/* ---- a step that cannot be is stopped before it is stored ---- */
-
-static bool fold_dies(const struct session *s, const struct fact *f)
-{
-    const struct rlimit no_core = {0, 0};
-    struct session copy = *s;
-    pid_t child = fork();
-    int status = 0;
-
-    assert_true(child >= 0);
-    if (child == 0) {
-        if (freopen("/dev/null", "w", stderr) == NULL)
-            _exit(1);
-        (void)setrlimit(RLIMIT_CORE, &no_core);
-        (void)signal(SIGABRT, SIG_DFL);
-        session_fold(&copy, f);
-        _exit(0);
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
-}
-
-static void check_dies(const struct session *s, const struct fact *wrong, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        struct fact f = wrong[i];
-
-        if (f.seq == 0)
-            f.seq = s->seq + 1;
-        if (!fold_dies(s, &f))
-            fail_msg("fact %zu, %s, was folded", i, fact_kind_name(f.kind));
-    }
-}
-
-static void facts_that_cannot_be_are_not_folded(void **state UNUSED)
-{
-    const struct fact in_model[] = {
-        {.kind = FACT_BUDGET, .seq = 4},
-        {.kind = FACT_BUDGET, .seq = 6},
-        CREATED,
-        STARTED(1),
-        STARTED(2),
-        ROUND(2, 0, 0),
-        FAILED(1, 1, 0),
-        ANSWER(2, 0, 2, COUNTED(0, 0)),
-        ANSWER(1, 1, 2, COUNTED(0, 0)),
-        ANSWER(1, 0, 3, COUNTED(0, 0)),
-        CALL_STARTED(1),
-        CALL_ENDED(1, "r"),
-        ENDED(2, END_COMPLETED),
-    };
-    const struct fact in_tools[] = {
-        CALL_STARTED(1),
-        CALL_STARTED(3),
-        CALL_ENDED(0, "r"),
-        CALL_ENDED(3, "r"),
-        ENDED(1, END_COMPLETED),
-        ROUND(2, 1, 0),
-        ANSWER(1, 0, 5, COUNTED(0, 0)),
-        FAILED(1, 0, 0),
-    };
-    const struct fact in_rest[] = {
-        STARTED(1),
-        STARTED(3),
-        ROUND(1, 0, 0),
-        ENDED(1, END_COMPLETED),
-        {.kind = FACT_CANCEL_REQUESTED, .run = 1},
-        CALL_STARTED(2),
-        RECOVERED(false, 0),
-    };
-    const struct fact before_all[] = {POSTED("m"), STARTED(1)};
-    struct session s;
-
-    session_init(&s);
-    check_dies(&s, before_all, ARRAY_LEN(before_all));
-    begin(&s);
-    check_dies(&s, in_model, ARRAY_LEN(in_model));
-    fold(&s, (struct fact)ANSWER(1, 0, 2, TWO_CALLS));
-    fold(&s, (struct fact)CALL_STARTED(1));
-    check_dies(&s, in_tools, ARRAY_LEN(in_tools));
-    fold(&s, (struct fact)CALL_ENDED(1, "r1"));
-    fold(&s, (struct fact)ENDED(1, END_CANCELLED));
-    check_dies(&s, in_rest, ARRAY_LEN(in_rest));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -747,7 +610,6 @@ int main(void)
         cmocka_unit_test(derived_names_are_all_different_and_stay),
         cmocka_unit_test(a_head_row_is_the_fold_and_the_story_goes_on),
         cmocka_unit_test(a_head_row_of_another_version_or_size_is_refused),
-        cmocka_unit_test(facts_that_cannot_be_are_not_folded),
     };
 
     return cmocka_run_group_tests_name("session", tests, NULL, NULL);

@@ -275,108 +275,6 @@ static void a_reader_of_nothing_is_told(void **state)
     place_remove(&empty);
 }
 
-/* ---- damage ---- */
-
-static void assert_damage(struct driver *d, struct str id, const char *what)
-{
-    struct query q = {.kind = QUERY_FACTS, .session_id = id};
-    struct opened *o = driver_open(d, id);
-    struct answer *a = driver_query(d, &q);
-
-    assert_int_equal(o->rc, -ERR_CORRUPT);
-    if (strstr(o->err.text, what) == NULL)
-        fail_msg("\"%s\" does not say %s", o->err.text, what);
-    assert_int_equal(a->rc, -ERR_CORRUPT);
-    assert_int_equal(o->err.code, ERR_CORRUPT);
-    opened_free(o);
-    answer_free(a);
-}
-
-static void damaged_facts_are_found_and_named(void **state)
-{
-    static const char *const damages[] = {
-        "UPDATE fact SET body = replace(body, 'question', 'questiom') WHERE seq = 2",
-        "UPDATE fact SET at = at + 1 WHERE seq = 2",
-        "UPDATE fact SET kind = 'budget' WHERE seq = 2",
-        "UPDATE fact SET epoch = epoch + 1 WHERE seq = 2",
-    };
-    struct driver *d = *state;
-
-    for (size_t i = 0; i < ARRAY_LEN(damages); i++) {
-        struct story good, bad;
-
-        driver_free(d);
-        place_clear(&place);
-        d = *state = driver_new(place_open(&place));
-        story_open(&bad, d, STR("broken"));
-        bad.no_head = true;
-        story_turn(&bad, d, STR("question"), STR("answer"));
-        place_sql(&place, damages[i]);
-        story_open(&good, d, STR("whole"));
-        story_turn(&good, d, STR("question"), STR("answer"));
-        assert_damage(d, bad.id, "session broken, fact 2");
-    }
-}
-
-static void a_missing_fact_is_found(void **state)
-{
-    struct driver *d = *state;
-    struct opened *o;
-    struct story t;
-
-    story_open(&t, d, STR("a"));
-    t.no_head = true;
-    story_turn(&t, d, STR("q"), STR("a"));
-    place_sql(&place, "DELETE FROM fact WHERE seq = 3");
-    o = driver_open(d, t.id);
-    assert_int_equal(o->rc, -ERR_CORRUPT);
-    assert_non_null(strstr(o->err.text, "fact 3 is missing"));
-    opened_free(o);
-    place_sql(&place, "DELETE FROM fact WHERE seq >= 3");
-    o = driver_open(d, t.id);
-    assert_int_equal(o->rc, -ERR_CORRUPT);
-    opened_free(o);
-}
-
-static void a_damaged_head_costs_time_only(void **state)
-{
-    static const char *const damages[] = {
-        "UPDATE head SET body = substr(body, 1, 100) || x'ff' || substr(body, 102)",
-        "UPDATE head SET body = x'00'",
-        "DELETE FROM head",
-    };
-    struct driver *d = *state;
-    struct story t;
-
-    story_open(&t, d, STR("a"));
-    story_turn(&t, d, STR("q"), STR("a"));
-    for (size_t i = 0; i < ARRAY_LEN(damages); i++) {
-        struct opened *o;
-
-        place_sql(&place, damages[i]);
-        o = driver_open(d, t.id);
-        assert_int_equal(o->rc, 0);
-        assert_memory_equal(&o->session, &t.s, sizeof(t.s));
-        opened_free(o);
-    }
-}
-
-/* However long its log: nothing of it is read. */
-static void a_session_at_rest_is_opened_from_its_head_alone(void **state)
-{
-    struct driver *d = *state;
-    struct opened *o;
-    struct story t;
-
-    story_open(&t, d, STR("a"));
-    story_turn(&t, d, STR("q"), STR("a"));
-    place_sql(&place, "UPDATE fact SET body = 'damaged'");
-    o = driver_open(d, t.id);
-    assert_int_equal(o->rc, 0);
-    assert_memory_equal(&o->session, &t.s, sizeof(t.s));
-    opened_free(o);
-}
-
 /* ---- erasing ---- */
 
 /* Many sessions of all sizes around the one that goes: its cells have been moved between pages before. */
@@ -511,10 +409,6 @@ int main(void)
         CASE(a_reader_beside_the_owner_sees_what_is_committed),
         CASE(a_reader_needs_no_owner),
         CASE(a_reader_of_nothing_is_told),
-        CASE(damaged_facts_are_found_and_named),
-        CASE(a_missing_fact_is_found),
-        CASE(a_damaged_head_costs_time_only),
-        CASE(a_session_at_rest_is_opened_from_its_head_alone),
         CASE(erasing_leaves_no_byte),
         CASE(erased_bytes_leave_the_disk_while_the_server_runs),
         CASE(sessions_of_others_are_not_read),

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/* What a session may not be, or become: asked about facts and folds that were read from outside. */
+#include "session/session.h"
+
+#include "base/str.h"
+
+/* ---- which fact may follow ---- */
+
+static const char *refuses_round_started(const struct session *s, const struct fact *f)
+{
+    if (s->run.round_open)
+        return "a round is open already";
+    if (f->round != s->run.round + 1)
+        return "its round is not the next one";
+    return f->admitted > s->inbox ? "it admits more messages than wait" : NULL;
+}
+
+static const char *refuses_model_failed(const struct session *s, const struct fact *f)
+{
+    return !s->run.round_open || f->round != s->run.round || f->gen != s->run.gen ? "no such model call is open" : NULL;
+}
+
+static const char *refuses_assistant(const struct session *s, const struct fact *f)
+{
+    if (refuses_model_failed(s, f) != NULL)
+        return "no such model call is open";
+    if (session_open_calls(s, CALL_PROPOSED) + session_open_calls(s, CALL_RUNNING) > 0)
+        return "calls of the answer before are open";
+    if (f->calls.count > LIMIT_CALLS_PER_ROUND)
+        return "it has too many calls";
+    return f->place != s->messages ? "its place in the transcript is not the next one" : NULL;
+}
+
+static const char *refuses_call_started(const struct session *s, const struct fact *f)
+{
+    int i = session_find_call(s, f->call);
+
+    return i < 0 || s->calls[i].state != CALL_PROPOSED ? "no such call is proposed" : NULL;
+}
+
+static const char *refuses_call_ended(const struct session *s, const struct fact *f)
+{
+    int i = session_find_call(s, f->call);
+
+    if (i < 0 || s->calls[i].state == CALL_OVER)
+        return "no such call is open";
+    return f->place != s->calls_place + (uint32_t)i ? "its place in the transcript is not that of its call" : NULL;
+}
+
+static const char *refuses_run_ended(const struct session *s, const struct fact *f UNUSED)
+{
+    return session_open_calls(s, CALL_RUNNING) > 0 ? "a call is running" : NULL;
+}
+
+/* Kinds that belong to the active run, and what else they want. */
+static const struct {
+    bool of_run;
+    const char *(*refuses)(const struct session *s, const struct fact *f);
+} rules[FACT_KIND_COUNT] = {
+    [FACT_RUN_RECOVERED] = {true, NULL},
+    [FACT_ROUND_STARTED] = {true, refuses_round_started},
+    [FACT_MODEL_FAILED] = {true, refuses_model_failed},
+    [FACT_ASSISTANT] = {true, refuses_assistant},
+    [FACT_BUDGET] = {true, NULL},
+    [FACT_BUDGET_EXCEEDED] = {true, NULL},
+    [FACT_CALL_STARTED] = {true, refuses_call_started},
+    [FACT_CALL_ENDED] = {true, refuses_call_ended},
+    [FACT_CANCEL_REQUESTED] = {true, NULL},
+    [FACT_RUN_ENDED] = {true, refuses_run_ended},
+};
+
+const char *session_refuses(const struct session *s, const struct fact *f)
+{
+    if (f->seq != s->seq + 1)
+        return "its number is not the next one";
+    if (f->kind != FACT_UNKNOWN && (f->kind == FACT_SESSION_CREATED) != (s->seq == 0))
+        return s->seq == 0 ? "the session is not created" : "the session is created already";
+    if (f->kind == FACT_RUN_STARTED && s->run.active)
+        return "a run is active already";
+    if (f->kind == FACT_RUN_STARTED && f->run != s->runs + 1)
+        return "its run is not the next one";
+    if (rules[f->kind].of_run && !s->run.active)
+        return "no run is active";
+    if (rules[f->kind].of_run && f->run != s->run.number)
+        return "it names another run";
+    if (f->tokens < 0)
+        return "its number of tokens is below zero";
+    return rules[f->kind].refuses == NULL ? NULL : rules[f->kind].refuses(s, f);
+}
+
+/* ---- field by field: there are gaps between them ---- */
+
+enum field_type { NUMBER, FLAG, TEXT };
+
+#define FIELD(type, member) {#member, type, offsetof(struct session, member), sizeof(((struct session *)NULL)->member)}
+static const struct {
+    const char *name;
+    enum field_type type;
+    size_t offset, size;
+} fields[] = {
+    FIELD(NUMBER, seq),
+    FIELD(NUMBER, nonce),
+    FIELD(NUMBER, created_at),
+    FIELD(NUMBER, metadata_version),
+    FIELD(NUMBER, title_version),
+    FIELD(NUMBER, depth),
+    FIELD(NUMBER, messages),
+    FIELD(NUMBER, inbox),
+    FIELD(NUMBER, runs),
+    FIELD(NUMBER, calls_made),
+    FIELD(FLAG, unread),
+    FIELD(TEXT, last_message),
+    FIELD(TEXT, last_posted),
+    FIELD(NUMBER, context_bytes),
+    FIELD(NUMBER, inbox_bytes),
+    FIELD(NUMBER, system_bytes),
+    FIELD(TEXT, provider),
+    FIELD(TEXT, model),
+    FIELD(TEXT, effort),
+    FIELD(TEXT, run_provider),
+    FIELD(TEXT, run_model),
+    FIELD(TEXT, run_effort),
+    FIELD(FLAG, run.active),
+    FIELD(FLAG, run.round_open),
+    FIELD(FLAG, run.closing),
+    FIELD(FLAG, run.cancelling),
+    FIELD(NUMBER, run.number),
+    FIELD(NUMBER, run.round),
+    FIELD(NUMBER, run.gen),
+    FIELD(NUMBER, run.crashes),
+    FIELD(NUMBER, run.failures),
+    FIELD(NUMBER, run.calls),
+    FIELD(TEXT, run.stopped_by),
+    FIELD(NUMBER, run.origin),
+    FIELD(NUMBER, run.started_at),
+    FIELD(NUMBER, run.used_tokens),
+    FIELD(NUMBER, run.reserved_tokens),
+    FIELD(NUMBER, run.retry_due),
+    FIELD(NUMBER, run.limits.max_tokens),
+    FIELD(NUMBER, run.limits.max_rounds),
+    FIELD(NUMBER, run.limits.max_calls),
+    FIELD(NUMBER, run.usage.prompt_tokens),
+    FIELD(NUMBER, run.usage.completion_tokens),
+    FIELD(NUMBER, run.usage.reasoning_tokens),
+    FIELD(NUMBER, run.usage.cached_tokens),
+    FIELD(FLAG, run.usage.reported),
+    FIELD(NUMBER, first_call),
+    FIELD(NUMBER, calls_place),
+    FIELD(NUMBER, n_calls),
+    FIELD(NUMBER, calls),
+    FIELD(NUMBER, assistant_seq),
+    FIELD(NUMBER, last_end),
+    FIELD(NUMBER, end_seq),
+    FIELD(NUMBER, budget_seq),
+    FIELD(NUMBER, progress_seq),
+    FIELD(NUMBER, title_seq),
+    FIELD(NUMBER, pin_seq),
+};
+
+const char *session_differs(const struct session *a, const struct session *b)
+{
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+        const char *x = (const char *)a + fields[i].offset, *y = (const char *)b + fields[i].offset;
+        bool same = fields[i].type == TEXT ? strncmp(x, y, fields[i].size) == 0 : memcmp(x, y, fields[i].size) == 0;
+
+        if (!same)
+            return fields[i].name;
+    }
+    return NULL;
+}
+
+static bool is_word(const char *const *names, int value)
+{
+    for (int i = 0; names[i] != NULL; i++)
+        if (i == value)
+            return true;
+    return false;
+}
+
+static bool calls_are_whole(const struct session *s)
+{
+    if (s->n_calls > LIMIT_CALLS_PER_ROUND)
+        return false;
+    for (int i = 0; i < s->n_calls; i++)
+        if (s->calls[i].state > CALL_OVER || !is_word(effect_names, s->calls[i].effect))
+            return false;
+    return s->assistant_seq <= s->seq;
+}
+
+#define SIZE_MOST (INT64_C(1) << 53) /* of what is multiplied later */
+
+static bool is_size(int64_t n)
+{
+    return n >= 0 && n < SIZE_MOST;
+}
+
+bool session_is_whole(const struct session *s)
+{
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+        const char *p = (const char *)s + fields[i].offset;
+
+        if (fields[i].type == TEXT && memchr(p, '\0', fields[i].size) == NULL)
+            return false;
+        if (fields[i].type == FLAG && (unsigned char)*p > 1)
+            return false;
+    }
+    return is_size(s->context_bytes) && is_size(s->inbox_bytes) && is_size(s->system_bytes) &&
+           s->run.reserved_tokens >= 0 && is_word(run_end_names, s->last_end) &&
+           is_word(run_origin_names, s->run.origin) && calls_are_whole(s);
+}
