@@ -200,9 +200,10 @@ static void appends(long in_flight, long n)
         wait_and_poll();
     took = now_s() - began;
     sqlite_store_stats(st, &after);
-    printf("%4ld in flight: %7.0f appends/s, %6.0f commits/s, %5.1f appends a commit, flush %.2f ms\n", in_flight,
+    printf("%4ld in flight: %7.0f appends/s, %6.0f commits/s, %5.1f appends a commit, flush p50 %.2f ms\n", in_flight,
            (double)n / took, (double)(after.commits - before.commits) / took,
-           (double)n / (double)(after.commits - before.commits), (double)after.flush_us / 1e3);
+           (double)n / (double)(after.commits - before.commits),
+           (double)histogram_quantile_us(&after.flush, 0.5) / 1e3);
 }
 
 static void many_sessions(long n)

@@ -159,6 +159,7 @@ static void begin(struct call_job *j, const struct answer *answer)
         .messages = answer->messages,
         .n_messages = answer->n,
         .call_index = j->round > 0 ? j->round - 1 : 0,
+        .is_retry = j->gen > 0,
     };
 
     j->stream = model_start(j->port->models, &request, &callbacks);

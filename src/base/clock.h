@@ -8,6 +8,7 @@
 
 int64_t clock_wall_ms(void);
 int64_t clock_mono_ms(void); /* CLOCK_BOOTTIME */
+int64_t clock_mono_us(void); /* the same in microseconds: for how long something took */
 
 /* RFC 3339 in UTC: "2026-11-21T07:49:01.123Z". */
 #define CLOCK_TEXT 32

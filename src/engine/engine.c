@@ -318,14 +318,3 @@ bool engine_is_idle(const struct engine *e)
     }
     return true;
 }
-
-void engine_stats(const struct engine *e, struct engine_stats *out)
-{
-    size_t it = 0;
-    void *value;
-
-    *out = (struct engine_stats){
-        .live = map_count(e->lives), .watched = map_count(e->hubs), .subscribers = e->subscribers, .queued = e->queued};
-    while (map_next(e->lives, &it, NULL, &value))
-        out->running += ((const struct live *)value)->m.s.run.active;
-}

@@ -9,6 +9,7 @@
  */
 #include "engine/hub.h"
 #include "engine/ports.h"
+#include "engine/stats.h"
 #include "store/store.h"
 
 struct engine;
@@ -55,8 +56,3 @@ void engine_tick(struct engine *e);
 /* Shutdown: no new model call or tool starts, those at work are abandoned; runs go on at the next start. */
 void engine_park(struct engine *e);
 bool engine_is_idle(const struct engine *e); /* nothing waits for the disk */
-
-struct engine_stats {
-    size_t live, running, watched, subscribers, queued;
-};
-void engine_stats(const struct engine *e, struct engine_stats *out);

@@ -253,6 +253,7 @@ void live_feed(struct engine *e, struct live *l, const struct input *given)
     for (uint32_t i = 0; i < st->n_effects; i++) {
         /* A delta belongs to a call whose beginning has been shown: it need not wait behind a person's post. */
         if (st->effects[i].kind == EFFECT_DELTA) {
+            engine_count_piece(e, l, st->effects[i].text.n, in.now);
             watch_delta(e, l, &st->effects[i]);
             put_partial(e, l, in.now);
         } else {
@@ -267,8 +268,10 @@ void live_feed(struct engine *e, struct live *l, const struct input *given)
 static void publish(struct engine *e, struct live *l, struct facts *facts)
 {
     FAULT_POINT("engine.publish");
-    for (uint32_t i = 0; i < facts->n; i++)
+    for (uint32_t i = 0; i < facts->n; i++) {
         session_fold(&l->published, &facts->items[i]);
+        engine_count_fact(e, l, &facts->items[i]);
+    }
     watch_publish(e, l, facts);
 }
 

@@ -6,6 +6,7 @@
  */
 #include "base/list.h"
 #include "base/map.h"
+#include "base/rate.h"
 #include "engine/engine.h"
 
 enum live_state {
@@ -13,6 +14,12 @@ enum live_state {
     LIVE_READY,
     LIVE_WAITING, /* to be fed `recovered` later: a suspect, or an append was refused */
     LIVE_ERASING, /* the removal is on its way */
+};
+
+/* Text as it comes from a model. */
+struct flow {
+    uint64_t pieces, bytes;
+    struct rate rate;
 };
 
 struct live {
@@ -33,6 +40,7 @@ struct live {
     uint32_t resets;
     int64_t wake_at; /* in state WAITING, not suspect: when to open it again */
     int64_t partial_at;
+    struct flow flow;   /* of the active run */
     struct err refused; /* why it was reset */
     struct list link;   /* in engine.waiting while WAITING */
 };
@@ -85,6 +93,10 @@ struct engine {
     bool parked, scanned, deferred;
     int64_t suspect_at; /* when the next suspect may go on */
     size_t subscribers, queued;
+    struct {
+        uint64_t started, recovered, ended[RUN_END_COUNT];
+        struct flow flow;
+    } counted;
 };
 
 /* live.c */
@@ -107,6 +119,10 @@ void watch_gone(struct engine *e, struct str id); /* the session was erased */
 void watch_flush(struct engine *e);
 bool watch_on_opened(struct engine *e, struct opened *o); /* false: not a question of ours */
 void watch_free_all(struct engine *e);
+
+/* stats.c */
+void engine_count_fact(struct engine *e, struct live *l, const struct fact *f); /* it was shown */
+void engine_count_piece(struct engine *e, struct live *l, size_t bytes, int64_t now);
 
 void engine_defer(struct engine *e);
 void engine_arm(struct engine *e);

@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "base/utf8.h"
 #include "model/stream.h"
+#include "model/tally.h"
 
 #define NEAREST 3
 #define REF_BYTES 256  /* a longer reference is no name of a model */
@@ -24,6 +25,7 @@ struct model_registry {
     char *default_provider, *default_model; /* NULL: the first */
     struct model_timers timers;
     struct list streams;
+    struct list tallies; /* by name, also of instances that were replaced */
 };
 
 int model_registry_new(struct loop *l, struct http_client *http, struct model_registry **out, struct err *err UNUSED)
@@ -33,6 +35,7 @@ int model_registry_new(struct loop *l, struct http_client *http, struct model_re
     r->loop = l;
     r->http = http;
     list_init(&r->streams);
+    list_init(&r->tallies);
     model_registry_set_timers(r, 0, 0, 0);
     *out = r;
     return 0;
@@ -46,6 +49,8 @@ void model_registry_free(struct model_registry *r)
         model_cancel(stream_of(r->streams.next));
     for (size_t i = 0; i < r->n_instances; i++)
         model_instance_unref(r->instances[i]);
+    LIST_EACH (it, tmp, &r->tallies)
+        model_tally_free(LIST_ITEM(it, struct model_tally, link));
     mem_free(r->instances);
     mem_free(r->default_provider);
     mem_free(r->default_model);
@@ -135,6 +140,27 @@ static char *copy_key(const char *key)
     return s.n == 0 ? NULL : mem_strndup(s.p, s.n);
 }
 
+const struct model_tally *model_tally_next(const struct model_registry *r, const struct model_tally *before)
+{
+    const struct list *next = before == NULL ? r->tallies.next : before->link.next;
+
+    return next == &r->tallies ? NULL : LIST_ITEM((uintptr_t)next, struct model_tally, link);
+}
+
+static struct model_tally *tally_of(struct model_registry *r, const char *name)
+{
+    struct model_tally *t;
+
+    LIST_EACH (it, tmp, &r->tallies) {
+        t = LIST_ITEM(it, struct model_tally, link);
+        if (strcmp(t->name, name) == 0)
+            return t;
+    }
+    t = model_tally_new(name);
+    list_add_tail(&r->tallies, &t->link);
+    return t;
+}
+
 int model_registry_add(struct model_registry *r, const struct model_provider *p, struct err *err)
 {
     struct model_instance *new;
@@ -148,6 +174,7 @@ int model_registry_add(struct model_registry *r, const struct model_provider *p,
     new->refs = 1;
     new->driver = find_driver(p->driver);
     new->name = mem_strdup(p->name);
+    new->tally = tally_of(r, p->name);
     url = p->base_url == NULL ? new->driver->base_url : p->base_url;
     new->base_url = url == NULL ? NULL : mem_strdup(url);
     new->api_key = copy_key(p->api_key);
@@ -330,6 +357,7 @@ struct model_stream *model_start(struct model_registry *r, const struct model_re
         .timers = r->timers,
         .instance = i,
         .siblings = &r->streams,
+        .is_retry = q->is_retry,
         .callbacks = cb,
     });
     if (i == NULL) {

@@ -27,6 +27,7 @@ struct model_request {
     size_t n_messages;
     int64_t max_output_tokens; /* 0: the provider's own */
     uint32_t call_index;       /* model calls of this run so far, from 0: the offline script's position */
+    bool is_retry;             /* it was tried before in the same round; only counted */
 };
 
 struct model_result {

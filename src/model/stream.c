@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/utf8.h"
+#include "model/tally.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 struct model_stream {
     struct list link; /* in the registry's open streams */
     struct model_instance *instance;
+    struct model_tally *tally; /* NULL: there is no such provider */
     struct http_client *http;
     struct model_timers timers;
     struct model_callbacks cb;
@@ -57,8 +59,11 @@ struct model_stream *stream_new(const struct stream_options *o)
     struct model_stream *s = mem_zalloc(sizeof(*s) + state_size);
 
     s->instance = o->instance;
-    if (s->instance != NULL)
+    if (s->instance != NULL) {
         s->instance->refs++;
+        s->tally = s->instance->tally;
+    }
+    model_tally_begin(s->tally, o->is_retry);
     s->http = o->http;
     s->timers = o->timers;
     s->cb = *o->callbacks;
@@ -106,6 +111,7 @@ void model_cancel(struct model_stream *s)
     if (s->over) /* from a callback that told the end */
         return;
     stream_enter(s);
+    model_tally_cancelled(s->tally);
     close_stream(s);
     stream_leave(s);
 }
@@ -169,6 +175,7 @@ void stream_start(struct model_stream *s, const struct model_request *q)
 
 static void tell_failure(struct model_stream *s, const struct model_failure *failure)
 {
+    model_tally_failed(s->tally, failure);
     close_stream(s);
     s->cb.on_failed(s->cb.arg, failure);
 }
@@ -253,6 +260,8 @@ static bool admit(struct model_stream *s, size_t n)
 {
     if (s->over || n == 0)
         return !s->over;
+    if (!s->has_content)
+        model_tally_piece(s->tally, clock_mono_ms() - s->started_ms);
     s->answer_bytes += n;
     s->content_ms = s->byte_ms;
     s->has_content = true;
@@ -363,6 +372,7 @@ void stream_done(struct model_stream *s)
     result.calls = call_merge_take(&s->calls, &a, &result.repaired);
     result.stop = true_stop(s, result.calls.count);
     fill_usage(s, &result.usage);
+    model_tally_answered(s->tally, &result.usage);
     s->cb.on_done(s->cb.arg, &result);
     arena_done(&a);
 }

@@ -34,6 +34,7 @@ struct model_instance {
     char *base_url, *api_key; /* NULL: none */
     char **models;
     size_t n_models;
+    struct model_tally *tally; /* the registry's, of this name */
 };
 void model_instance_unref(struct model_instance *i); /* NULL is fine */
 
@@ -47,6 +48,7 @@ struct stream_options {
     struct model_timers timers;
     struct model_instance *instance; /* takes its own reference; NULL only where the start fails */
     struct list *siblings;           /* the open streams of the registry */
+    bool is_retry;
     const struct model_callbacks *callbacks;
 };
 struct model_stream *stream_new(const struct stream_options *o);

@@ -47,6 +47,32 @@ NODISCARD int http_server_listen_unnamed(struct http_server *s, char out_name[HT
 void http_server_stop_listening(struct http_server *s);
 size_t http_server_connections(const struct http_server *s);
 size_t http_server_streams(const struct http_server *s);
+
+/* What is refused before anybody sees it as a request. X(name, status, wire name) */
+#define HTTP_REFUSALS(X)                                                                                               \
+    X(FRAMING, 400, "bad_request")                                                                                     \
+    X(TIMEOUT, 408, "timeout")                                                                                         \
+    X(BODY, 413, "too_large")                                                                                          \
+    X(TARGET, 414, "uri_too_long")                                                                                     \
+    X(EXPECTATION, 417, "expectation_failed")                                                                          \
+    X(HEADERS, 431, "headers_too_large")                                                                               \
+    X(BUSY, 503, "unavailable")
+enum http_refusal {
+#define X(name, status, wire) HTTP_REFUSED_##name,
+    HTTP_REFUSALS(X)
+#undef X
+        HTTP_REFUSAL_COUNT
+};
+
+struct http_server_stats {
+    size_t connections, streams; /* now */
+    uint64_t accepted;           /* connections since the start */
+    uint64_t turned_away;        /* of those: there were too many */
+    uint64_t refused[HTTP_REFUSAL_COUNT];
+    uint64_t stuck;               /* streams that were closed because their reader took nothing */
+    uint64_t bytes_in, bytes_out; /* of requests; of answers, as they were handed to the socket */
+};
+void http_server_stats(const struct http_server *s, struct http_server_stats *out);
 /* Closes everything; open streams get on_close. Not from a callback of the server. NULL is fine. */
 void http_server_free(struct http_server *s);
 

@@ -99,7 +99,7 @@ static void finish(struct http_call *call, CURLcode code)
         call->is_ending = true;
         began = watch_begin();
         call->o.on_end(call->o.arg, rc < 0 ? &err : NULL);
-        watch_end(began, "http_client.end");
+        watch_end(call->client->loop, began, "http_client.end");
     }
     call_free(call);
 }
@@ -151,7 +151,7 @@ static size_t on_header_line(char *p, size_t size, size_t n, void *arg)
     if (call->o.on_headers != NULL) {
         began = watch_begin();
         call->o.on_headers(call->o.arg, (int)status);
-        watch_end(began, "http_client.headers");
+        watch_end(call->client->loop, began, "http_client.headers");
     }
     return call->is_cancelled ? 0 : bytes;
 }
@@ -167,7 +167,7 @@ static size_t on_body_bytes(char *p, size_t size, size_t n, void *arg)
     if (call->o.on_body != NULL) {
         began = watch_begin();
         call->o.on_body(call->o.arg, (struct str){p, bytes});
-        watch_end(began, "http_client.body");
+        watch_end(call->client->loop, began, "http_client.body");
     }
     return call->is_cancelled ? 0 : bytes;
 }

@@ -56,7 +56,7 @@ static void on_closed(struct evhttp_connection *evcon UNUSED, void *arg)
     http_conn_uncharge(c);
     http_peers_remove(&s->peers, &c->peer);
     s->by_fd[c->fd] = NULL;
-    s->conn_count--;
+    s->stats.connections--;
     list_remove(&c->link);
     buf_done(&c->head);
     mem_free(c);
@@ -96,20 +96,29 @@ void http_conn_close(struct http_conn *c)
     defer_start(c->server->loop, &c->later, "http.close", on_later_close, c);
 }
 
+static const struct {
+    int status;
+    const char *code;
+} refusals[] = {
+#define X(name, status, wire) [HTTP_REFUSED_##name] = {status, wire},
+    HTTP_REFUSALS(X)
+#undef X
+};
+
+static enum http_refusal refusal_of(int status)
+{
+    for (size_t i = 0; i < ARRAY_LEN(refusals); i++)
+        if (refusals[i].status == status)
+            return (enum http_refusal)i;
+    return HTTP_REFUSED_FRAMING;
+}
+
 static void write_refusal(const struct http_conn *c, int status, const char *why)
 {
-    static const struct {
-        int status;
-        const char *code;
-    } codes[] = {{400, "bad_request"},        {408, "timeout"},           {413, "too_large"},  {414, "uri_too_long"},
-                 {417, "expectation_failed"}, {431, "headers_too_large"}, {503, "unavailable"}};
     struct buf body CLEANUP(buf_done) = BUF_INIT, text CLEANUP(buf_done) = BUF_INIT;
-    const char *code = "bad_request";
 
-    for (size_t i = 0; i < ARRAY_LEN(codes); i++)
-        if (codes[i].status == status)
-            code = codes[i].code;
-    buf_addf(&body, "{\"error\":{\"message\":\"%s\",\"type\":\"api_error\",\"code\":\"%s\"}}", why, code);
+    buf_addf(&body, "{\"error\":{\"message\":\"%s\",\"type\":\"api_error\",\"code\":\"%s\"}}", why,
+             refusals[refusal_of(status)].code);
     buf_addf(&text, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\nConnection: close\r\n",
              status, http_status_phrase(status), body.n);
     if (status == 503)
@@ -121,6 +130,7 @@ static void write_refusal(const struct http_conn *c, int status, const char *why
     /* Some hundred bytes into an empty socket; if they do not fit, the close says enough. */
     if (send(c->fd, text.p, text.n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
         return;
+    c->server->stats.bytes_out += text.n;
 }
 
 static bool admit(struct http_conn *c)
@@ -129,12 +139,14 @@ static bool admit(struct http_conn *c)
     bool has_slot = http_peers_add(&s->peers, &c->peer);
     int64_t now = clock_mono_ms();
 
-    if (has_slot && s->conn_count <= s->o.limits.connections)
+    if (has_slot && s->stats.connections <= s->o.limits.connections)
         return true;
+    s->stats.turned_away++;
     if (!has_slot)
         c->peer.address_len = 0; /* not counted, so not to be taken off either */
     if (s->full_logged_ms == 0 || now - s->full_logged_ms > FULL_LOG_MS) {
-        log_event(LOG_WARN, "http.full", "connections=%zu limit=%s", s->conn_count, has_slot ? "all" : "address");
+        log_event(LOG_WARN, "http.full", "connections=%zu limit=%s", s->stats.connections,
+                  has_slot ? "all" : "address");
         s->full_logged_ms = now;
     }
     write_refusal(c, 503, "Too many connections.");
@@ -184,7 +196,8 @@ struct bufferevent *http_conn_new(struct event_base *base, void *server)
     deadline_init(&c->deadline);
     defer_init(&c->later);
     list_add_tail(&s->conns, &c->link);
-    s->conn_count++;
+    s->stats.connections++;
+    s->stats.accepted++;
     defer_start(s->loop, &c->later, "http.open", on_later_open, c);
     return c->bev;
 }
@@ -195,7 +208,7 @@ void http_conn_done(struct http_conn *c)
     bufferevent_decref(c->bev);
     defer_stop(&c->later);
     list_remove(&c->link);
-    c->server->conn_count--;
+    c->server->stats.connections--;
     mem_free(c);
 }
 
@@ -258,6 +271,7 @@ static void on_later_refuse(void *arg)
 void http_conn_refuse(struct http_conn *c, int status, const char *why)
 {
     http_conn_take(c, CONN_REFUSED);
+    c->server->stats.refused[refusal_of(status)]++;
     c->status = (uint16_t)status;
     c->refusal = why;
     defer_start(c->server->loop, &c->later, "http.refuse", on_later_refuse, c);
@@ -301,6 +315,7 @@ void http_conn_request(struct evhttp_request *ev, void *server)
      */
     if (c == NULL || c->bev != bev || c->phase != CONN_READY) {
         log_event(LOG_WARN, "http.framing", "fd=%d", fd);
+        s->stats.refused[HTTP_REFUSED_FRAMING]++;
         evhttp_send_error(ev, HTTP_BADREQUEST, NULL);
         return;
     }
@@ -309,7 +324,7 @@ void http_conn_request(struct evhttp_request *ev, void *server)
     c->request = http_request_new(c, ev);
     began = watch_begin();
     s->o.on_request(s->o.arg, c->request);
-    watch_end(began, "http.request");
+    watch_end(s->loop, began, "http.request");
 }
 
 static void on_later_linger(void *arg)

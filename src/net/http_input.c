@@ -160,6 +160,7 @@ void http_conn_on_input(struct evbuffer *input, const struct evbuffer_cb_info *i
 
     if (info->n_added == 0)
         return;
+    c->server->stats.bytes_in += info->n_added;
     if (c->phase == CONN_REPLYING && evbuffer_get_length(input) > AHEAD_BYTES)
         bufferevent_disable(c->bev, EV_READ); /* until the answer has left: evhttp then enables it again */
     else if (c->phase == CONN_REFUSED)

@@ -73,7 +73,8 @@ struct http_server {
     struct evhttp *http;
     struct http_server_options o;
     struct list conns, listeners;
-    size_t conn_count, stream_count, body_charged;
+    struct http_server_stats stats;
+    size_t body_charged;
     struct http_peers peers;
     struct http_conn **by_fd;
     size_t by_fd_cap;

@@ -78,11 +78,11 @@ static void on_accept_error(struct evconnlistener *listener, void *http UNUSED)
         return;
     evconnlistener_disable(listener);
     timer_start(l->pause, PAUSE_MS);
-    if (!l->is_pausing || l->server->conn_count > l->conns_then)
-        log_event(LOG_ERROR, "http.accept", "connections=%zu pause_ms=%d error=%s", l->server->conn_count, PAUSE_MS,
-                  strerror(sys));
+    if (!l->is_pausing || l->server->stats.connections > l->conns_then)
+        log_event(LOG_ERROR, "http.accept", "connections=%zu pause_ms=%d error=%s", l->server->stats.connections,
+                  PAUSE_MS, strerror(sys));
     l->is_pausing = true;
-    l->conns_then = l->server->conn_count;
+    l->conns_then = l->server->stats.connections;
 }
 
 /* Takes the listening fd, in any case. */

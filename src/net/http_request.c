@@ -230,6 +230,7 @@ void http_reply(struct http_request *r, int status, struct str content_type, str
     struct evhttp_request *ev = r->ev;
     struct http_conn *c = r->conn;
     bool has_body = status >= 200 && status != 204 && status != 304;
+    size_t written;
     char text[128];
 
     if (c == NULL) {
@@ -251,5 +252,7 @@ void http_reply(struct http_request *r, int status, struct str content_type, str
     http_request_free(r);
     c->phase = CONN_REPLYING;
     evhttp_request_set_on_complete_cb(ev, http_conn_replied, c);
+    written = evbuffer_get_length(bufferevent_get_output(c->bev));
     evhttp_send_reply(ev, status, http_status_phrase(status), NULL);
+    c->server->stats.bytes_out += evbuffer_get_length(bufferevent_get_output(c->bev)) - written; /* it sends later */
 }

@@ -91,12 +91,17 @@ void http_server_stop_listening(struct http_server *s)
 
 size_t http_server_connections(const struct http_server *s)
 {
-    return s->conn_count;
+    return s->stats.connections;
 }
 
 size_t http_server_streams(const struct http_server *s)
 {
-    return s->stream_count;
+    return s->stats.streams;
+}
+
+void http_server_stats(const struct http_server *s, struct http_server_stats *out)
+{
+    *out = s->stats;
 }
 
 void http_server_free(struct http_server *s)

@@ -32,7 +32,7 @@ struct http_stream {
 static void release(struct http_stream *s)
 {
     s->conn->stream = NULL;
-    s->conn->server->stream_count--;
+    s->conn->server->stats.streams--;
     deadline_stop(&s->silence);
     mem_free(s);
 }
@@ -51,7 +51,7 @@ void http_stream_closed(struct http_stream *s)
     s->is_lost = true;
     began = watch_begin();
     cb.on_close(cb.arg);
-    watch_end(began, "http.stream.close");
+    watch_end(s->conn->server->loop, began, "http.stream.close");
     release(s);
 }
 
@@ -63,9 +63,13 @@ static void on_later_lost(void *arg)
     http_conn_close(c);
 }
 
-static void on_event(struct bufferevent *bev UNUSED, short what UNUSED, void *arg)
+static void on_event(struct bufferevent *bev UNUSED, short what, void *arg)
 {
-    on_later_lost(arg);
+    struct http_conn *c = arg;
+
+    if ((what & BEV_EVENT_TIMEOUT) != 0)
+        c->server->stats.stuck++;
+    on_later_lost(c);
 }
 
 void http_stream_abort(struct http_stream *s)
@@ -104,6 +108,8 @@ static void put(struct http_stream *s, struct iovec *iov, size_t n)
 
     if (s->is_lost)
         return;
+    for (size_t i = 0; i < n; i++)
+        c->server->stats.bytes_out += iov[i].iov_len;
     if (evbuffer_get_length(bufferevent_get_output(c->bev)) == 0) {
         do
             sent = sendmsg(c->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -184,7 +190,7 @@ static void on_drained(struct bufferevent *bev, void *arg)
     } else if (s->cb.on_room != NULL && !s->is_lost) {
         began = watch_begin();
         s->cb.on_room(s->cb.arg);
-        watch_end(began, "http.stream.room");
+        watch_end(c->server->loop, began, "http.stream.room");
     }
 }
 
@@ -198,11 +204,12 @@ static void on_read(struct bufferevent *bev, void *arg UNUSED)
 void http_stream_on_silence(struct deadline *d)
 {
     struct http_stream *s = CONTAINER_OF(d, struct http_stream, silence);
+    struct loop *l = s->conn->server->loop;
     int64_t began = watch_begin();
 
     deadline_start(d, &s->conn->server->silence);
     s->cb.on_silence(s->cb.arg);
-    watch_end(began, "http.stream.silence");
+    watch_end(l, began, "http.stream.silence");
 }
 
 /* --- the start --- */
@@ -270,7 +277,7 @@ struct http_stream *http_reply_stream(struct http_request *r, int status, const 
     http_conn_take(c, CONN_STREAM);
     http_conn_uncharge(c);
     c->stream = s;
-    c->server->stream_count++;
+    c->server->stats.streams++;
     evbuffer_remove_cb_entry(bufferevent_get_input(c->bev), c->watch);
     c->watch = NULL;
     tune_socket(c);

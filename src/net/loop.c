@@ -14,7 +14,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { WATCHDOG_MS = 20 };
+enum { WATCHDOG_US = 20 * 1000 };
 
 struct post {
     struct post *next;
@@ -25,6 +25,7 @@ struct post {
 
 struct signal_watch {
     struct list link;
+    struct loop *loop;
     struct event *event;
     loop_fn *fn;
     void *arg;
@@ -45,11 +46,14 @@ struct loop {
     struct list signals;
     struct wakeup *wakeup;
     bool stopping;
-    pthread_mutex_t lock; /* guards the posts */
+    struct loop_stats stats;
+    int64_t stall_began_us, stall_us; /* the last one */
+    pthread_mutex_t lock;             /* guards the posts */
     struct post *first_post, **last_post;
 };
 
 struct timer {
+    struct loop *loop;
     struct event *event;
     const char *name;
     loop_fn *fn;
@@ -60,23 +64,44 @@ struct timer {
 
 int64_t watch_begin(void)
 {
-    return clock_mono_ms();
+    return clock_mono_us();
 }
 
-void watch_end(int64_t began_mono_ms, const char *name)
+static void on_stall(struct loop *l, int64_t began_us, int64_t took_us, const char *name)
 {
-    int64_t took = clock_mono_ms() - began_mono_ms;
+    int64_t told_us = l->stall_began_us >= began_us ? l->stall_us : 0; /* from inside of this one */
 
-    if (took > WATCHDOG_MS)
-        log_event(LOG_WARN, "loop.blocked", "callback=%s ms=%" PRId64, name, took);
+    l->stall_began_us = began_us;
+    l->stall_us = took_us;
+    if (took_us - told_us <= WATCHDOG_US)
+        return;
+    l->stats.stalls++;
+    log_event(LOG_WARN, "loop.blocked", "callback=%s ms=%" PRId64, name, took_us / 1000);
 }
 
-static void call_watched(const char *name, loop_fn *fn, void *arg)
+void watch_end(struct loop *l, int64_t began_us, const char *name)
+{
+    int64_t took_us = clock_mono_us() - began_us;
+
+    if (took_us > l->stats.longest_us) {
+        l->stats.longest_us = took_us;
+        l->stats.longest = name;
+    }
+    if (took_us > WATCHDOG_US)
+        on_stall(l, began_us, took_us, name);
+}
+
+static void call_watched(struct loop *l, const char *name, loop_fn *fn, void *arg)
 {
     int64_t began = watch_begin();
 
     fn(arg);
-    watch_end(began, name);
+    watch_end(l, began, name);
+}
+
+void loop_stats(const struct loop *l, struct loop_stats *out)
+{
+    *out = l->stats;
 }
 
 /* --- deferred calls --- */
@@ -127,7 +152,7 @@ static void run_deferred(evutil_socket_t fd UNUSED, short what UNUSED, void *arg
         list_remove(&d->link);
         if (d->is_heap)
             mem_free(d);
-        call_watched(name, fn, fn_arg);
+        call_watched(l, name, fn, fn_arg);
     }
     list_remove(&l->round_end);
     if (!list_is_empty(&l->deferred))
@@ -217,7 +242,7 @@ static void run_posts(void *arg)
 
     for (struct post *p = take_posts(l); p != NULL; p = next) {
         next = p->next;
-        call_watched(p->name, p->fn, p->arg);
+        call_watched(l, p->name, p->fn, p->arg);
         mem_free(p);
     }
 }
@@ -228,14 +253,14 @@ static void on_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
     const struct timer *t = arg;
 
-    call_watched(t->name, t->fn, t->arg);
+    call_watched(t->loop, t->name, t->fn, t->arg);
 }
 
 struct timer *timer_new(struct loop *l, const char *name, loop_fn *fn, void *arg)
 {
     struct timer *t = mem_zalloc(sizeof(*t));
 
-    *t = (struct timer){.name = name, .fn = fn, .arg = arg};
+    *t = (struct timer){.loop = l, .name = name, .fn = fn, .arg = arg};
     t->event = evtimer_new(l->base, on_timer, t);
     assert(t->event != NULL);
     return t;
@@ -266,15 +291,14 @@ static void on_signal(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
     const struct signal_watch *w = arg;
 
-    call_watched("signal", w->fn, w->arg);
+    call_watched(w->loop, "signal", w->fn, w->arg);
 }
 
 int loop_on_signal(struct loop *l, int signo, loop_fn *fn, void *arg, struct err *err)
 {
     struct signal_watch *w = mem_zalloc(sizeof(*w));
 
-    w->fn = fn;
-    w->arg = arg;
+    *w = (struct signal_watch){.loop = l, .fn = fn, .arg = arg};
     w->event = evsignal_new(l->base, signo, on_signal, w);
     if (w->event == NULL || event_add(w->event, NULL) != 0) {
         if (w->event != NULL)

@@ -32,5 +32,13 @@ void timer_free(struct timer *t); /* NULL is fine; also from its own callback */
 /* fn runs on the loop for each arrival of the signal. */
 NODISCARD int loop_on_signal(struct loop *l, int signo, loop_fn *fn, void *arg, struct err *err);
 
+/* Since the start; of the calls that the loop watches. */
+struct loop_stats {
+    uint64_t stalls; /* calls that blocked for more than 20 ms */
+    int64_t longest_us;
+    const char *longest; /* its name; NULL: nothing was called yet */
+};
+void loop_stats(const struct loop *l, struct loop_stats *out);
+
 struct event_base;                            /* libevent's */
 struct event_base *loop_base(struct loop *l); /* for src/net only */

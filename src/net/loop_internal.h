@@ -27,6 +27,6 @@ NODISCARD int wakeup_new(struct loop *l, loop_fn *fn, void *arg, struct wakeup *
 void wakeup_signal(struct wakeup *w); /* any thread */
 void wakeup_free(struct wakeup *w);
 
-/* Around every call into code that is not ours. */
+/* Around every call into code that is not ours. One that blocked is told by the innermost name. */
 int64_t watch_begin(void);
-void watch_end(int64_t began_mono_ms, const char *name);
+void watch_end(struct loop *l, int64_t began_us, const char *name);

@@ -16,6 +16,7 @@ struct job {
 };
 
 struct workers {
+    struct loop *loop;
     struct wakeup *wakeup;
     pthread_mutex_t lock; /* guards both lists and is_closing */
     pthread_cond_t more;
@@ -73,7 +74,7 @@ static void run_finished(void *arg)
             return;
         began = watch_begin();
         job->done(job->arg);
-        watch_end(began, "workers.done");
+        watch_end(w->loop, began, "workers.done");
         mem_free(job);
     }
 }
@@ -101,6 +102,7 @@ int workers_new(struct loop *l, unsigned threads, struct workers **out, struct e
     int rc;
 
     assert(threads > 0);
+    w->loop = l;
     list_init(&w->queued);
     list_init(&w->finished);
     pthread_mutex_init(&w->lock, NULL);

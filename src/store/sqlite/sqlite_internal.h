@@ -5,6 +5,7 @@
  * threads. The loop queues appends and partials for the writer, reads for the readers; all of
  * them leave a `struct item` for store_poll(), which hands it out on the loop thread.
  */
+#include "base/histogram.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "store/sqlite/data_dir.h"
@@ -77,7 +78,9 @@ struct sqlite_store {
     struct list done;          /* item */
     struct store_callbacks callbacks;
 
-    _Atomic uint64_t n_appends, n_commits, n_refused, n_failed, n_checkpoints, n_reopened, flush_us;
+    _Atomic uint64_t n_queued; /* all appends ever given to the writer */
+    _Atomic uint64_t n_appends, n_commits, n_refused, n_failed, n_checkpoints, n_reopened;
+    struct histogram flush; /* of a commit; the writer adds */
 };
 
 /* Moves all of `items` (struct item links) to the answers and tells the owner. Any thread. */

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 static struct sqlite_store *of(const struct store *st)
 {
@@ -226,6 +227,7 @@ static void append(struct store *s, const struct append *a)
         refuse_append(st, it);
         return;
     }
+    st->n_queued++;
     pthread_mutex_lock(&st->queue_lock);
     if (list_is_empty(&st->appends))
         pthread_cond_signal(&st->queue_more);
@@ -421,9 +423,17 @@ static uint64_t file_bytes(const char *path, const char *suffix)
     return stat(name, &info) == 0 ? (uint64_t)info.st_size : 0;
 }
 
+static uint64_t disk_free(const char *path)
+{
+    struct statvfs fs;
+
+    return statvfs(path, &fs) == 0 ? (uint64_t)fs.f_bavail * fs.f_frsize : 0;
+}
+
 void sqlite_store_stats(const struct store *s, struct sqlite_stats *out)
 {
     struct sqlite_store *st = of(s);
+    uint64_t queued;
 
     *out = (struct sqlite_stats){.appends = st->n_appends,
                                  .refused = st->n_refused,
@@ -431,6 +441,9 @@ void sqlite_store_stats(const struct store *s, struct sqlite_stats *out)
                                  .commits = st->n_commits,
                                  .checkpoints = st->n_checkpoints,
                                  .reopened = st->n_reopened,
-                                 .flush_us = st->flush_us,
-                                 .file_bytes = file_bytes(st->dir.db_path, "") + file_bytes(st->dir.db_path, "-wal")};
+                                 .file_bytes = file_bytes(st->dir.db_path, "") + file_bytes(st->dir.db_path, "-wal"),
+                                 .disk_free_bytes = disk_free(st->dir.db_path)};
+    queued = st->n_queued; /* read last: what was completed meanwhile was queued before */
+    out->queued = queued - out->appends - out->refused - out->failed;
+    histogram_read(&st->flush, &out->flush);
 }

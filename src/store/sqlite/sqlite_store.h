@@ -5,6 +5,7 @@
  * write and every checkpoint and commits whatever has piled up, two reader threads with read-only
  * connections. A data directory has one owner at a time, by flock on `culm.lock`.
  */
+#include "base/histogram.h"
 #include "store/store.h"
 
 struct sqlite_options {
@@ -17,9 +18,11 @@ NODISCARD int sqlite_store_open(const struct sqlite_options *o, struct store **o
 
 struct sqlite_stats {
     uint64_t appends, refused, failed; /* completed, by outcome */
+    uint64_t queued;                   /* not completed yet */
     uint64_t commits, checkpoints;
-    uint64_t reopened;   /* connections given up after an I/O error */
-    uint64_t flush_us;   /* time of a commit, running mean */
-    uint64_t file_bytes; /* database and write-ahead log */
+    uint64_t reopened;              /* connections given up after an I/O error */
+    uint64_t file_bytes;            /* database and write-ahead log */
+    uint64_t disk_free_bytes;       /* for us, where the file is; 0: the file system does not say */
+    struct histogram_reading flush; /* time of a commit */
 };
 void sqlite_store_stats(const struct store *st, struct sqlite_stats *out); /* any thread */

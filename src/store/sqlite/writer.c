@@ -137,19 +137,10 @@ static void set_outcome(struct writer *w, struct append_item *it, int rc, const 
         w->st->n_failed++;
 }
 
-static int64_t micros(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
 static int commit(struct writer *w, struct err *err)
 {
     static const char sql[] = "COMMIT";
-    int64_t began = micros();
-    uint64_t mean = w->st->flush_us;
+    int64_t began = clock_mono_us();
     int rc;
 
     FAULT_POINT("store.commit.before");
@@ -157,7 +148,7 @@ static int commit(struct writer *w, struct err *err)
     if (rc < 0)
         return rc;
     FAULT_POINT("store.commit.after");
-    w->st->flush_us = (mean * 15 + (uint64_t)(micros() - began)) / 16;
+    histogram_add(&w->st->flush, clock_mono_us() - began);
     w->st->n_commits++;
     return 0;
 }

@@ -329,6 +329,45 @@ static void a_shortage_of_descriptors_passes(void **state UNUSED)
     rig_run(&o, dial_in_a_shortage, &s);
 }
 
+/* --- what is counted --- */
+
+static void say_something_sound_and_something_wrong(struct rig *rig)
+{
+    static const char sound[] = "POST /small HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi";
+    static const char large[] = "POST /small HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\n";
+    static const char broken[] = "GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n";
+    const char *const all[] = {sound, large, broken};
+    size_t *heard_bytes = rig->data;
+
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        struct buf heard CLEANUP(buf_done) = BUF_INIT;
+
+        CHECK(rig, rig_ask(rig, all[i], &heard));
+        heard_bytes[0] += strlen(all[i]);
+        heard_bytes[1] += heard.n;
+    }
+}
+
+static void every_byte_and_every_refusal_is_counted(void **state UNUSED)
+{
+    const struct http_server_options o = {.on_request = on_request, .body_limit = small_limit};
+    struct http_server_stats stats;
+    size_t bytes[2] = {0};
+    struct rig rig = {.data = bytes};
+
+    rig_open(&rig, &o);
+    rig_play(&rig, say_something_sound_and_something_wrong);
+    http_server_stats(rig.server, &stats);
+    rig_close(&rig);
+    assert_int_equal(stats.accepted, 3);
+    assert_int_equal(stats.turned_away, 0);
+    assert_int_equal(stats.bytes_in, bytes[0]);
+    assert_int_equal(stats.bytes_out, bytes[1]);
+    assert_int_equal(stats.refused[HTTP_REFUSED_BODY], 1);
+    assert_int_equal(stats.refused[HTTP_REFUSED_FRAMING], 1);
+    assert_int_equal(stats.refused[HTTP_REFUSED_TIMEOUT], 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -339,6 +378,7 @@ int main(void)
         cmocka_unit_test(who_does_not_read_an_answer_is_cut),
         cmocka_unit_test(a_body_that_keeps_its_pace_is_not_cut),
         cmocka_unit_test(connections_have_a_cap),
+        cmocka_unit_test(every_byte_and_every_refusal_is_counted),
         cmocka_unit_test(a_shortage_of_descriptors_passes),
     };
 

@@ -104,9 +104,10 @@ static void on_request(void *arg UNUSED, struct http_request *r)
     }
 }
 
-static void play(void (*script)(struct rig *), const struct http_server_limits *limits)
+static struct http_server_stats play(void (*script)(struct rig *), const struct http_server_limits *limits)
 {
     struct http_server_options o = {.on_request = on_request};
+    struct http_server_stats stats;
     struct rig rig = {0};
 
     if (limits != NULL)
@@ -115,7 +116,9 @@ static void play(void (*script)(struct rig *), const struct http_server_limits *
     rig_open(&rig, &o);
     w = (struct watcher){.server = rig.server, .loop = rig.loop};
     rig_play(&rig, script);
+    http_server_stats(rig.server, &stats);
     rig_close(&rig);
+    return stats;
 }
 
 /* --- */
@@ -228,7 +231,7 @@ static void leave(struct rig *rig)
 
 static void a_client_that_leaves_is_noticed(void **state UNUSED)
 {
-    play(leave, NULL);
+    assert_int_equal(play(leave, NULL).stuck, 0);
 }
 
 static void read_nothing(struct rig *rig)
@@ -242,7 +245,9 @@ static void read_nothing(struct rig *rig)
 
 static void a_stuck_client_is_cut(void **state UNUSED)
 {
-    play(read_nothing, &(struct http_server_limits){.stuck_ms = 50});
+    struct http_server_stats stats = play(read_nothing, &(struct http_server_limits){.stuck_ms = 50});
+
+    assert_int_equal(stats.stuck, 1);
     assert_int_equal(w.waits, 1);
     assert_int_equal(w.closes, 1);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "net/loop.h"
+#include "net/loop_internal.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -206,6 +207,32 @@ static void posts_of_many_threads_all_arrive_in_order(void **state UNUSED)
     loop_free(c.loop);
 }
 
+/* ---- the watchdog ---- */
+
+static struct loop_stats after_call(struct loop *l, int64_t took_ms, const char *name)
+{
+    struct loop_stats stats;
+
+    watch_end(l, clock_mono_us() - took_ms * 1000, name);
+    loop_stats(l, &stats);
+    return stats;
+}
+
+static void a_call_that_blocks_is_counted_once_by_the_innermost_name(void **state UNUSED)
+{
+    struct loop *l;
+
+    assert_int_equal(loop_new(&l, NULL), 0);
+    assert_int_equal(after_call(l, 10, "quick").stalls, 0);
+    assert_string_equal(after_call(l, 9, "quicker").longest, "quick");
+    assert_int_equal(after_call(l, 300, "inner").stalls, 1);
+    assert_int_equal(after_call(l, 310, "around it").stalls, 1);
+    assert_true(after_call(l, 1, "quick").longest_us >= 310000);
+    assert_string_equal(after_call(l, 1, "quick").longest, "around it");
+    assert_int_equal(after_call(l, 900, "around it, and slow itself").stalls, 2);
+    loop_free(l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,6 +241,7 @@ int main(void)
         cmocka_unit_test(a_stopped_timer_does_not_come),
         cmocka_unit_test(a_stop_before_the_run_counts),
         cmocka_unit_test(a_signal_reaches_its_callback),
+        cmocka_unit_test(a_call_that_blocks_is_counted_once_by_the_innermost_name),
         cmocka_unit_test(posts_of_many_threads_all_arrive_in_order),
     };
 

@@ -42,6 +42,26 @@ static struct sqlite_stats stats_of(const struct driver *d)
 
 /* ---- commits ---- */
 
+static void every_append_and_commit_is_counted(void **state)
+{
+    struct driver *d = *state;
+    struct sqlite_stats before = stats_of(d), after;
+    struct story s;
+
+    story_open(&s, d, STR("counted"));
+    story_create(&s, STR("T"), STR("s"));
+    story_send(&s, d);
+    driver_wait_appends(d);
+    after = stats_of(d);
+    assert_int_equal(after.appends, before.appends + 1);
+    assert_int_equal(after.queued, 0);
+    assert_int_equal(after.refused + after.failed, before.refused + before.failed);
+    assert_true(after.commits > before.commits);
+    assert_int_equal(after.flush.count, after.commits);
+    assert_true(after.flush.sum_us > 0);
+    assert_true(after.file_bytes > 0 && after.disk_free_bytes > 0);
+}
+
 static void what_piles_up_is_committed_together(void **state)
 {
     enum { SESSIONS = 200 };
@@ -397,6 +417,7 @@ static void clear_place(void *arg)
 int main(void)
 {
     const struct CMUnitTest cases[] = {
+        CASE(every_append_and_commit_is_counted),
         CASE(what_piles_up_is_committed_together),
         CASE(an_empty_store_commits_nothing),
         CASE(the_log_is_folded_back_when_nothing_waits),
