@@ -20,6 +20,7 @@ static const struct option options[] = {
     {"port", "N", BIT(SERVE), offsetof(struct command_line, port), "TCP port, 0 for a free one (default 9562)"},
     {"compat-open-loopback", NULL, BIT(SERVE), offsetof(struct command_line, open_loopback),
      "let in whoever comes from this machine without the token, as Bamboo's clients do"},
+    {"log", "FORMAT", BIT(SERVE), offsetof(struct command_line, log), "form of the log: text, json or journald"},
     {"session", "ID", BIT(RUN), offsetof(struct command_line, session), "go on in this session (default: a new one)"},
     {"model", "MODEL", BIT(RUN), offsetof(struct command_line, model), "MODEL or PROVIDER/MODEL of the session"},
     {"state", "STATE", BIT(SESSIONS), offsetof(struct command_line, state),

@@ -31,7 +31,7 @@ struct command_line {
     const char *args[COMMAND_ARGS_MAX];
     int n_args;
     /* options; NULL or false: not given */
-    const char *data_dir, *config, *server, *bind, *port, *session, *model, *revision;
+    const char *data_dir, *config, *server, *bind, *port, *session, *model, *revision, *log;
     const char *state, *search, *limit;
     bool help, version, json, quiet, open_loopback, markdown, all;
 };

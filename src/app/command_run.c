@@ -43,7 +43,7 @@ static int run_turn(const struct command_line *line, const struct turn_options *
     if (code == 0) {
         for (const char *const *notice = config_notices(c); *notice != NULL && !line->quiet; notice++)
             command_fail(0, "%s", *notice);
-        log_set_level(LOG_ERROR); /* what a person is to know is said as notes */
+        log_set_level(LOG_LEVEL_ERROR); /* what a person is to know is said as notes */
         o.home = &home;
         o.config = c;
         o.server = line->server;

@@ -62,23 +62,28 @@ void command_config_path(const struct command_line *line, const struct home *hom
         home_file(home, "config.json", out);
 }
 
-int command_read_config(const struct command_line *line, const struct home *home, struct config **out)
+int command_load_config(const struct command_line *line, const struct home *home, struct config **out, struct err *err)
 {
     CLEANUP(buf_done) struct buf path = BUF_INIT;
     struct config *c = config_new();
-    struct err err;
     int rc;
 
     command_config_path(line, home, &path);
-    rc = config_read_file(c, path.p, line->config != NULL, &err);
+    rc = config_read_file(c, path.p, line->config != NULL, err);
     if (rc == 0)
-        rc = config_read_environment(c, environ, &err);
-    if (rc < 0) {
+        rc = config_read_environment(c, environ, err);
+    if (rc < 0)
         config_free(c);
-        return command_fail(CODE_ERROR, "%s", err.text);
-    }
-    *out = c;
-    return 0;
+    else
+        *out = c;
+    return rc;
+}
+
+int command_read_config(const struct command_line *line, const struct home *home, struct config **out)
+{
+    struct err err;
+
+    return command_load_config(line, home, out, &err) < 0 ? command_fail(CODE_ERROR, "%s", err.text) : 0;
 }
 
 /* ---- token, version, help ---- */

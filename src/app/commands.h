@@ -27,4 +27,7 @@ int command_fail(int code, const char *fmt, ...) PRINTF(2, 3);
 void command_config_path(const struct command_line *line, const struct home *home, struct buf *out);
 /* File and environment. 0 or an exit code, with the error on stderr. */
 int command_read_config(const struct command_line *line, const struct home *home, struct config **out);
+/* The same, and the error is the caller's to tell. */
+NODISCARD int command_load_config(const struct command_line *line, const struct home *home, struct config **out,
+                                  struct err *err);
 int command_open_home(const struct command_line *line, struct home *out);

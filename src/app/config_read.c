@@ -49,6 +49,8 @@ static int check_text(const struct config_value *v, struct str text, struct err 
         return refuse(v, err, "some text; null takes the value away");
     if ((v->key->flags & CONFIG_SECRET) != 0 && str_is(text, MASK))
         return refuse(v, err, "the value itself, not the *** that `culm config show` prints");
+    if (v->key->check != NULL && v->key->check(text, err) < 0)
+        return err_wrap(err, "%s", v->name);
     return v->key->type == CONFIG_WORD ? check_word(v, text, err) : 0;
 }
 

@@ -5,7 +5,6 @@
 
 const char *const config_drivers[] = {"openai", "offline", NULL};
 const char *const config_efforts[] = {"none", "low", "medium", "high", "xhigh", "max", NULL};
-const char *const config_log_levels[] = {"error", "warn", "info", "debug", NULL}; /* in the order of enum log_level */
 
 const struct config_key config_keys[CONFIG_KEY_COUNT] = {
 #define X(id, name_, type_, doc_, ...)                                                                                 \
@@ -13,6 +12,13 @@ const struct config_key config_keys[CONFIG_KEY_COUNT] = {
     CONFIG_KEYS(X)
 #undef X
 };
+
+int config_check_level(struct str item, struct err *err)
+{
+    struct log_levels trial = log_levels_all(LOG_LEVEL_INFO);
+
+    return log_levels_put(&trial, item, err);
+}
 
 const struct config_env_provider config_env_providers[] = {
     {"openai", "openai", {"OPENAI_API_KEY"}, {"OPENAI_BASE_URL"}},

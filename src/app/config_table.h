@@ -7,6 +7,10 @@
  */
 #include "base/base.h"
 #include "base/limits.h"
+#include "base/log.h"
+
+#define CONFIG_LOG_MODULE(id, name) " " name
+#define CONFIG_LOG_MODULES LOG_MODULES(CONFIG_LOG_MODULE)
 
 /* X(ID, name, type, doc, further fields of struct config_key) */
 #define CONFIG_KEYS(X)                                                                                                 \
@@ -53,8 +57,13 @@
       .number = LIMIT_MODEL_CONTENT_MS, .min = 100, .max = 3600 * 1000, .flags = CONFIG_LIVE)                          \
     X(LIMITS_MODEL_IDLE_MS, "limits.model_idle_ms", NUMBER, "silence in the middle of an answer",                      \
       .number = LIMIT_MODEL_IDLE_MS, .min = 100, .max = 3600 * 1000, .flags = CONFIG_LIVE)                             \
-    X(LOG_LEVEL, "log.level", WORD, "which lines `culm serve` writes to stderr", .text = "info",                       \
-      .words = config_log_levels, .flags = CONFIG_LIVE)
+    X(LOG_FORMAT, "log.format", WORD,                                                                                  \
+      "form of the lines that `culm serve` writes to stderr; auto: journald where stderr is the journal, else text",   \
+      .text = "auto", .words = log_format_names, .env = "CULM_LOG")                                                    \
+    X(LOG_LEVEL, "log.level", WORD, "which lines are written", .text = "info", .words = log_level_names,               \
+      .flags = CONFIG_LIVE, .env = "CULM_LOG_LEVEL")                                                                   \
+    X(LOG_LEVELS, "log.levels", LIST, "levels of single modules, as in store=debug; modules:" CONFIG_LOG_MODULES,      \
+      .check = config_check_level, .flags = CONFIG_LIVE, .env = "CULM_LOG_LEVELS")
 
 enum config_id {
 #define X(id, name, type, doc, ...) CONFIG_##id,
@@ -75,14 +84,16 @@ struct config_key {
     enum config_type type;
     const char *doc;
     unsigned flags;
-    int64_t number, min, max; /* NUMBER: default and range */
-    const char *text;         /* TEXT, WORD: default; NULL: none */
-    const char *const *words; /* WORD: NULL-terminated */
-    const char *env;          /* the variable that gives it where the file does not; NULL: none */
+    int64_t number, min, max;                       /* NUMBER: default and range */
+    const char *text;                               /* TEXT, WORD: default; NULL: none */
+    const char *const *words;                       /* WORD: NULL-terminated */
+    const char *env;                                /* the variable that gives it where the file does not; NULL: none */
+    int (*check)(struct str item, struct err *err); /* of each text, as far as its type does not say it; NULL: none */
 };
 
 extern const struct config_key config_keys[CONFIG_KEY_COUNT];
-extern const char *const config_drivers[], *const config_efforts[], *const config_log_levels[];
+extern const char *const config_drivers[], *const config_efforts[];
+int config_check_level(struct str item, struct err *err);
 
 /* Variables that make a provider of that name. Those of one list mean the same; the first that is set counts. */
 struct config_env_provider {

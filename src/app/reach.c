@@ -139,7 +139,7 @@ int reach_open(const struct command_line *line, enum reach_for what, struct reac
     r->what = what;
     r->url = line->server;
     r->token = line->server != NULL ? getenv("CULM_TOKEN") : NULL;
-    log_set_level(LOG_ERROR); /* what a person is to know is said by the command */
+    log_set_level(LOG_LEVEL_ERROR); /* what a person is to know is said by the command */
     code = set_up(r, line);
     if (code == 0) {
         rc = reach_again(r, &err);

@@ -98,6 +98,14 @@ ptrdiff_t str_find(struct str s, struct str needle)
     return at == NULL ? -1 : at - s.p;
 }
 
+int str_find_word(const char *const *words, struct str s)
+{
+    for (int i = 0; words[i] != NULL; i++)
+        if (str_is(s, words[i]))
+            return i;
+    return -1;
+}
+
 bool str_copy(char *dst, size_t size, struct str s)
 {
     size_t n = s.n < size ? s.n : size - 1;

@@ -13,8 +13,9 @@ struct str str_trim(struct str s);
 struct str str_skip(struct str s, size_t n);
 /* Takes the part before the first `sep` (all of it if there is none) and moves *rest behind it. False at the end. */
 bool str_next(struct str *rest, char sep, struct str *part);
-ptrdiff_t str_find(struct str s, struct str needle); /* -1: not there */
-bool str_copy(char *dst, size_t size, struct str s); /* terminated; false if cut */
+ptrdiff_t str_find(struct str s, struct str needle);       /* -1: not there */
+int str_find_word(const char *const *words, struct str s); /* its place in a NULL-terminated list; -1: not there */
+bool str_copy(char *dst, size_t size, struct str s);       /* terminated; false if cut */
 
 /* The whole text must be the number; false leaves *out alone. */
 NODISCARD bool str_to_i64(struct str s, int64_t *out);

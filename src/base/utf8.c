@@ -94,6 +94,14 @@ size_t utf8_floor(struct str s, size_t limit)
     return limit;
 }
 
+size_t utf8_next(struct str s, bool *is_whole)
+{
+    size_t len;
+
+    *is_whole = next_char(s.p, s.n, &len) == WHOLE;
+    return len;
+}
+
 static void replace(struct utf8_repair *r, struct buf *out)
 {
     buf_add_str(out, REPLACEMENT);

@@ -9,6 +9,8 @@
 bool utf8_is_valid(struct str s);
 /* Largest n <= limit such that s[0,n) does not split a character; s is valid. */
 size_t utf8_floor(struct str s, size_t limit);
+/* Length of the first character of s, which is not empty; *is_whole false: of the broken part that stands there. */
+size_t utf8_next(struct str s, bool *is_whole);
 
 /*
  * Repair of a stream that arrives in pieces: appends to `out`, each maximal broken part

@@ -165,8 +165,8 @@ void exchange_fail_err(struct exchange *x, const struct err *err)
     if (status == 503)
         http_reply_header(x->req, "Retry-After", "1");
     if (status >= 500)
-        log_event(LOG_WARN, "http.fail", "route=%s status=%d code=%s error=\"%s\"",
-                  x->route == NULL ? "-" : x->route->path, status, err_wire_name(err->code), err->text);
+        LOG_WARN("http.fail", log_text("route", x->route == NULL ? NULL : x->route->path), log_int("status", status),
+                 log_text("code", err_wire_name(err->code)), log_text("error", err->text));
     exchange_fail_as(x, status, err_wire_name(err->code), err->text);
 }
 

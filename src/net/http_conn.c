@@ -145,8 +145,8 @@ static bool admit(struct http_conn *c)
     if (!has_slot)
         c->peer.address_len = 0; /* not counted, so not to be taken off either */
     if (s->full_logged_ms == 0 || now - s->full_logged_ms > FULL_LOG_MS) {
-        log_event(LOG_WARN, "http.full", "connections=%zu limit=%s", s->stats.connections,
-                  has_slot ? "all" : "address");
+        LOG_WARN("http.full", log_uint("connections", s->stats.connections),
+                 log_text("limit", has_slot ? "all" : "address"));
         s->full_logged_ms = now;
     }
     write_refusal(c, 503, "Too many connections.");
@@ -175,7 +175,7 @@ static void on_later_open(void *arg)
     if (!admit(c))
         return;
     if (!c->peer.is_unix && setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0)
-        log_event(LOG_DEBUG, "http.nodelay", "fd=%d", c->fd);
+        LOG_DEBUG("http.nodelay", log_int("fd", c->fd));
     /* Writing only, and armed only while something waits to be written. Reading has deadlines of its own. */
     bufferevent_set_timeouts(c->bev, NULL, &stuck);
     c->watch = evbuffer_add_cb(bufferevent_get_input(c->bev), http_conn_on_input, c);
@@ -314,7 +314,7 @@ void http_conn_request(struct evhttp_request *ev, void *server)
     /* evhttp sees the end of a request where the policy does not: one of them is wrong, and neither is to be trusted.
      */
     if (c == NULL || c->bev != bev || c->phase != CONN_READY) {
-        log_event(LOG_WARN, "http.framing", "fd=%d", fd);
+        LOG_WARN("http.framing", log_int("fd", fd), log_message("two readers of one request disagree; refused"));
         s->stats.refused[HTTP_REFUSED_FRAMING]++;
         evhttp_send_error(ev, HTTP_BADREQUEST, NULL);
         return;

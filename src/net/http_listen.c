@@ -79,8 +79,8 @@ static void on_accept_error(struct evconnlistener *listener, void *http UNUSED)
     evconnlistener_disable(listener);
     timer_start(l->pause, PAUSE_MS);
     if (!l->is_pausing || l->server->stats.connections > l->conns_then)
-        log_event(LOG_ERROR, "http.accept", "connections=%zu pause_ms=%d error=%s", l->server->stats.connections,
-                  PAUSE_MS, strerror(sys));
+        LOG_ERROR("http.accept", log_uint("connections", l->server->stats.connections), log_int("pause_ms", PAUSE_MS),
+                  log_text("error", strerror(sys)));
     l->is_pausing = true;
     l->conns_then = l->server->stats.connections;
 }

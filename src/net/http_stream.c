@@ -251,7 +251,7 @@ static void tune_socket(const struct http_conn *c)
 
     if (setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof(send_buffer)) != 0 ||
         (!c->peer.is_unix && setsockopt(c->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent)) != 0))
-        log_event(LOG_DEBUG, "http.stream.tune", "error=%s", strerror(errno));
+        LOG_DEBUG("http.stream_tune", log_text("error", strerror(errno)));
 }
 
 struct http_stream *http_reply_stream(struct http_request *r, int status, const struct http_stream_callbacks *cb)

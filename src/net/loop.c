@@ -76,7 +76,7 @@ static void on_stall(struct loop *l, int64_t began_us, int64_t took_us, const ch
     if (took_us - told_us <= WATCHDOG_US)
         return;
     l->stats.stalls++;
-    log_event(LOG_WARN, "loop.blocked", "callback=%s ms=%" PRId64, name, took_us / 1000);
+    LOG_WARN("loop.blocked", log_text("callback", name), log_int("ms", took_us / 1000));
 }
 
 void watch_end(struct loop *l, int64_t began_us, const char *name)

@@ -5,6 +5,7 @@ static_checks() {
     check "layers" python3 tools/check_layers.py || true
     check "sizes" python3 tools/check_size.py || true
     check "banned functions" python3 tools/check_banned.py || true
+    check "events of the log" python3 tools/check_log.py || true
     check "headers compile alone" headers_compile || true
 }
 

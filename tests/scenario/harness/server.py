@@ -30,6 +30,7 @@ class Server:
         self.env = dict(env or {})
         self.process = None
         self.log = self.directory / "server.log"
+        self.stderr = None  # a descriptor to be used instead of that file
         self.greeting = None
         self._clients = []
         self._lasting = []
@@ -61,7 +62,7 @@ class Server:
                 self.command(*args),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=log,
+                stderr=log if self.stderr is None else self.stderr,
                 env=clean_environment(self.home, **self.env),
                 start_new_session=True,
             )
@@ -126,6 +127,10 @@ class Server:
 
     def log_text(self):
         return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def log_events(self):
+        """Every line of a log of JSON."""
+        return [json.loads(line) for line in self.log_text().splitlines()]
 
     def log_tail(self):
         return "\n".join(self.log_text().splitlines()[-40:])

@@ -110,6 +110,11 @@ static void values_are_checked_by_type_and_range(void **state UNUSED)
     refused("{\"server\": {\"bind\": \"a\\u0000b\"}}", "without NUL");
     refused("{\"server\": {\"compat_open_loopback\": 1}}", "true or false");
     refused("{\"log\": {\"level\": \"loud\"}}", "expected one of error, warn, info, debug");
+    refused("{\"log\": {\"format\": \"xml\"}}", "expected one of auto, text, json, journald");
+    refused("{\"log\": {\"levels\": [\"store=debug\", \"stoer=debug\"]}}",
+            "log.levels: the log has no module \"stoer\"");
+    refused("{\"log\": {\"levels\": [\"store=loud\"]}}", "log.levels: store: \"loud\" is none of error, warn");
+    refused("{\"log\": {\"levels\": [\"store\"]}}", "log.levels: expected MODULE=LEVEL");
     refused("{\"limits\": {\"model_idle_ms\": 1}}", "limits.model_idle_ms");
     refused("{\"providers\": {\"x\": {\"api_key\": \"***\"}}}", "config show");
     refused("{\"revisions\": {\"server\": -1}}", "revisions");
@@ -171,7 +176,8 @@ static void show_takes_sections_and_keys(void **state UNUSED)
     assert_string_equal(out.p, "9562\n");
     buf_clear(&out);
     assert_int_equal(config_show(c, STR("log"), &out, &err), 0);
-    assert_string_equal(out.p, "{\n  \"log\": {\n    \"level\": \"info\"\n  }\n}\n");
+    assert_string_equal(out.p, "{\n  \"log\": {\n    \"format\": \"auto\",\n    \"level\": \"info\",\n    \"levels\": "
+                               "[]\n  }\n}\n");
     assert_int_equal(config_show(c, STR("server.prot"), &out, &err), -ERR_NOT_FOUND);
     assert_int_equal(config_explain(c, STR("server.prot"), &out, &err), -ERR_NOT_FOUND);
     assert_int_equal(config_explain(c, STR("server.port"), &out, &err), 0);
