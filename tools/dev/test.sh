@@ -135,6 +135,13 @@ command_soak() {
         CULM_KILLS=${CULM_KILLS:-200} CULM_BIN=$root/build/culm exec "$KITS/venv/bin/python" -m pytest \
             -q -s -p no:cacheprovider tests/scenario/test_kill.py
         ;;
+    idle)
+        packages_need build test
+        build_release
+        kits_need || die 1 "the test kits cannot be had"
+        cd tests/scenario
+        CULM_BIN=$root/build/culm exec "$KITS/venv/bin/python" -m "soak.$name" "${@:2}"
+        ;;
     sim)
         packages_need build test
         quietly "building the simulator" compile_simulator || die 1 "it does not build"
@@ -145,7 +152,7 @@ command_soak() {
         packages_need build test
         exec python3 tests/sim/mutants.py
         ;;
-    *) die 2 "soak: kill, sim or mutants" ;;
+    *) die 2 "soak: kill, idle, sim or mutants" ;;
     esac
 }
 
