@@ -35,9 +35,9 @@ check_shell() { shellcheck -x dev .ci/run; }
 # Without the kits at least what Python itself refuses.
 check_python() {
     if kits_need; then
-        "$KITS/venv/bin/ruff" check --config tools/ruff.toml --no-cache tools tests bench
+        "$KITS/venv/bin/ruff" check --config tools/ruff.toml --no-cache tools tests
     else
-        find tools tests bench -name '*.py' -print0 | xargs -0 python3 -m py_compile
+        find tools tests -name '*.py' -print0 | xargs -0 python3 -m py_compile
     fi
 }
 
