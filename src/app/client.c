@@ -128,10 +128,14 @@ static void on_call_end(void *arg, const struct err *err)
     struct client_call *call = arg;
     struct json *body = NULL;
     struct arena arena;
+    struct err too_big;
 
     arena_init(&arena);
-    if (err == NULL && !call->body.full && call->body.n > 0 &&
-        json_parse(&arena, buf_str(&call->body), &body, NULL) < 0)
+    if (err == NULL && call->body.full) {
+        err_set(&too_big, ERR_TOO_BIG, "the answer has more than %zu bytes", call->body.max);
+        err = &too_big;
+    }
+    if (err == NULL && call->body.n > 0 && json_parse(&arena, buf_str(&call->body), &body, NULL) < 0)
         body = NULL;
     list_remove(&call->link);
     call->done(call->arg, call->status, body, err);
@@ -179,7 +183,7 @@ struct client_call *client_send(struct client *c, const struct client_request *r
     make_parts(c, r->path, r->header, r->body.n > 0, &parts);
     o.url = parts.url.p;
     o.headers = parts.headers;
-    call->body = BUF_CAPPED(REPLY_BYTES);
+    call->body = BUF_CAPPED(r->max_bytes > 0 ? r->max_bytes : REPLY_BYTES);
     call->done = done;
     call->arg = arg;
     list_add_tail(&c->calls, &call->link);

@@ -32,6 +32,7 @@ struct client_request {
     const char *header; /* one more, "Name: value", or NULL */
     struct str body;    /* JSON, or empty */
     int64_t timeout_ms; /* 0: 30 s */
+    size_t max_bytes;   /* of the answer; 0: 4 MiB. Longer ones end with ERR_TOO_BIG */
 };
 /* NULL with err set: the address is wrong. Never calls back before it returns. */
 struct client_call *client_send(struct client *c, const struct client_request *r, client_reply_fn *done, void *arg,

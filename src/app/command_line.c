@@ -5,7 +5,9 @@
 
 #define BIT(id) (1u << COMMAND_##id)
 #define ALL_COMMANDS ((1u << COMMAND_COUNT) - 1)
-#define WITH_CONFIG (BIT(SERVE) | BIT(RUN) | BIT(RESUME) | BIT(CONFIG_SHOW) | BIT(CONFIG_SET) | BIT(CONFIG_EXPLAIN))
+#define WITH_SERVER (BIT(RUN) | BIT(RESUME) | BIT(SESSIONS) | BIT(HISTORY) | BIT(STOP) | BIT(TAIL) | BIT(HEALTH))
+#define WITH_CONFIG                                                                                                    \
+    (BIT(SERVE) | BIT(RUN) | BIT(RESUME) | BIT(STOP) | BIT(CONFIG_SHOW) | BIT(CONFIG_SET) | BIT(CONFIG_EXPLAIN))
 
 struct option {
     const char *name;  /* without the dashes */
@@ -29,10 +31,16 @@ static const struct option options[] = {
      "only those with these words in the title"},
     {"limit", "N", BIT(SESSIONS), offsetof(struct command_line, limit), "so many at most (default 50)"},
     {"all", NULL, BIT(SESSIONS), offsetof(struct command_line, all), "all of them"},
-    {"json", NULL, BIT(RUN) | BIT(RESUME), offsetof(struct command_line, json), "print each event as one line of JSON"},
+    {"json", NULL, BIT(RUN) | BIT(RESUME) | BIT(TAIL), offsetof(struct command_line, json),
+     "print each event as one line of JSON"},
     {"json", NULL, BIT(SESSIONS), offsetof(struct command_line, json), "print each of them as one line of JSON"},
+    {"json", NULL, BIT(HISTORY), offsetof(struct command_line, json), "print each fact as one line of JSON"},
+    {"after", "SEQ", BIT(TAIL), offsetof(struct command_line, after),
+     "begin behind this number, 0 is the beginning (default: the last 20)"},
+    {"follow", NULL, BIT(TAIL), offsetof(struct command_line, follow), "wait for the next run, and the next"},
+    {"run", "RUN_ID", BIT(STOP), offsetof(struct command_line, run_id), "only if it is this run"},
     {"quiet", NULL, BIT(RUN) | BIT(RESUME), offsetof(struct command_line, quiet), "print the answer and nothing else"},
-    {"server", "URL", BIT(RUN) | BIT(RESUME) | BIT(SESSIONS) | BIT(HEALTH), offsetof(struct command_line, server),
+    {"server", "URL", WITH_SERVER, offsetof(struct command_line, server),
      "use the server there, with the token in CULM_TOKEN"},
     {"config", "FILE", WITH_CONFIG, offsetof(struct command_line, config),
      "the configuration file (default: config.json in the data directory)"},

@@ -15,6 +15,9 @@ enum command_id {
     COMMAND_RUN,
     COMMAND_RESUME,
     COMMAND_SESSIONS,
+    COMMAND_HISTORY,
+    COMMAND_STOP,
+    COMMAND_TAIL,
     COMMAND_TOKEN,
     COMMAND_HEALTH,
     COMMAND_CONFIG_SHOW,
@@ -32,8 +35,8 @@ struct command_line {
     int n_args;
     /* options; NULL or false: not given */
     const char *data_dir, *config, *server, *bind, *port, *session, *model, *revision, *log;
-    const char *state, *search, *limit;
-    bool help, version, json, quiet, open_loopback, markdown, all;
+    const char *state, *search, *limit, *run_id, *after;
+    bool help, version, json, quiet, open_loopback, markdown, all, follow;
 };
 
 struct command {

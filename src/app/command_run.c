@@ -34,9 +34,9 @@ static int run_turn(const struct command_line *line, const struct turn_options *
 
     if (line->json && line->quiet)
         return command_fail(CODE_USAGE, "--json and --quiet exclude each other");
-    if (o.session != NULL && !id_is_valid(str_of(o.session)))
-        return command_fail(CODE_USAGE, "a session's id is 1 to %d of A-Za-z0-9._:-", ID_MAX);
-    code = command_open_home(line, &home);
+    code = o.session == NULL ? 0 : command_check_session(o.session);
+    if (code == 0)
+        code = command_open_home(line, &home);
     if (code != 0)
         return code;
     code = command_read_config(line, &home, &c);

@@ -4,7 +4,9 @@
 
 #include "app/client.h"
 #include "app/exit_code.h"
+#include "app/terminal.h"
 #include "app/token.h"
+#include "base/id.h"
 #include "base/str.h"
 
 #include <stdarg.h>
@@ -18,6 +20,10 @@ const struct command commands[COMMAND_COUNT] = {
                      command_run},
     [COMMAND_RESUME] = {"resume", "ID", 1, 1, "go on with a session that was cut, or follow its run", command_resume},
     [COMMAND_SESSIONS] = {"sessions", "", 0, 0, "list the sessions, last changed first", command_sessions},
+    [COMMAND_HISTORY] = {"history", "ID", 1, 1, "print what was said and done in a session", command_history},
+    [COMMAND_STOP] = {"stop", "ID", 1, 1, "stop the run that is at work in a session", command_stop},
+    [COMMAND_TAIL] = {"tail", "ID", 1, 1, "print the events of a session as they come, until its run ends",
+                      command_tail},
     [COMMAND_TOKEN] = {"token", "", 0, 0, "print the token that TCP clients need", command_token},
     [COMMAND_HEALTH] = {"health", "", 0, 0, "is a server there? exit code 0 or 1", command_health},
     [COMMAND_CONFIG_SHOW] = {"config show", "[KEY]", 0, 1, "print the configuration in force, secrets as ***",
@@ -34,17 +40,26 @@ const struct command commands[COMMAND_COUNT] = {
 
 int command_fail(int code, const char *fmt, ...)
 {
+    const struct terminal terminal = terminal_of(STDERR_FILENO);
+    CLEANUP(buf_done) struct buf flat = BUF_INIT, line = BUF_INIT;
     char text[1024];
     va_list args;
 
     va_start(args, fmt);
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
-    for (char *p = text; *p != '\0'; p++)
-        if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            *p = ' ';
-    fprintf(stderr, "culm: %s\n", text);
+    buf_add_str(&flat, STR("culm: "));
+    terminal_flatten(str_of(text), &flat);
+    terminal_put(&terminal, code == 0 ? STYLE_PLAIN : STYLE_RED, buf_str(&flat), &line);
+    fprintf(stderr, "%s\n", line.p);
     return code;
+}
+
+int command_check_session(const char *id)
+{
+    if (id_is_valid(str_of(id)))
+        return 0;
+    return command_fail(CODE_USAGE, "a session's id is 1 to %d of A-Za-z0-9._:-", ID_MAX);
 }
 
 int command_open_home(const struct command_line *line, struct home *out)

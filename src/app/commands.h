@@ -11,6 +11,9 @@ int command_serve(const struct command_line *line);
 int command_run(const struct command_line *line);
 int command_resume(const struct command_line *line);
 int command_sessions(const struct command_line *line);
+int command_history(const struct command_line *line);
+int command_stop(const struct command_line *line);
+int command_tail(const struct command_line *line);
 int command_token(const struct command_line *line);
 int command_health(const struct command_line *line);
 int command_config_show(const struct command_line *line);
@@ -30,4 +33,6 @@ int command_read_config(const struct command_line *line, const struct home *home
 /* The same, and the error is the caller's to tell. */
 NODISCARD int command_load_config(const struct command_line *line, const struct home *home, struct config **out,
                                   struct err *err);
+/* 0, or an exit code with the error on stderr. */
+int command_check_session(const char *id);
 int command_open_home(const struct command_line *line, struct home *out);

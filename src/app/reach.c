@@ -42,7 +42,7 @@ static void on_pause_over(void *arg)
     loop_stop(arg);
 }
 
-static void pause_ms(struct reach *r, int64_t ms)
+void reach_pause(struct reach *r, int64_t ms)
 {
     struct timer *t = timer_new(r->loop, "reach.pause", on_pause_over, r->loop);
 
@@ -85,10 +85,15 @@ static int find_server(struct reach *r, struct err *err)
         if (home_has_server(&r->home))
             return 0;
         rc = open_server(r, err);
-        if (rc != -ERR_LOCKED || clock_mono_ms() >= until)
+        if (rc != -ERR_LOCKED || r->what == REACH_READING || clock_mono_ms() >= until)
             return rc;
-        pause_ms(r, LOCKED_STEP_MS);
+        reach_pause(r, LOCKED_STEP_MS);
     }
+}
+
+bool reach_has_server(struct reach *r)
+{
+    return r->url != NULL || home_has_server(&r->home);
 }
 
 int reach_again(struct reach *r, struct err *err)
@@ -186,7 +191,10 @@ bool reach_is_alone(const struct reach *r)
 int reach_refused(const struct reach *r, int status, const struct json *body)
 {
     CLEANUP(buf_done) struct buf text = BUF_INIT;
+    struct str id = json_text(json_find(body, "session_id"));
 
+    if (status == 404 && id.n > 0)
+        return command_fail(CODE_ERROR, "there is no session " STR_FMT "; see: culm sessions", STR_ARG(id));
     client_error_text(status, body, &text);
     return command_fail(CODE_ERROR, "%s: %s", client_where(r->client), text.p);
 }
@@ -238,7 +246,12 @@ static int take_good(void *arg, int status, const struct json *body)
 
 int reach_get(struct reach *r, const char *path, reach_take_fn *take, void *arg)
 {
-    const struct client_request q = {.method = "GET", .path = path};
+    return reach_get_long(r, path, 0, take, arg);
+}
+
+int reach_get_long(struct reach *r, const char *path, size_t max_bytes, reach_take_fn *take, void *arg)
+{
+    const struct client_request q = {.method = "GET", .path = path, .max_bytes = max_bytes};
     struct getting g = {r, take, arg};
 
     return reach_ask(r, &q, take_good, &g);

@@ -21,8 +21,10 @@ void reach_close(struct reach *r); /* NULL is fine */
 
 struct client *reach_client(struct reach *r); /* until reach_again() or the end */
 struct loop *reach_loop(struct reach *r);
-bool reach_is_alone(const struct reach *r); /* no server: this process has opened the store */
-/* Looks anew for who answers, after what was there has gone. */
+bool reach_is_alone(const struct reach *r);    /* no server: this process has opened the store */
+void reach_pause(struct reach *r, int64_t ms); /* the loop goes on meanwhile */
+bool reach_has_server(struct reach *r);        /* a server is there now, or one was named */
+/* Looks anew for who answers, after a server has gone. Not from a callback of the client, which is replaced. */
 NODISCARD int reach_again(struct reach *r, struct err *err);
 
 /* The answer, borrowed for the call; `body` is NULL where it is no JSON. The exit code. */
@@ -31,6 +33,8 @@ typedef int reach_take_fn(void *arg, int status, const struct json *body);
 NODISCARD int reach_ask(struct reach *r, const struct client_request *q, reach_take_fn *take, void *arg);
 /* GET; `take` sees 200 alone, all else is said on stderr: CODE_ERROR. */
 NODISCARD int reach_get(struct reach *r, const char *path, reach_take_fn *take, void *arg);
+/* The same for answers of up to `max_bytes`. */
+NODISCARD int reach_get_long(struct reach *r, const char *path, size_t max_bytes, reach_take_fn *take, void *arg);
 /* A refusal, on stderr; the exit code. */
 int reach_refused(const struct reach *r, int status, const struct json *body);
 

@@ -87,13 +87,10 @@ static void finish(struct turn *t, int code)
 
 static void fail(struct turn *t, int code, const char *text)
 {
-    CLEANUP(buf_done) struct buf escaped = BUF_INIT;
-
     if (t->ended)
         return;
     turn_view_finish(&t->view);
-    output_escape(str_of(text), &escaped);
-    fprintf(stderr, "culm: %s\n", escaped.p == NULL ? "failed" : escaped.p);
+    turn_view_error(&t->view, text);
     finish(t, code);
 }
 

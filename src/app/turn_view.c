@@ -2,15 +2,18 @@
 #include "app/turn_view.h"
 
 #include "base/str.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
-enum { ANSWER_BYTES = 64 * 1024 * 1024 };
+enum { ANSWER_BYTES = 64 * 1024 * 1024, TOOL_ERROR_BYTES = 200 };
 
 void turn_view_init(struct turn_view *v, struct output *out, enum turn_style style)
 {
     *v = (struct turn_view){.out = out, .style = style, .answer = BUF_CAPPED(ANSWER_BYTES)};
+    v->notes = terminal_of(STDERR_FILENO);
 }
 
 void turn_view_done(struct turn_view *v)
@@ -19,9 +22,18 @@ void turn_view_done(struct turn_view *v)
     buf_done(&v->failure);
 }
 
+static void say(const struct turn_view *v, enum style style, const char *text)
+{
+    CLEANUP(buf_done) struct buf flat = BUF_INIT, line = BUF_INIT;
+
+    buf_add_str(&flat, STR("culm: "));
+    terminal_flatten(str_of(text), &flat);
+    terminal_put(&v->notes, style, buf_str(&flat), &line);
+    fprintf(stderr, "%s\n", line.p);
+}
+
 void turn_view_note(const struct turn_view *v, const char *fmt, ...)
 {
-    CLEANUP(buf_done) struct buf escaped = BUF_INIT;
     char text[1024];
     va_list args;
 
@@ -30,11 +42,12 @@ void turn_view_note(const struct turn_view *v, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
-    for (char *p = text; *p != '\0'; p++)
-        if (*p == '\n' || *p == '\t')
-            *p = ' ';
-    output_escape(str_of(text), &escaped);
-    fprintf(stderr, "culm: %s\n", escaped.p == NULL ? "" : escaped.p);
+    say(v, STYLE_DIM, text);
+}
+
+void turn_view_error(const struct turn_view *v, const char *text)
+{
+    say(v, STYLE_RED, text[0] == '\0' ? "failed" : text);
 }
 
 static void print(struct turn_view *v, struct str text)
@@ -110,11 +123,12 @@ static enum turn_end on_tool(struct turn_view *v, const struct json *event)
 static enum turn_end on_tool_error(struct turn_view *v, const struct json *event)
 {
     struct str text = json_text(json_find(event, "error"));
+    CLEANUP(buf_done) struct buf line = BUF_INIT;
 
-    if (text.n > 200)
-        text.n = 200;
+    text.n = utf8_floor(text, TOOL_ERROR_BYTES);
+    buf_addf(&line, "tool failed: " STR_FMT, STR_ARG(text));
     if (v->style == TURN_PLAIN)
-        turn_view_note(v, "tool failed: " STR_FMT, STR_ARG(text));
+        turn_view_error(v, line.p);
     return TURN_GOES_ON;
 }
 

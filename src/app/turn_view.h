@@ -6,6 +6,7 @@
  * was and no byte is printed twice. Loop thread only.
  */
 #include "app/output.h"
+#include "app/terminal.h"
 #include "base/id.h"
 #include "base/json.h"
 
@@ -18,6 +19,7 @@ enum turn_style {
 struct turn_view {
     struct output *out;
     enum turn_style style;
+    struct terminal notes;       /* stderr */
     uint64_t seq;                /* of the last fact seen */
     char message_id[ID_MAX + 1]; /* whose text was printed last; empty: none */
     uint64_t offset;             /* so many bytes of it */
@@ -35,3 +37,5 @@ enum turn_end turn_view_event(struct turn_view *v, const struct json *event, str
 void turn_view_finish(struct turn_view *v);
 /* A line on stderr; control characters are escaped. Not in QUIET, unless it is an error. */
 void turn_view_note(const struct turn_view *v, const char *fmt, ...) PRINTF(2, 3);
+/* Why the turn failed, in any style. */
+void turn_view_error(const struct turn_view *v, const char *text);

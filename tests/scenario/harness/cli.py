@@ -6,6 +6,7 @@ import subprocess
 import threading
 
 from .environment import TIMEOUT, clean_environment, culm_binary
+from .terminal import Terminal
 
 
 class Cli:
@@ -33,6 +34,11 @@ class Cli:
 
     def start(self, *args, env=None):
         return Command([culm_binary(), *map(str, args)], **self._options(env))
+
+    def on_terminal(self, *args, columns=80, env=None):
+        options = self._options({"TERM": "xterm", "COLUMNS": "", "NO_COLOR": "", **(env or {})})
+        del options["encoding"]
+        return Terminal([culm_binary(), *map(str, args)], columns=columns, **options)
 
 
 class Command:
