@@ -19,7 +19,8 @@ static void on_watched(void *arg, unsigned i UNUSED, char *path, size_t size)
     snprintf(path, size, "/api/v1/events/delay?batch_ms=%u", w->batch_ms);
 }
 
-static void add_figures(struct bench *b, const struct watching *w, struct samples *delays, const struct cpu_time *cpu)
+static void add_figures(struct bench *b, const struct watching *w, struct samples *delays, int64_t cpu_ns,
+                        const char *whose)
 {
     double seen = (double)w->watchers * w->pieces;
 
@@ -28,8 +29,8 @@ static void add_figures(struct bench *b, const struct watching *w, struct sample
     figures_add(b->figures, (double)samples_median(delays) / 1e3, "us", NO_TARGET, "%s: delay, median", w->name);
     figures_add(b->figures, (double)samples_at(delays, 99) / 1e3, "us", NO_TARGET, "%s: delay, p99", w->name);
     figures_add(b->figures, (double)samples_at(delays, 100) / 1e3, "us", NO_TARGET, "%s: delay, greatest", w->name);
-    figures_add(b->figures, (double)cpu->all_ns / 1e3 / seen, "us", w->cpu_target_us,
-                "%s: server CPU per piece and watcher", w->name);
+    figures_add(b->figures, (double)cpu_ns / 1e3 / seen, "us", w->cpu_target_us, "%s: CPU of %s per piece and watcher",
+                w->name, whose);
 }
 
 static void measure(struct bench *b, const struct stand_in *provider, struct watching *w)
@@ -53,10 +54,27 @@ static void measure(struct bench *b, const struct stand_in *provider, struct wat
     server_ask(b, &server, "POST", "/api/v1/execute/delay", STR("{}"), NULL);
     watchers_wait_end(watchers);
     cpu = cpu_since(process_cpu(server.process.pid), before);
-    add_figures(b, w, watchers_delays_ns(watchers), &cpu);
+    add_figures(b, w, watchers_delays_ns(watchers), cpu.all_ns, "the server");
     watchers_close(watchers);
     server_stop(b, &server);
     bench_remove_dir(dir.p);
+}
+
+/* What it takes to sleep, to be woken, to send and to receive, with no server between. */
+static void measure_floor(struct bench *b, const struct stand_in *provider, struct watching *w)
+{
+    struct watchers *watchers;
+    struct cpu_time before, after;
+    char model[64];
+
+    bench_say(b, "delay: %s", w->name);
+    snprintf(model, sizeof(model), "pieces-%u-every-%u-stamped", w->pieces, w->every_ms);
+    before = process_cpu(provider->process.pid);
+    watchers = watchers_open_floor(b, provider, model);
+    watchers_wait_end(watchers);
+    after = process_cpu(provider->process.pid);
+    add_figures(b, w, watchers_delays_ns(watchers), after.all_ns - before.all_ns, "the stand-in");
+    watchers_close(watchers);
 }
 
 void group_delay(struct bench *b)
@@ -69,9 +87,11 @@ void group_delay(struct bench *b)
     struct watching quick[] = {{"10 watchers", 10, 20, 5, 0, 6}, {"10 watchers, batch_ms=50", 10, 20, 5, 50, 0.3}};
     struct watching *list = b->quick ? quick : full;
     size_t n = b->quick ? ARRAY_LEN(quick) : ARRAY_LEN(full);
+    struct watching floor = {"floor", 1, b->quick ? 20 : 500, b->quick ? 5 : 10, 0, NO_TARGET};
     struct stand_in provider;
 
     stand_in_start(b, &provider);
+    measure_floor(b, &provider, &floor);
     for (size_t i = 0; i < n; i++)
         measure(b, &provider, &list[i]);
     stand_in_stop(&provider);

@@ -205,6 +205,22 @@ static void turn_wheel(struct provider *p)
     }
 }
 
+/* How long nothing is due; -1: for ever. */
+static int time_to_next(const struct provider *p)
+{
+    if (p->paced == 0)
+        return -1;
+    for (int64_t ms = p->tick + 1; ms <= p->tick + SLOTS; ms++) {
+        int64_t in;
+
+        if (list_is_empty(&p->slots[ms % SLOTS]))
+            continue;
+        in = ms - now_ns() / NS_PER_MS;
+        return in < 0 ? 0 : (int)in;
+    }
+    return SLOTS;
+}
+
 /* ---- requests ---- */
 
 /* The number behind `word` in the model's name; `otherwise` where it is not there. */
@@ -371,7 +387,7 @@ void provider_main(void)
         /* The wheel stands still while nothing is paced. */
         if (provider.paced == 0)
             provider.tick = now_ns() / NS_PER_MS;
-        poller_wait(&provider.poller, provider.paced > 0 ? 1 : -1);
+        poller_wait(&provider.poller, time_to_next(&provider));
         if (provider.paced > 0)
             turn_wheel(&provider);
     }

@@ -27,9 +27,8 @@ struct watchers {
     struct samples delays_ns;
 };
 
-static void take_stamps(struct watchers *w, struct str bytes)
+static void take_stamps(struct watchers *w, struct str bytes, int64_t now)
 {
-    int64_t now = now_ns();
     const char *at;
 
     while ((at = memchr(bytes.p, PROVIDER_STAMP, bytes.n)) != NULL) {
@@ -47,6 +46,21 @@ static void take_stamps(struct watchers *w, struct str bytes)
     }
 }
 
+/* In text in flight alone, which is not numbered: the finished message says everything once more. */
+static void take_frames(struct watchers *w, struct str bytes)
+{
+    int64_t now = now_ns();
+
+    while (bytes.n > 0) {
+        const char *end = memmem(bytes.p, bytes.n, "\n\n", 2);
+        size_t n = end == NULL ? bytes.n : (size_t)(end - bytes.p) + 2;
+
+        if (!str_has_prefix(bytes, STR("id: ")))
+            take_stamps(w, (struct str){bytes.p, n}, now);
+        bytes = str_skip(bytes, n);
+    }
+}
+
 static void on_body(void *arg, struct str bytes)
 {
     struct watcher *one = arg;
@@ -57,7 +71,7 @@ static void on_body(void *arg, struct str bytes)
         if (++w->open == w->wanted)
             w->enough_open = true;
     }
-    take_stamps(w, bytes);
+    take_frames(w, bytes);
 }
 
 static void on_end(void *arg, int status)
@@ -73,31 +87,55 @@ static void on_end(void *arg, int status)
         w->all_ended = true;
 }
 
-struct watchers *watchers_open(struct bench *b, const struct server *s, unsigned n, watchers_path_fn *path, void *arg)
+static struct watchers *watchers_new(struct bench *b, unsigned n)
 {
     struct watchers *w = mem_zalloc(sizeof(*w));
-    CLEANUP(buf_done) struct buf request = BUF_INIT;
-    char target[PATH_MAX_BYTES];
 
     w->bench = b;
     w->n = n;
     w->items = mem_zalloc(n * sizeof(*w->items));
-    for (unsigned i = 0; i < n; i++) {
-        struct watcher *one = &w->items[i];
-        struct conn_user user = {.on_body = on_body, .on_end = on_end, .arg = one};
+    for (unsigned i = 0; i < n; i++)
+        w->items[i].all = w;
+    return w;
+}
 
-        one->all = w;
-        one->conn = conn_open(&b->poller, s->port, &user);
+static void open_one(struct watcher *one, uint16_t port, struct str request)
+{
+    struct conn_user user = {.on_body = on_body, .on_end = on_end, .arg = one};
+
+    one->conn = conn_open(&one->all->bench->poller, port, &user);
+    conn_send(one->conn, request);
+}
+
+struct watchers *watchers_open(struct bench *b, const struct server *s, unsigned n, watchers_path_fn *path, void *arg)
+{
+    struct watchers *w = watchers_new(b, n);
+    CLEANUP(buf_done) struct buf request = BUF_INIT;
+    char target[PATH_MAX_BYTES];
+
+    for (unsigned i = 0; i < n; i++) {
         path(arg, i, target, sizeof(target));
         buf_clear(&request);
         request_write(&request, s->port, "GET", target, s->token, STR(""));
-        conn_send(one->conn, buf_str(&request));
+        open_one(&w->items[i], s->port, buf_str(&request));
         if ((i + 1) % OPEN_AT_ONCE == 0 || i + 1 == n) {
             w->wanted = i + 1;
             w->enough_open = w->open == w->wanted;
             poller_run(&b->poller, &w->enough_open);
         }
     }
+    return w;
+}
+
+struct watchers *watchers_open_floor(struct bench *b, const struct stand_in *s, const char *model)
+{
+    struct watchers *w = watchers_new(b, 1);
+    CLEANUP(buf_done) struct buf request = BUF_INIT;
+    CLEANUP(buf_done) struct buf body = BUF_INIT;
+
+    buf_addf(&body, "{\"model\":\"%s\"}", model);
+    request_write(&request, s->port, "POST", "/v1/chat/completions", NULL, buf_str(&body));
+    open_one(&w->items[0], s->port, buf_str(&request));
     return w;
 }
 
