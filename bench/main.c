@@ -40,7 +40,7 @@ struct options {
 static void usage(FILE *out)
 {
     fprintf(out, "usage: culm-bench --culm FILE --dir DIR [OPTION…] [GROUP…]\n"
-                 "       culm-bench compare [A B]    two results side by side (the newest two)\n"
+                 "       culm-bench compare [A B]    two results side by side (A and the newest; the newest two)\n"
                  "       culm-bench provider         the stand-in for a provider, alone\n\n"
                  "  --culm FILE      the binary to measure\n"
                  "  --dir DIR        where data directories are made (a real disk)\n"
@@ -104,7 +104,7 @@ static int read_options(struct options *o, char *const *words, const char **rest
             taken = 1;
         if (taken == 0) {
             if (n == rest_max || (*words)[0] == '-') {
-                fprintf(stderr, "culm-bench: what is %s?\n\n", *words);
+                fprintf(stderr, "culm-bench: %s cannot be read\n\n", *words);
                 return -1;
             }
             rest[n++] = *words;
@@ -219,12 +219,14 @@ int main(int argc, char **argv)
         usage(stdout);
         return 0;
     }
-    if (n > 0 && strcmp(rest[0], "compare") == 0 && n != 2) {
+    if (n > 0 && strcmp(rest[0], "compare") == 0) {
         if (o.results == NULL)
             fail("compare: where are the results (--results DIR)?");
         results_compare(o.results, rest[1], rest[2]);
         return 0;
     }
+    if (n > 0)
+        fprintf(stderr, "culm-bench: there is no group %s\n\n", rest[0]);
     if (n != 0 || o.culm == NULL || o.dir == NULL) {
         usage(stderr);
         return 2;

@@ -102,7 +102,7 @@ static int is_result(const struct dirent *entry)
     return n > 5 && strcmp(entry->d_name + n - 5, ".json") == 0;
 }
 
-/* The newest file whose name begins with `wish` or has it as its commit; NULL: the newest but `skip`. */
+/* The newest file whose name has `wish` in it, such as its date or commit; NULL: the newest but `skip`. */
 static char *find_result(const char *dir, const char *wish, int skip)
 {
     struct dirent **entries;

@@ -15,5 +15,6 @@ struct result_head {
 void result_write(const struct result_head *head, const struct figures *f, struct buf *out);
 /* Writes `dir`/DATE-COMMIT.json; its path to `path`. */
 void result_save(const struct result_head *head, const struct figures *f, const char *dir, struct buf *path);
-/* Prints two results side by side. Each is a file, or the beginning of a file's name in `dir`; NULL: the newest two. */
+/* Prints two results side by side. Each is a file (with a slash), or part of a file's name in `dir`; NULL: the newest.
+ */
 void results_compare(const char *dir, const char *a, const char *b);
