@@ -21,6 +21,7 @@
     X(IDLE_MS, 75 * 1000, "idle time of a connection between requests")                                                \
     X(HEARTBEAT_MS, 15 * 1000, "silence on an event stream before a heartbeat")                                        \
     X(STREAM_STUCK_MS, 60 * 1000, "an event stream that takes no byte for this long is closed")                        \
+    X(LOG_LINES_PER_SECOND, 20, "lines of the log in a second about refused requests, and about failed ones")          \
     X(RING_EVENTS, 1000, "events a watcher may fall behind before it reads the log")                                   \
     X(ROUNDS, 200, "rounds of a run")                                                                                  \
     X(CALLS_PER_ROUND, 80, "tool calls in one answer of the model")                                                    \

@@ -15,7 +15,7 @@ static void put_message(struct json_writer *w, struct str message)
     json_key_str(w, "message", buf_str(&whole));
 }
 
-void error_body_begin(struct json_writer *w, struct str message, const char *code)
+void error_body_begin(struct json_writer *w, struct str message, const char *code, const char *request_id)
 {
     json_begin_object(w);
     json_key(w, "error");
@@ -24,12 +24,13 @@ void error_body_begin(struct json_writer *w, struct str message, const char *cod
     json_key_str(w, "type", STR("api_error"));
     json_key_text(w, "code", code);
     json_end_object(w);
+    json_key_text(w, "request_id", request_id);
 }
 
-void error_body_write(struct buf *out, struct str message, const char *code)
+void error_body_write(struct buf *out, struct str message, const char *code, const char *request_id)
 {
     struct json_writer w = JSON_WRITER(out);
 
-    error_body_begin(&w, message, code);
+    error_body_begin(&w, message, code, request_id);
     json_end_object(&w);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "face/exchange.h"
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "face/error_body.h"
@@ -80,6 +79,7 @@ void exchange_submit(struct exchange *x, struct str session_id, struct input *in
 
     x->wait = WAIT_REPLY;
     x->on_reply = on_reply;
+    x->label.session = arena_str(&x->arena, session_id);
     x->token = ++f->last_token;
     map_put_u64(f->by_token, x->token, x);
     in->from.token = x->token;
@@ -91,6 +91,8 @@ void exchange_on_reply(struct exchange *x, const struct reply *reply)
     map_take_u64(x->face->by_token, x->token);
     x->token = 0;
     x->wait = WAIT_NOTHING;
+    if (reply->run_id[0] != '\0')
+        x->label.run = arena_str(&x->arena, str_of(reply->run_id));
     x->on_reply(x, reply);
 }
 
@@ -129,7 +131,8 @@ void exchange_abandon(struct exchange *x)
         exchange_fail_err(x, &stopping);
         return;
     }
-    error_body_write(&body, str_of(stopping.text), err_wire_name(stopping.code));
+    http_request_set_label(x->req, &x->label);
+    error_body_write(&body, str_of(stopping.text), err_wire_name(stopping.code), http_request_id(x->req));
     http_reply(x->req, err_http_status(stopping.code), STR("application/json"), buf_str(&body));
     x->req = NULL;
     x->face = NULL;
@@ -140,6 +143,7 @@ void exchange_abandon(struct exchange *x)
 
 void exchange_send_text(struct exchange *x, int status, struct str content_type, struct str body)
 {
+    http_request_set_label(x->req, &x->label);
     http_reply_header(x->req, "Cache-Control", "no-store");
     http_reply(x->req, status, content_type, body);
     exchange_free(x);
@@ -154,7 +158,7 @@ void exchange_fail_as(struct exchange *x, int status, const char *code, const ch
 {
     struct buf body CLEANUP(buf_done) = BUF_INIT;
 
-    error_body_write(&body, str_of(message), code);
+    error_body_write(&body, str_of(message), code, http_request_id(x->req));
     exchange_send(x, status, &body);
 }
 
@@ -164,9 +168,10 @@ void exchange_fail_err(struct exchange *x, const struct err *err)
 
     if (status == 503)
         http_reply_header(x->req, "Retry-After", "1");
-    if (status >= 500)
-        LOG_WARN("http.fail", log_text("route", x->route == NULL ? NULL : x->route->path), log_int("status", status),
-                 log_text("code", err_wire_name(err->code)), log_text("error", err->text));
+    if (status >= 500) {
+        x->label.code = err_wire_name(err->code);
+        x->label.error = err->text;
+    }
     exchange_fail_as(x, status, err_wire_name(err->code), err->text);
 }
 
@@ -186,7 +191,7 @@ void exchange_no_session(struct exchange *x, struct str session_id)
     struct buf body CLEANUP(buf_done) = BUF_INIT;
     struct json_writer w = JSON_WRITER(&body);
 
-    error_body_begin(&w, STR("Session not found"), err_wire_name(ERR_NOT_FOUND));
+    error_body_begin(&w, STR("Session not found"), err_wire_name(ERR_NOT_FOUND), http_request_id(x->req));
     json_key_str(&w, "session_id", session_id);
     json_end_object(&w);
     exchange_send(x, 404, &body);

@@ -28,6 +28,7 @@ struct exchange {
     answer_fn *on_answer;
     void (*on_abandon)(struct exchange *x); /* WAIT_WATCH: lets go of what was waited for */
     struct str id;                          /* the path's parameter, decoded, a valid id */
+    struct http_label label;                /* for the access log; its texts live in the arena */
     struct json *json;                      /* the body as nodes; an empty body is {} */
     void *in;                               /* the body as the route's struct */
     void *state;                            /* the handler's own */

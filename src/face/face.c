@@ -9,7 +9,9 @@
 #include "face/error_body.h"
 #include "face/exchange.h"
 
-#define CORS_HEADERS "Authorization, Content-Type, If-Match, Idempotency-Key, Last-Event-ID, Bamboo-Run-Id"
+#define CORS_HEADERS                                                                                                   \
+    "Authorization, Content-Type, If-Match, Idempotency-Key, Last-Event-ID, Bamboo-Run-Id, "                           \
+    "X-Request-Id"
 
 struct face *face_new(const struct face_options *o)
 {
@@ -105,7 +107,7 @@ static void tell_origin(struct exchange *x)
     struct str origin = arena_str(&x->arena, exchange_header(x, "Origin"));
 
     http_reply_header(x->req, "Access-Control-Allow-Origin", origin.p);
-    http_reply_header(x->req, "Access-Control-Expose-Headers", "ETag, Retry-After");
+    http_reply_header(x->req, "Access-Control-Expose-Headers", "ETag, Retry-After, X-Request-Id");
     http_reply_header(x->req, "Vary", "Origin");
 }
 
@@ -153,6 +155,10 @@ static bool read_parameter(struct exchange *x, const struct route_found *found)
         return false;
     }
     x->id = arena_str(&x->arena, buf_str(&id));
+    if (str_is(found->parameter_name, "session"))
+        x->label.session = x->id;
+    else if (str_is(found->parameter_name, "run"))
+        x->label.run = x->id;
     return true;
 }
 
@@ -170,6 +176,7 @@ void face_request(void *arg, struct http_request *req)
     struct verdict v;
 
     x->route = found.route;
+    x->label.route = found.route != NULL ? found.route->path : NULL;
     knock_at(f, req, &found, &v);
     x->credential = v.credential;
     if (v.cors)

@@ -113,12 +113,12 @@ static enum http_refusal refusal_of(int status)
     return HTTP_REFUSED_FRAMING;
 }
 
-static void write_refusal(const struct http_conn *c, int status, const char *why)
+static void write_refusal(const struct http_conn *c, const char *id, int status, const char *why)
 {
     struct buf body CLEANUP(buf_done) = BUF_INIT, text CLEANUP(buf_done) = BUF_INIT;
 
-    buf_addf(&body, "{\"error\":{\"message\":\"%s\",\"type\":\"api_error\",\"code\":\"%s\"}}", why,
-             refusals[refusal_of(status)].code);
+    buf_addf(&body, "{\"error\":{\"message\":\"%s\",\"type\":\"api_error\",\"code\":\"%s\"},\"request_id\":\"%s\"}",
+             why, refusals[refusal_of(status)].code, id);
     buf_addf(&text, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\nConnection: close\r\n",
              status, http_status_phrase(status), body.n);
     if (status == 503)
@@ -126,6 +126,7 @@ static void write_refusal(const struct http_conn *c, int status, const char *why
 #define X(name, value) buf_add_str(&text, STR(name ": " value "\r\n"));
     HTTP_COMMON_HEADERS(X)
 #undef X
+    buf_addf(&text, HTTP_ID_HEADER ": %s\r\n", id);
     buf_addf(&text, "\r\n%s", strcmp(c->method, "HEAD") == 0 ? "" : body.p);
     /* Some hundred bytes into an empty socket; if they do not fit, the close says enough. */
     if (send(c->fd, text.p, text.n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
@@ -133,23 +134,34 @@ static void write_refusal(const struct http_conn *c, int status, const char *why
     c->server->stats.bytes_out += text.n;
 }
 
+static struct str peer_of(const struct http_conn *c)
+{
+    char *host = NULL;
+    uint16_t port;
+
+    evhttp_connection_get_peer(c->evcon, &host, &port);
+    return http_peer_text(&c->peer, host);
+}
+
 static bool admit(struct http_conn *c)
 {
     struct http_server *s = c->server;
     bool has_slot = http_peers_add(&s->peers, &c->peer);
     int64_t now = clock_mono_ms();
+    char id[HTTP_ID_TEXT];
 
     if (has_slot && s->stats.connections <= s->o.limits.connections)
         return true;
     s->stats.turned_away++;
     if (!has_slot)
         c->peer.address_len = 0; /* not counted, so not to be taken off either */
+    http_log_new_id(&s->log, id);
     if (s->full_logged_ms == 0 || now - s->full_logged_ms > FULL_LOG_MS) {
-        LOG_WARN("http.full", log_uint("connections", s->stats.connections),
-                 log_text("limit", has_slot ? "all" : "address"));
+        LOG_WARN("http.full", log_text("request", id), log_uint("connections", s->stats.connections),
+                 log_text("limit", has_slot ? "all" : "address"), log_str("peer", peer_of(c)));
         s->full_logged_ms = now;
     }
-    write_refusal(c, 503, "Too many connections.");
+    write_refusal(c, id, 503, "Too many connections.");
     http_conn_close(c);
     return false;
 }
@@ -257,13 +269,17 @@ void http_conn_linger(struct http_conn *c)
 static void on_later_refuse(void *arg)
 {
     struct http_conn *c = arg;
+    char id[HTTP_ID_TEXT];
+
+    http_log_new_id(&c->server->log, id);
+    http_log_refusal(&c->server->log, id, c->status, c->refusal, peer_of(c));
 
     /* Something of evhttp's own in the buffer would be torn in two by an answer of ours. */
     if (evbuffer_get_length(bufferevent_get_output(c->bev)) > 0) {
         http_conn_close(c);
         return;
     }
-    write_refusal(c, c->status, c->refusal);
+    write_refusal(c, id, c->status, c->refusal);
     http_conn_linger(c);
 }
 
@@ -303,6 +319,20 @@ void http_conn_on_pace(struct deadline *d)
 
 /* --- the request in the user's hands --- */
 
+/* evhttp_send_error() would leave our headers away. */
+static void refuse_framing(struct http_server *s, struct evhttp_request *ev)
+{
+    struct evkeyvalq *headers = evhttp_request_get_output_headers(ev);
+    char id[HTTP_ID_TEXT];
+
+    http_log_new_id(&s->log, id);
+    LOG_WARN("http.framing", log_message("two readers of one request disagree; refused"), log_text("request", id));
+    s->stats.refused[HTTP_REFUSED_FRAMING]++;
+    evhttp_add_header(headers, HTTP_ID_HEADER, id);
+    evhttp_add_header(headers, "Connection", "close");
+    evhttp_send_reply(ev, 400, http_status_phrase(400), NULL);
+}
+
 void http_conn_request(struct evhttp_request *ev, void *server)
 {
     struct http_server *s = server;
@@ -314,9 +344,7 @@ void http_conn_request(struct evhttp_request *ev, void *server)
     /* evhttp sees the end of a request where the policy does not: one of them is wrong, and neither is to be trusted.
      */
     if (c == NULL || c->bev != bev || c->phase != CONN_READY) {
-        LOG_WARN("http.framing", log_int("fd", fd), log_message("two readers of one request disagree; refused"));
-        s->stats.refused[HTTP_REFUSED_FRAMING]++;
-        evhttp_send_error(ev, HTTP_BADREQUEST, NULL);
+        refuse_framing(s, ev);
         return;
     }
     deadline_stop(&c->deadline);

@@ -8,6 +8,7 @@
  */
 #include "net/deadline.h"
 #include "net/http.h"
+#include "net/http_log.h"
 #include "net/http_peers.h"
 #include "net/http_policy.h"
 #include "net/loop_internal.h"
@@ -59,13 +60,18 @@ struct http_conn {
 };
 
 struct http_request {
+    struct http_server *server;
     struct http_conn *conn;    /* NULL: the client is gone */
     struct evhttp_request *ev; /* owned until answered */
     void *context;
     struct str path, query; /* into ev's copy of the target */
+    const char *id;         /* into ev's headers, or own_id */
+    struct http_label label;
+    int64_t began_ms; /* mono */
     struct http_peer peer;
     uint16_t local_port;
     char method[HTTP_METHOD_TEXT];
+    char own_id[HTTP_ID_TEXT];
 };
 
 struct http_server {
@@ -74,6 +80,7 @@ struct http_server {
     struct http_server_options o;
     struct list conns, listeners;
     struct http_server_stats stats;
+    struct http_log log;
     size_t body_charged;
     struct http_peers peers;
     struct http_conn **by_fd;
@@ -104,6 +111,7 @@ void http_conn_read(struct http_conn *c, size_t n); /* the last n bytes of the i
 /* http_request.c */
 struct http_request *http_request_new(struct http_conn *c, struct evhttp_request *ev);
 void http_request_free(struct http_request *r); /* also its evhttp request, if it still owns one */
+struct str http_peer_text(const struct http_peer *peer, const char *host); /* "" on the Unix socket */
 void http_target_split(struct str target, struct str *path, struct str *query);
 #define HTTP_COMMON_HEADERS(X)                                                                                         \
     X("X-Content-Type-Options", "nosniff")                                                                             \

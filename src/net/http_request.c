@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "net/http_internal.h"
 
+#include "base/clock.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/str.h"
 
@@ -82,15 +84,34 @@ void http_target_split(struct str target, struct str *path, struct str *query)
         *path = STR("/");
 }
 
+/* Two names are none. */
+static void name_request(struct http_request *r)
+{
+    struct str id = http_request_header(r, HTTP_ID_HEADER);
+
+    if (id_is_valid(id) && http_request_header_count(r, HTTP_ID_HEADER) == 1) {
+        r->id = id.p;
+        return;
+    }
+    http_log_new_id(&r->server->log, r->own_id);
+    r->id = r->own_id;
+}
+
 struct http_request *http_request_new(struct http_conn *c, struct evhttp_request *ev)
 {
     struct http_request *r = mem_zalloc(sizeof(*r));
 
-    *r = (struct http_request){.conn = c, .ev = ev, .peer = c->peer, .local_port = c->local_port};
+    *r = (struct http_request){.server = c->server,
+                               .conn = c,
+                               .ev = ev,
+                               .peer = c->peer,
+                               .local_port = c->local_port,
+                               .began_ms = clock_mono_ms()};
     memcpy(r->method, c->method, sizeof(r->method));
     http_target_split(str_of(evhttp_request_get_uri(ev)), &r->path, &r->query);
     /* It must outlive its connection: the answer may come after the client has left. */
     evhttp_request_own(ev);
+    name_request(r);
     return r;
 }
 
@@ -167,13 +188,18 @@ struct str http_request_body(const struct http_request *r)
     return n == 0 ? STR("") : (struct str){(const char *)evbuffer_pullup(body, -1), n};
 }
 
-struct str http_request_peer(const struct http_request *r)
+struct str http_peer_text(const struct http_peer *peer, const char *host)
 {
-    struct str text = str_of(r->ev->remote_host);
+    struct str text = str_of(host);
 
-    if (r->peer.is_unix)
+    if (peer->is_unix)
         return STR("");
     return str_has_prefix(text, STR("::ffff:")) ? str_skip(text, 7) : text;
+}
+
+struct str http_request_peer(const struct http_request *r)
+{
+    return http_peer_text(&r->peer, r->ev->remote_host);
 }
 
 bool http_request_is_unix(const struct http_request *r)
@@ -194,6 +220,16 @@ bool http_request_peer_is_loopback(const struct http_request *r)
 uint16_t http_request_local_port(const struct http_request *r)
 {
     return r->local_port;
+}
+
+const char *http_request_id(const struct http_request *r)
+{
+    return r->id;
+}
+
+void http_request_set_label(struct http_request *r, const struct http_label *label)
+{
+    r->label = *label;
 }
 
 void *http_request_context(const struct http_request *r)
@@ -223,6 +259,7 @@ static void add_common_headers(struct http_request *r)
 #define X(name, value) http_reply_header(r, name, value);
     HTTP_COMMON_HEADERS(X)
 #undef X
+    http_reply_header(r, HTTP_ID_HEADER, r->id);
 }
 
 void http_reply(struct http_request *r, int status, struct str content_type, struct str body)
@@ -233,6 +270,7 @@ void http_reply(struct http_request *r, int status, struct str content_type, str
     size_t written;
     char text[128];
 
+    http_log_request(r, status, has_body ? body.n : 0, false);
     if (c == NULL) {
         http_request_free(r);
         return;

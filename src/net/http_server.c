@@ -68,6 +68,7 @@ int http_server_new(struct loop *l, const struct http_server_options *o, struct 
     list_init(&s->listeners);
     http_peers_init(&s->peers, s->o.limits.connections_per_address);
     init_deadlines(s);
+    http_log_init(&s->log, l);
     s->http = evhttp_new(loop_base(l));
     if (s->http == NULL) {
         http_server_free(s);
@@ -126,6 +127,7 @@ void http_server_free(struct http_server *s)
     deadlines_done(&s->pace);
     deadlines_done(&s->linger);
     deadlines_done(&s->silence);
+    http_log_done(&s->log);
     http_peers_done(&s->peers);
     mem_free(s->by_fd);
     mem_free(s);

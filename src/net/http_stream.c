@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "net/http_internal.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -22,6 +23,10 @@ struct http_stream {
     struct http_conn *conn;
     struct http_stream_callbacks cb;
     struct deadline silence;
+    char *id; /* of the request */
+    int64_t began_ms;
+    uint64_t bytes;
+    const char *end; /* why it ended */
     bool is_chunked;
     bool is_ending; /* closes once the rest has left */
     bool is_lost;   /* the socket is dead; on_close is on its way */
@@ -34,6 +39,9 @@ static void release(struct http_stream *s)
     s->conn->stream = NULL;
     s->conn->server->stats.streams--;
     deadline_stop(&s->silence);
+    LOG_DEBUG("http.stream_end", log_text("request", s->id), log_text("end", s->end),
+              log_int("ms", clock_mono_ms() - s->began_ms), log_uint("bytes", s->bytes));
+    mem_free(s->id);
     mem_free(s);
 }
 
@@ -67,8 +75,10 @@ static void on_event(struct bufferevent *bev UNUSED, short what, void *arg)
 {
     struct http_conn *c = arg;
 
-    if ((what & BEV_EVENT_TIMEOUT) != 0)
+    if ((what & BEV_EVENT_TIMEOUT) != 0) {
         c->server->stats.stuck++;
+        c->stream->end = "stuck";
+    }
     on_later_lost(c);
 }
 
@@ -78,6 +88,7 @@ void http_stream_abort(struct http_stream *s)
 
     if (s->is_lost && s->cb.on_close == NULL)
         return; /* from inside on_close */
+    s->end = "cut";
     release(s);
     http_conn_close(c);
 }
@@ -108,8 +119,10 @@ static void put(struct http_stream *s, struct iovec *iov, size_t n)
 
     if (s->is_lost)
         return;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         c->server->stats.bytes_out += iov[i].iov_len;
+        s->bytes += iov[i].iov_len;
+    }
     if (evbuffer_get_length(bufferevent_get_output(c->bev)) == 0) {
         do
             sent = sendmsg(c->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -159,6 +172,7 @@ static void finish(struct http_stream *s)
 {
     struct http_conn *c = s->conn;
 
+    s->end = "done";
     release(s);
     http_conn_linger(c);
 }
@@ -230,6 +244,7 @@ static void write_head(const struct http_request *r, int status, bool is_chunked
 #define X(name, value) buf_add_str(out, STR(name ": " value "\r\n"));
     HTTP_COMMON_HEADERS(X)
 #undef X
+    buf_addf(out, HTTP_ID_HEADER ": %s\r\n", r->id);
     TAILQ_FOREACH(header, headers, next)
     buf_addf(out, "%s: %s\r\n", header->key, header->value);
     buf_add_str(out, STR("\r\n"));
@@ -261,12 +276,18 @@ struct http_stream *http_reply_stream(struct http_request *r, int status, const 
     struct buf head CLEANUP(buf_done) = BUF_INIT;
     struct http_stream *s;
 
+    http_log_request(r, status, 0, true);
     if (c == NULL) {
         http_request_free(r);
         return NULL;
     }
     s = mem_zalloc(sizeof(*s));
-    *s = (struct http_stream){.conn = c, .cb = *cb, .is_chunked = ev->major == 1 && ev->minor >= 1};
+    *s = (struct http_stream){.conn = c,
+                              .cb = *cb,
+                              .id = mem_strdup(r->id),
+                              .began_ms = r->began_ms,
+                              .end = "left",
+                              .is_chunked = ev->major == 1 && ev->minor >= 1};
     deadline_init(&s->silence);
     write_head(r, status, s->is_chunked, &head);
     shrink(ev);

@@ -452,6 +452,7 @@ void event_stream_open(struct event_stream *s, struct subscriber *sub)
     s->opening = NULL;
     s->sub = sub;
     http_reply_header(x->req, "Content-Type", "text/event-stream; charset=utf-8");
+    http_request_set_label(x->req, &x->label);
     s->http = http_reply_stream(x->req, 200, &cb);
     exchange_free(x);
     if (s->http == NULL) {

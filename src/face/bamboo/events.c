@@ -18,7 +18,7 @@ static void refuse_cursor(struct exchange *x, const struct err *err, uint64_t la
     struct buf body CLEANUP(buf_done) = BUF_INIT;
     struct json_writer w = JSON_WRITER(&body);
 
-    error_body_begin(&w, str_of(err->text), err_wire_name(err->code));
+    error_body_begin(&w, str_of(err->text), err_wire_name(err->code), http_request_id(x->req));
     json_key_str(&w, "session_id", x->id);
     json_key_u64(&w, "first_seq", FIRST_SEQ);
     json_key_u64(&w, "last_seq", last_seq);

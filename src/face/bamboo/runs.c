@@ -18,7 +18,7 @@ static void on_run(struct exchange *x, const struct answer *a)
     struct json_writer w = JSON_WRITER(&body);
 
     if (a->rc < 0) {
-        error_body_begin(&w, STR("Run not found"), err_wire_name(ERR_NOT_FOUND));
+        error_body_begin(&w, STR("Run not found"), err_wire_name(ERR_NOT_FOUND), http_request_id(x->req));
         json_key_str(&w, "run_id", x->id);
     } else {
         json_begin_object(&w);

@@ -12,7 +12,8 @@ static void send_stale(struct exchange *x, uint64_t metadata_version)
     struct json_writer w = JSON_WRITER(&body);
 
     exchange_etag(x, metadata_version);
-    error_body_begin(&w, STR("The session was changed meanwhile; read it again."), err_wire_name(ERR_PRECONDITION));
+    error_body_begin(&w, STR("The session was changed meanwhile; read it again."), err_wire_name(ERR_PRECONDITION),
+                     http_request_id(x->req));
     json_key_str(&w, "session_id", x->id);
     json_key_u64(&w, "current_version", metadata_version);
     json_end_object(&w);

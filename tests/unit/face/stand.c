@@ -133,6 +133,7 @@ static void request_free(struct http_request *r)
     buf_done(&r->query);
     buf_done(&r->headers);
     buf_done(&r->reply);
+    buf_done(&r->label);
     mem_free(r->stream);
     mem_free(r);
 }
@@ -614,6 +615,24 @@ bool http_request_peer_is_loopback(const struct http_request *r)
 uint16_t http_request_local_port(const struct http_request *r UNUSED)
 {
     return 9562;
+}
+
+const char *http_request_id(const struct http_request *r UNUSED)
+{
+    return "r-1";
+}
+
+void http_request_set_label(struct http_request *r, const struct http_label *label)
+{
+    buf_clear(&r->label);
+    buf_addf(&r->label, "route=%s session=" STR_FMT " run=" STR_FMT " code=%s",
+             label->route == NULL ? "-" : label->route, STR_ARG(label->session), STR_ARG(label->run),
+             label->code == NULL ? "-" : label->code);
+}
+
+const char *stand_label(const struct http_request *req)
+{
+    return req->label.n == 0 ? "" : req->label.p;
 }
 
 void http_reply_header(struct http_request *r, const char *name, const char *value)

@@ -20,6 +20,7 @@ struct http_request {
     int status;         /* 0: not answered yet */
     struct buf headers; /* "Name: value\n" */
     struct buf reply;   /* body, or all that was streamed */
+    struct buf label;   /* for the access log */
     struct http_stream *stream;
     bool ended, aborted;
 };
@@ -59,3 +60,4 @@ void stream_leave(struct http_request *req);               /* the client goes */
 void stream_be_silent(struct http_request *req);
 const char *stand_body(const struct http_request *req);
 const char *stand_header(const struct http_request *req, const char *name); /* of the answer; NULL: none */
+const char *stand_label(const struct http_request *req);                    /* what the access log was told of it */

@@ -133,7 +133,7 @@ static void the_door_answers_in_the_standard_form(void **state UNUSED)
     const struct http_request *r = stand_knock(st, "GET /api/v1/sessions", "Host: localhost:9562", NULL);
 
     expect_part(r, 401, "{\"error\":{\"message\":\"Send the token");
-    expect_part(r, 401, "\"type\":\"api_error\",\"code\":\"unauthorized\"}}");
+    expect_part(r, 401, "\"type\":\"api_error\",\"code\":\"unauthorized\"},\"request_id\":\"r-1\"}");
     assert_string_equal(stand_header(r, "WWW-Authenticate"), "Bearer realm=\"culm\"");
     expect_part(stand_knock(st, "GET /healthz", "Host: evil", NULL), 421, "misdirected_request");
     expect_part(stand_ask(st, "GET /healthz", "Origin: http://evil", NULL), 403, "forbidden");
@@ -288,7 +288,8 @@ static void what_cannot_be_stored_may_be_tried_again(void **state UNUSED)
     stand_refuse(st, &full);
     r = stand_call(st, "POST /api/v1/chat", NULL, "{\"message\":\"hi\"}");
     expect(r, 503,
-           "{\"error\":{\"message\":\"the disk is full\",\"type\":\"api_error\",\"code\":\"storage_unavailable\"}}");
+           "{\"error\":{\"message\":\"the disk is "
+           "full\",\"type\":\"api_error\",\"code\":\"storage_unavailable\"},\"request_id\":\"r-1\"}");
     assert_string_equal(stand_header(r, "Retry-After"), "1");
 }
 
@@ -321,6 +322,27 @@ static void large_bodies_go_through_the_workers(void **state UNUSED)
     assert_int_equal(r->status, 400);
     stand_free(st);
     mem_free(body);
+}
+
+static void the_access_log_is_told_whose_request_it_was(void **state UNUSED)
+{
+    struct err full = {.code = ERR_STORAGE, .text = "the disk is full"};
+    struct http_request *r;
+
+    assert_string_equal(
+        stand_label(stand_call(st, "POST /api/v1/chat", NULL, "{\"message\":\"hi\",\"session_id\":\"s\"}")),
+        "route=/chat session=s run= code=-");
+    r = stand_call(st, "POST /api/v1/sessions/s/execute", NULL, "{}");
+    assert_string_equal(stand_label(r),
+                        format("route=/sessions/{session}/execute session=s run=%s code=-", run_id_of("s")));
+    r = stand_call(st, "GET /api/v1/events/s", NULL, NULL);
+    assert_string_equal(stand_label(r), "route=/events/{session} session=s run= code=-");
+    assert_string_equal(stand_label(stand_call(st, "GET /api/v1/runs/r9", NULL, NULL)),
+                        "route=/runs/{run} session= run=r9 code=-");
+    assert_string_equal(stand_label(stand_call(st, "GET /nowhere", NULL, NULL)), "route=- session= run= code=-");
+    stand_refuse(st, &full);
+    r = stand_call(st, "POST /api/v1/chat", NULL, "{\"message\":\"hi\",\"session_id\":\"s\"}");
+    assert_string_equal(stand_label(r), "route=/chat session=s run= code=storage_unavailable");
 }
 
 /* ---- execute ---- */
@@ -369,7 +391,8 @@ static void executes_that_are_refused(void **state UNUSED)
 {
     post("s", "m1");
     expect(stand_call(st, "POST /api/v1/execute/nobody", NULL, "{}"), 404,
-           "{\"error\":{\"message\":\"Session not found\",\"type\":\"api_error\",\"code\":\"not_found\"},"
+           "{\"error\":{\"message\":\"Session not "
+           "found\",\"type\":\"api_error\",\"code\":\"not_found\"},\"request_id\":\"r-1\","
            "\"session_id\":\"nobody\"}");
     expect_part(stand_call(st, "POST /api/v1/execute/s", NULL, "{\"model\":\"nonsense\"}"), 400, "nearest");
     expect_part(stand_call(st, "POST /api/v1/execute/s", "Bamboo-Run-Id: r", "{}"), 400, "Bamboo-Run-Id");
@@ -623,7 +646,8 @@ static void runs_have_records(void **state UNUSED)
     stand_on_query(st, answer_runs);
     expect_part(stand_call(st, "GET /api/v1/runs/r1", NULL, NULL), 200, "{\"run\":{\"run_id\":\"r1\"");
     expect(stand_call(st, "GET /api/v1/runs/nothing", NULL, NULL), 404,
-           "{\"error\":{\"message\":\"Run not found\",\"type\":\"api_error\",\"code\":\"not_found\"},"
+           "{\"error\":{\"message\":\"Run not "
+           "found\",\"type\":\"api_error\",\"code\":\"not_found\"},\"request_id\":\"r-1\","
            "\"run_id\":\"nothing\"}");
     expect_part(stand_call(st, "GET /api/v1/sessions/s/runs", NULL, NULL), 200,
                 "\"sum\":{\"runs\":2,\"rounds\":3,\"tool_calls\":0,\"usage\":{\"prompt_tokens\":4,"
@@ -718,6 +742,7 @@ int main(void)
         TEST(a_new_session_gets_its_system_text),
         TEST(chats_that_are_refused),
         TEST(what_cannot_be_stored_may_be_tried_again),
+        TEST(the_access_log_is_told_whose_request_it_was),
         TEST(a_full_inbox_says_so),
         cmocka_unit_test(large_bodies_go_through_the_workers),
         TEST(a_run_is_started_joined_and_over),

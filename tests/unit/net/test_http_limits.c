@@ -77,7 +77,7 @@ static void send_large_bodies(struct rig *rig)
     CHECK(rig, rig_ask(rig, "POST /small HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\n", &heard));
     CHECK(rig, rig_has(&heard, "HTTP/1.1 413 "));
     CHECK(rig, rig_has(&heard, "{\"error\":{\"message\":\"The body is too large.\",\"type\":\"api_error\","
-                               "\"code\":\"too_large\"}}"));
+                               "\"code\":\"too_large\"},\"request_id\":"));
     CHECK(rig, rig_ask(rig,
                        "POST /small HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
                        "5\r\nabcde\r\n6\r\nfghijk\r\n0\r\n\r\n",
