@@ -355,11 +355,6 @@ void http_conn_request(struct evhttp_request *ev, void *server)
     watch_end(s->loop, began, "http.request");
 }
 
-static void on_later_linger(void *arg)
-{
-    http_conn_linger(arg);
-}
-
 void http_conn_replied(struct evhttp_request *ev UNUSED, void *conn)
 {
     struct http_conn *c = conn;
@@ -368,10 +363,6 @@ void http_conn_replied(struct evhttp_request *ev UNUSED, void *conn)
     http_conn_uncharge(c);
     c->phase = CONN_IDLE;
     deadline_start(&c->deadline, &c->server->idle);
-    if (strcmp(c->method, "CONNECT") == 0) { /* evhttp would wait for a tunnel */
-        http_conn_take(c, CONN_REFUSED);
-        defer_start(c->server->loop, &c->later, "http.close", on_later_linger, c);
-    } else if (ahead > 0) {
+    if (ahead > 0)
         http_conn_read(c, ahead); /* has been read already, so no input event will tell of it */
-    }
 }

@@ -4,6 +4,8 @@
 #include "base/limits.h"
 #include "base/str.h"
 
+#include <arpa/inet.h>
+
 enum { METHOD_MAX = 23, LENGTH_DIGITS_MAX = 18, CHUNK_DIGITS_MAX = 15 };
 
 /* RFC 9110 section 5.6.2. */
@@ -68,9 +70,18 @@ static int check_target(struct str method, struct str target, const char **why)
         *why = "The request target holds an encoded NUL.";
         return 400;
     }
-    if (target.n == 0 || (target.p[0] != '/' && !str_is(method, "CONNECT") && str_find(target, STR("://")) < 0 &&
+    if (str_is(method, "CONNECT")) {
+        *why = "This server is no proxy.";
+        return 400;
+    }
+    if (target.n == 0 || (target.p[0] != '/' && str_find(target, STR("://")) < 0 &&
                           !(str_is(method, "OPTIONS") && str_is(target, "*")))) {
         *why = "The request target must be a path that begins with '/'.";
+        return 400;
+    }
+    /* The library would take what follows for a host. */
+    if (str_has_prefix(target, STR("//"))) {
+        *why = "The request target begins with two slashes.";
         return 400;
     }
     return 0;
@@ -182,6 +193,45 @@ static int check_field(struct str line, struct seen *seen, struct http_head *out
 
 /* --- the message as a whole --- */
 
+static bool is_port(struct str s)
+{
+    unsigned port = 0;
+
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] < '0' || s.p[i] > '9')
+            return false;
+        port = port * 10 + (unsigned)(s.p[i] - '0');
+    }
+    return s.n <= 5 && port <= UINT16_MAX;
+}
+
+static bool is_address6(struct str s)
+{
+    char text[INET6_ADDRSTRLEN];
+    struct in6_addr address;
+
+    return str_copy(text, sizeof(text), s) && inet_pton(AF_INET6, text, &address) == 1;
+}
+
+/* HOST, HOST:PORT, [ADDRESS] or [ADDRESS]:PORT; the library answers itself where it finds another. */
+static bool is_authority(struct str s)
+{
+    struct str rest = s, host;
+
+    if (str_has_prefix(s, STR("["))) {
+        rest = str_skip(s, 1);
+        if (!str_next(&rest, ']', &host) || rest.p == NULL || !is_address6(host))
+            return false;
+        return rest.n == 0 || (rest.p[0] == ':' && is_port(str_skip(rest, 1)));
+    }
+    if (!str_next(&rest, ':', &host) || host.n == 0)
+        return false;
+    for (size_t i = 0; i < host.n; i++)
+        if (!is_token_char((unsigned char)host.p[i]) || strchr("#%^`|", host.p[i]) != NULL)
+            return false;
+    return rest.p == NULL || is_port(rest);
+}
+
 /* An absolute target must name the Host, or two readers would route one request to two sites. */
 static bool authority_is(struct str target, struct str host)
 {
@@ -194,7 +244,7 @@ static bool authority_is(struct str target, struct str host)
     while (n < rest.n && rest.p[n] != '/' && rest.p[n] != '?')
         n++;
     rest.n = n;
-    return str_eq_nocase(rest, host);
+    return is_authority(rest) && str_eq_nocase(rest, host);
 }
 
 static bool method_takes_body(struct str method)

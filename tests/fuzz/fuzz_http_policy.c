@@ -1,13 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The framing policy: whatever it accepts holds what it promises, however the bytes are cut, and
- * a chunked body ends at the same place whole or byte by byte.
+ * The framing policy: whatever it accepts holds what it promises, however the bytes are cut, the
+ * HTTP library understands its target (it would answer itself), and a chunked body ends at the same
+ * place whole or byte by byte.
  */
 #include "base/limits.h"
 #include "base/str.h"
 #include "net/http_policy.h"
 
+#include <event2/http.h>
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_target(struct str target)
+{
+    char text[LIMIT_URI_BYTES + 1];
+    struct evhttp_uri *uri;
+
+    assert(str_copy(text, sizeof(text), target));
+    uri = evhttp_uri_parse_with_flags(text, EVHTTP_URI_NONCONFORMANT);
+    assert(uri != NULL);
+    evhttp_uri_free(uri);
+}
 
 static void check_head(struct str bytes)
 {
@@ -28,6 +42,7 @@ static void check_head(struct str bytes)
     assert(head.method.n > 0 && head.target.n > 0 && head.target.n <= LIMIT_URI_BYTES);
     assert(!head.is_chunked || (head.content_length == 0 && !head.is_http10));
     assert(str_find(head.target, STR("%00")) < 0);
+    check_target(head.target);
 }
 
 static void check_chunks(struct str bytes)
