@@ -2,12 +2,14 @@
 """The log: its forms, its levels, and that it never holds the server up."""
 
 import json
+import os
 import re
 import signal
 
 import pytest
 
-from harness.api import poll
+from harness import wire
+from harness.api import expect, poll
 from harness.offline import say
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -115,3 +117,129 @@ def test_a_reload_changes_the_levels(make_server):
     server.signal(signal.SIGHUP)
     poll(lambda: events(server, "config.reload"), lambda seen: len(seen) == 2)
     assert server.api.client.get("/healthz").status_code == 200
+
+
+# requests
+
+
+@pytest.fixture
+def logging(make_server):
+    """A server whose log has every request."""
+    return make_server(args=["--log", "json"], env={"CULM_LOG_LEVELS": "http=debug"})
+
+
+def of_request(server, name, event="http.request"):
+    found = [e for e in poll(lambda: events(server, event), bool) if e["request"] == name]
+    assert len(found) == 1, found
+    return found[0]
+
+
+def ask(server, **request):
+    reply = wire.exchange(server, wire.request(server, **request))
+    assert len(reply.headers.get_all("X-Request-Id")) == 1
+    return reply, reply.headers["X-Request-Id"]
+
+
+def test_a_request_keeps_the_name_its_client_gave_it(logging):
+    session_id, run_id = logging.api.turn(say("x"))
+    logging.api.wait_run(run_id)
+    reply, name = ask(logging, path=f"/api/v1/sessions/{session_id}", fields=[("X-Request-Id", "trace:1.2_3-x")])
+    assert (reply.status, name) == (200, "trace:1.2_3-x")
+    line = of_request(logging, name)
+    assert (line["level"], line["method"], line["route"]) == ("debug", "GET", "/sessions/{session}")
+    assert (line["session"], line["status"], line["bytes"]) == (session_id, 200, len(reply.body))
+    assert isinstance(line["ms"], int)
+    executed = [e for e in events(logging, "http.request") if e.get("run") == run_id and e["status"] == 202]
+    assert [e["session"] for e in executed] == [session_id]
+
+
+@pytest.mark.parametrize("bad", ["a b", "x" * 129, "a/b", "é", "", "."])
+def test_a_name_that_is_none_is_replaced(logging, bad):
+    first, second = (ask(logging, fields=[("X-Request-Id", bad)])[1] for _ in range(2))
+    assert first != second
+    assert re.fullmatch(r"[A-Za-z0-9._:-]{1,128}", first)
+    assert of_request(logging, first)["status"] == 200
+
+
+@pytest.mark.parametrize(
+    ("status", "request_", "route"),
+    [
+        (404, {"path": "/api/v1/sessions/nobody"}, "/sessions/{session}"),
+        (404, {"path": "/api/v1/runs/nobody"}, "/runs/{run}"),
+        (404, {"path": "/nowhere"}, None),
+        (405, {"method": "PUT", "path": "/api/v1/sessions/x"}, None),
+        (400, {"path": "/api/v1/sessions/%20"}, "/sessions/{session}"),
+        (400, {"path": "/api/v1/sessions?limit=x"}, "/sessions"),
+        (401, {"path": "/api/v1/sessions", "token": False}, "/sessions"),
+        (421, {"path": "/api/v1/sessions", "host": "evil.example"}, "/sessions"),
+        (403, {"path": "/healthz", "fields": [("Origin", "https://evil.example")]}, "/healthz"),
+    ],
+)
+def test_errors_bear_the_name_too(logging, status, request_, route):
+    reply, name = ask(logging, **request_)
+    assert reply.status == status
+    if reply.body:
+        assert json.loads(reply.body)["request_id"] == name
+    line = of_request(logging, name)
+    assert (line["status"], line.get("route")) == (status, route)
+    assert line["level"] == ("info" if status in (401, 403, 421) else "debug")
+
+
+def test_bytes_that_are_no_request_get_a_name(logging):
+    reply = wire.exchange(logging, b"GET / HTTP/1.1\r\n\r\n")
+    name = reply.headers["X-Request-Id"]
+    assert json.loads(reply.body)["request_id"] == name
+    line = of_request(logging, name, "http.refuse")
+    assert (line["status"], line["level"], line["peer"]) == (400, "info", "127.0.0.1")
+
+
+def test_a_stream_bears_the_name_and_its_end_is_logged(logging):
+    session_id, _ = logging.api.whole_turn(say("x"))
+    watcher = logging.api.watch(session_id, after=0, headers={"X-Request-Id": "watcher-1"})
+    watcher.wait_done()
+    assert watcher.headers["X-Request-Id"] == "watcher-1"
+    assert of_request(logging, "watcher-1")["stream"] is True
+    end = of_request(logging, "watcher-1", "http.stream_end")
+    assert end["end"] == "done"
+    assert end["bytes"] > 100
+
+
+def test_without_asking_only_trouble_is_logged(make_server):
+    server = make_server(args=["--log", "json"])
+    server.api.whole_turn(say("x"))
+    expect(server.client().get("/api/v1/sessions/nobody"), 404)
+    assert not events(server, "http.request")
+    expect(server.client(token=False).get("/api/v1/sessions"), 401)
+    refused = poll(lambda: events(server, "http.request"), bool)
+    assert [e["status"] for e in refused] == [401]
+
+
+def test_a_reader_of_the_log_that_does_not_read_stops_nothing(make_server):
+    """The pipe behind stderr takes 64 KiB and no more; each request would write about 200 bytes."""
+    server = make_server(start=False, env={"CULM_LOG": "json", "CULM_LOG_LEVEL": "debug"})
+    out, server.stderr = os.pipe()
+    try:
+        server.start()
+        client = server.client()
+        for _ in range(600):
+            expect(client.get("/api/v1/sessions"), 200)
+        session_id, _ = server.api.whole_turn(say("all is well"))
+        assert ("assistant", "all is well") in server.api.conversation(session_id)
+        os.set_blocking(out, False)
+        seen = b"".join(iter(lambda: read_some(out), b""))
+        assert all(json.loads(line) for line in seen.splitlines())
+        expect(client.get("/api/v1/sessions"), 200)
+        dropped = [json.loads(line) for line in read_some(out).splitlines()]
+        assert dropped[0]["event"] == "log.dropped"
+        assert dropped[0]["lines"] > 100
+    finally:
+        os.close(server.stderr)
+        server.stderr = None
+        os.close(out)
+
+
+def read_some(fd):
+    try:
+        return os.read(fd, 65536)
+    except BlockingIOError:
+        return b""
