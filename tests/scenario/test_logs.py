@@ -57,8 +57,7 @@ def test_a_log_of_json_is_one_object_per_line(make_server, how):
 
 def test_a_log_for_people_is_text_without_colours(make_server):
     server = make_server(env={"TERM": "xterm-256color"})
-    lines = server.log_text().splitlines()
-    assert lines
+    lines = poll(lambda: server.log_text().splitlines(), lambda seen: len(seen) >= 2)
     for line in lines:
         assert TIME.match(line)
         assert "\x1b" not in line
@@ -243,3 +242,56 @@ def read_some(fd):
         return os.read(fd, 65536)
     except BlockingIOError:
         return b""
+
+
+# levels through the API
+
+LEVELS = "/api/v1/log-levels"
+
+
+def test_levels_are_changed_while_the_server_runs(make_server):
+    server = make_server(args=["--log", "json"])
+    client = server.client()
+    before = expect(client.get(LEVELS), 200)
+    assert before["default"] == "info"
+    assert set(before.values()) == {"info", "default"}
+    after = expect(client.put(LEVELS, json={"default": "warn", "http": "debug"}), 200)
+    assert after == before | {"default": "warn", "http": "debug"}
+    assert expect(client.get(LEVELS), 200) == after
+    reply, name = ask(server, path="/api/v1/sessions")
+    assert of_request(server, name)["status"] == 200
+    expect(client.put(LEVELS, json=before), 200)
+    changes = poll(lambda: events(server, "log.levels"), lambda seen: len(seen) == 2)
+    assert changes[0]["modules"] == "http=debug"
+    ask(server, path="/api/v1/sessions", fields=[("X-Request-Id", "quiet")])
+    assert not [e for e in events(server, "http.request") if e["request"] == "quiet"]
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ({"default": "info", "stoer": "debug"}, '"store"'),
+        ({"default": "info", "store": "loud"}, "store: expected one of"),
+        ({"store": "info"}, "default"),
+        ({"default": "default"}, "default: expected one of"),
+        ([], ""),
+    ],
+)
+def test_wrong_levels_change_nothing(server, body, why):
+    client = server.client()
+    before = expect(client.get(LEVELS), 200)
+    assert why in expect(client.put(LEVELS, json=body), 400)["error"]["message"]
+    assert expect(client.get(LEVELS), 200) == before
+
+
+def test_levels_want_the_token(server):
+    assert server.client(token=False).get(LEVELS).status_code == 401
+    assert server.client(token=False).put(LEVELS, json={"default": "info"}).status_code == 401
+
+
+def test_a_reload_gives_back_the_configured_levels(make_server):
+    server = make_server(args=["--log", "json"])
+    client = server.client()
+    expect(client.put(LEVELS, json={"default": "error", "config": "info"}), 200)
+    server.signal(signal.SIGHUP)
+    poll(lambda: expect(client.get(LEVELS), 200), lambda levels: levels["default"] == "info")

@@ -29,3 +29,6 @@ void session_delete(struct exchange *x);
 void run_get(struct exchange *x);
 void runs_active_get(struct exchange *x);
 void session_runs_get(struct exchange *x);
+
+void log_levels_get(struct exchange *x);
+void log_levels_put_all(struct exchange *x);

@@ -65,6 +65,7 @@ struct respond_request {
 };
 
 extern const struct record chat_record, execute_record, create_record, patch_record, respond_record;
+extern const struct record log_levels_record; /* log_levels.c */
 
 /* The first field that cannot be honoured: ERR_BAD_REQUEST or ERR_NOT_FOUND with a sentence. */
 NODISCARD int request_refused(const struct unsupported *u, const struct json *body, struct err *err);

@@ -34,5 +34,8 @@ const struct route bamboo_routes[] = {
     {HTTP_GET, AT_API, "/sessions/{session}/runs", session_runs_get, 0, NULL},
     {HTTP_GET, AT_API, "/runs/active", runs_active_get, 0, NULL},
     {HTTP_GET, AT_API, "/runs/{run}", run_get, 0, NULL},
+
+    {HTTP_GET, AT_API, "/log-levels", log_levels_get, 0, NULL},
+    {HTTP_PUT, AT_API, "/log-levels", log_levels_put_all, 0, &log_levels_record},
 };
 const size_t bamboo_routes_count = ARRAY_LEN(bamboo_routes);
