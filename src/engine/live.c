@@ -50,6 +50,7 @@ void live_free(struct engine *e, struct live *l)
         waiting_free(first_input(l));
     list_remove(&l->link);
     machine_done(&l->m);
+    mem_free(l->request);
     mem_free((void *)(uintptr_t)l->id.p);
     mem_free(l);
 }
@@ -248,6 +249,7 @@ void live_feed(struct engine *e, struct live *l, const struct input *given)
     if (in.kind == INPUT_MODEL_DONE)
         resolve_tools(e, &in);
     run_step(&l->m, &in, st);
+    run_log_request(l, &in, st);
     if (st->n_facts > 0 || st->erase)
         append_step(e, l, st, seq_before);
     for (uint32_t i = 0; i < st->n_effects; i++) {
@@ -269,6 +271,7 @@ static void publish(struct engine *e, struct live *l, struct facts *facts)
 {
     FAULT_POINT("engine.publish");
     for (uint32_t i = 0; i < facts->n; i++) {
+        run_log_fact(l, &facts->items[i]);
         session_fold(&l->published, &facts->items[i]);
         engine_count_fact(e, l, &facts->items[i]);
     }
@@ -405,6 +408,8 @@ void live_reset(struct engine *e, struct live *l, const struct err *why)
         live_free(e, l);
         return;
     }
+    if (l->resets == 0) /* the next ones of the same trouble say nothing new */
+        run_log_reset(l, why);
     map_take_u64(e->by_token, l->token);
     l->token = 0;
     l->refused = *why;

@@ -42,7 +42,9 @@ struct live {
     int64_t partial_at;
     struct flow flow;   /* of the active run */
     struct err refused; /* why it was reset */
-    struct list link;   /* in engine.waiting while WAITING */
+    char *request;      /* that started the run `request_run`, for the log; NULL: nobody's */
+    uint32_t request_run;
+    struct list link; /* in engine.waiting while WAITING */
 };
 
 enum held_kind { HELD_PUBLISH, HELD_EFFECT };
@@ -119,6 +121,11 @@ void watch_gone(struct engine *e, struct str id); /* the session was erased */
 void watch_flush(struct engine *e);
 bool watch_on_opened(struct engine *e, struct opened *o); /* false: not a question of ours */
 void watch_free_all(struct engine *e);
+
+/* run_log.c */
+void run_log_request(struct live *l, const struct input *in, const struct step *st); /* remembers who starts a run */
+void run_log_fact(const struct live *l, const struct fact *f); /* it is shown, and not yet in l->published */
+void run_log_reset(const struct live *l, const struct err *why);
 
 /* stats.c */
 void engine_count_fact(struct engine *e, struct live *l, const struct fact *f); /* it was shown */

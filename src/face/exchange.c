@@ -83,6 +83,7 @@ void exchange_submit(struct exchange *x, struct str session_id, struct input *in
     x->token = ++f->last_token;
     map_put_u64(f->by_token, x->token, x);
     in->from.token = x->token;
+    in->request = str_of(http_request_id(x->req));
     engine_submit(f->o.engine, session_id, in);
 }
 

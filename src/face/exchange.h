@@ -45,7 +45,7 @@ void exchange_abandon(struct exchange *x); /* the face goes: 503 */
 
 /* ---- waiting ---- */
 
-/* Fills in->from. The input may borrow from the arena; the engine copies. */
+/* Fills in->from and in->request. The input may borrow from the arena; the engine copies. */
 void exchange_submit(struct exchange *x, struct str session_id, struct input *in, reply_fn *on_reply);
 void exchange_on_reply(struct exchange *x, const struct reply *reply);
 /*

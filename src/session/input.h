@@ -51,7 +51,8 @@ struct input {
     enum input_kind kind;
     int64_t now; /* wall ms; set by the engine */
     struct reply_to from;
-    struct str key; /* Idempotency-Key, or empty */
+    struct str key;     /* Idempotency-Key, or empty */
+    struct str request; /* name of the request that brought it, for the log, or empty */
 
     uint32_t run, round, gen, call; /* key of late inputs; cancel: run 0 means whichever */
     uint64_t set_by;                /* timers: the live object that set it; one that is gone has no timers */

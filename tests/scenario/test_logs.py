@@ -8,6 +8,7 @@ import signal
 
 import pytest
 
+from harness import provider as p
 from harness import wire
 from harness.api import expect, poll
 from harness.offline import say
@@ -244,6 +245,49 @@ def read_some(fd):
         return b""
 
 
+# runs
+
+
+def test_the_lines_of_a_run_bear_its_request(make_server):
+    server = make_server(args=["--log", "json"])
+    session_id = server.api.chat(say("x"))["session_id"]
+    client = server.client(headers={"X-Request-Id": "starter"})
+    run_id = expect(client.post(f"/api/v1/execute/{session_id}", json={}), 202)["run_id"]
+    end = poll(lambda: events(server, "run.end"), bool)
+    start = events(server, "run.start")
+    assert len(start) == len(end) == 1
+    for line in start + end:
+        assert (line["session"], line["run"], line["request"]) == (session_id, run_id, "starter")
+    assert start[0]["model"] == "offline"
+    assert (end[0]["end"], end[0]["rounds"], end[0]["level"]) == ("completed", 1, "info")
+
+
+def test_a_run_that_goes_on_after_a_crash_says_so(make_server, provider):
+    server = make_server(args=["--log", "json"], env=provider.environment)
+    provider.reply(p.text("half"), p.silence())
+    session_id, run_id = server.api.turn("question")
+    server.api.watch(session_id, after=0).wait_text(len("half"))
+    provider.reply(*p.answer("whole"))
+    server.restart("kill")
+    server.api.wait_run(run_id)
+    (recovered,) = events(server, "run.recover")
+    assert (recovered["session"], recovered["run"]) == (session_id, run_id)
+    assert (recovered["level"], recovered["crashed"]) == ("warn", True)
+
+
+def test_what_a_provider_says_is_not_in_the_log(make_server, provider):
+    server = make_server(args=["--log", "json"], env=provider.environment | {"CULM_LOG_LEVEL": "debug"})
+    provider.reply(*p.failure(500, message="provider-canary: try again"))
+    provider.reply(*p.failure(401, message="provider-canary: wrong key"))
+    session_id, run_id = server.api.turn("person-canary")
+    assert server.api.wait_run(run_id)["status"] == "error"
+    (failed,) = events(server, "model.retry")
+    assert (failed["run"], failed["failure"]) == (run_id, "provider_error")
+    (end,) = poll(lambda: events(server, "run.end"), bool)
+    assert (end["session"], end["level"], end["failure"]) == (session_id, "warn", "authentication")
+    assert "canary" not in server.log_text()
+
+
 # levels through the API
 
 LEVELS = "/api/v1/log-levels"
@@ -258,7 +302,7 @@ def test_levels_are_changed_while_the_server_runs(make_server):
     after = expect(client.put(LEVELS, json={"default": "warn", "http": "debug"}), 200)
     assert after == before | {"default": "warn", "http": "debug"}
     assert expect(client.get(LEVELS), 200) == after
-    reply, name = ask(server, path="/api/v1/sessions")
+    _, name = ask(server, path="/api/v1/sessions")
     assert of_request(server, name)["status"] == 200
     expect(client.put(LEVELS, json=before), 200)
     changes = poll(lambda: events(server, "log.levels"), lambda seen: len(seen) == 2)
