@@ -7,7 +7,8 @@
 #define ALL_COMMANDS ((1u << COMMAND_COUNT) - 1)
 #define WITH_SERVER (BIT(RUN) | BIT(RESUME) | BIT(SESSIONS) | BIT(HISTORY) | BIT(STOP) | BIT(TAIL) | BIT(HEALTH))
 #define WITH_CONFIG                                                                                                    \
-    (BIT(SERVE) | BIT(RUN) | BIT(RESUME) | BIT(STOP) | BIT(CONFIG_SHOW) | BIT(CONFIG_SET) | BIT(CONFIG_EXPLAIN))
+    (BIT(SERVE) | BIT(RUN) | BIT(RESUME) | BIT(STOP) | BIT(DOCTOR) | BIT(CONFIG_SHOW) | BIT(CONFIG_SET) |              \
+     BIT(CONFIG_EXPLAIN))
 
 struct option {
     const char *name;  /* without the dashes */
@@ -34,6 +35,7 @@ static const struct option options[] = {
     {"json", NULL, BIT(RUN) | BIT(RESUME) | BIT(TAIL), offsetof(struct command_line, json),
      "print each event as one line of JSON"},
     {"json", NULL, BIT(SESSIONS), offsetof(struct command_line, json), "print each of them as one line of JSON"},
+    {"json", NULL, BIT(DOCTOR), offsetof(struct command_line, json), "print each finding as one line of JSON"},
     {"json", NULL, BIT(HISTORY), offsetof(struct command_line, json), "print each fact as one line of JSON"},
     {"after", "SEQ", BIT(TAIL), offsetof(struct command_line, after),
      "begin behind this number, 0 is the beginning (default: the last 20)"},

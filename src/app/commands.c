@@ -26,6 +26,8 @@ const struct command commands[COMMAND_COUNT] = {
                       command_tail},
     [COMMAND_TOKEN] = {"token", "", 0, 0, "print the token that TCP clients need", command_token},
     [COMMAND_HEALTH] = {"health", "", 0, 0, "is a server there? exit code 0 or 1", command_health},
+    [COMMAND_DOCTOR] = {"doctor", "", 0, 0, "look at configuration, store, machine and providers, and say what to do",
+                        command_doctor},
     [COMMAND_CONFIG_SHOW] = {"config show", "[KEY]", 0, 1, "print the configuration in force, secrets as ***",
                              command_config_show},
     [COMMAND_CONFIG_SET] = {"config set", "KEY VALUE", 2, 2, "change the configuration file; null takes a value away",

@@ -16,6 +16,7 @@ int command_stop(const struct command_line *line);
 int command_tail(const struct command_line *line);
 int command_token(const struct command_line *line);
 int command_health(const struct command_line *line);
+int command_doctor(const struct command_line *line);
 int command_config_show(const struct command_line *line);
 int command_config_set(const struct command_line *line);
 int command_config_explain(const struct command_line *line);

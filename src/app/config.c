@@ -290,6 +290,18 @@ int config_provider(const struct config *c, size_t i, struct config_provider *ou
     return 0;
 }
 
+bool config_holds_secrets(const struct config *c)
+{
+    for (size_t i = 0; i < c->n_values; i++) {
+        const struct config_value *v = &c->values[i];
+
+        if (v->key != NULL && (v->key->flags & CONFIG_SECRET) != 0 && v->origin == CONFIG_FROM_FILE &&
+            v->text != NULL && !str_has_prefix(str_of(v->text), STR(ENV_PREFIX)))
+            return true;
+    }
+    return false;
+}
+
 /* ---- what differs ---- */
 
 static bool same_list(const char *const *a, const char *const *b)

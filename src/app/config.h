@@ -46,6 +46,9 @@ size_t config_provider_count(const struct config *c);
 /* ERR_BAD_REQUEST: the variable that holds its key is not set. */
 NODISCARD int config_provider(const struct config *c, size_t i, struct config_provider *out, struct err *err);
 
+/* A secret stands in the file itself, not in a variable that it names. */
+bool config_holds_secrets(const struct config *c);
+
 /* First key that differs and that a running server does not take over; NULL: none. */
 const char *config_needs_restart(const struct config *before, const struct config *after);
 

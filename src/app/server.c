@@ -307,20 +307,23 @@ int server_reload(struct server *s, const struct config *config, struct err *err
 
 /* ---- opening ---- */
 
+uint64_t server_file_limit(const struct rlimit *files)
+{
+    rlim_t most = files->rlim_max < FILES_WANTED ? files->rlim_max : FILES_WANTED;
+
+    return files->rlim_cur < most ? most : files->rlim_cur;
+}
+
 uint64_t server_raise_file_limit(void)
 {
     struct rlimit files;
+    rlim_t before;
 
     if (getrlimit(RLIMIT_NOFILE, &files) != 0)
         return 0;
-    if (files.rlim_cur < FILES_WANTED && files.rlim_cur < files.rlim_max) {
-        struct rlimit more = files;
-
-        more.rlim_cur = files.rlim_max < FILES_WANTED ? files.rlim_max : FILES_WANTED;
-        if (setrlimit(RLIMIT_NOFILE, &more) == 0)
-            return more.rlim_cur;
-    }
-    return files.rlim_cur;
+    before = files.rlim_cur;
+    files.rlim_cur = server_file_limit(&files);
+    return files.rlim_cur == before || setrlimit(RLIMIT_NOFILE, &files) == 0 ? files.rlim_cur : before;
 }
 
 bool server_is_loopback(const char *address)

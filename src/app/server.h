@@ -44,4 +44,6 @@ void server_free(struct server *s); /* NULL is fine. Flushes and closes the stor
 
 /* Raises the soft limit of open files as far as it goes; what it is now. */
 uint64_t server_raise_file_limit(void);
+struct rlimit;
+uint64_t server_file_limit(const struct rlimit *files); /* what it would be */
 bool server_is_loopback(const char *address);

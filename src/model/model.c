@@ -82,6 +82,14 @@ static const struct model_driver *find_driver(const char *name)
     return NULL;
 }
 
+void model_probe_url(const struct model_provider *p, struct buf *out)
+{
+    const struct model_driver *driver = p->driver == NULL ? NULL : find_driver(p->driver);
+
+    if (driver != NULL && driver->probe_url != NULL)
+        driver->probe_url(p->base_url == NULL ? driver->base_url : p->base_url, out);
+}
+
 static bool is_header_safe(struct str s)
 {
     for (size_t i = 0; i < s.n; i++)

@@ -64,6 +64,9 @@ void model_registry_set_default(struct model_registry *r, const char *provider, 
 /* Timers in ms; 0 keeps the limit table's. For the configuration and for tests. */
 void model_registry_set_timers(struct model_registry *r, int64_t headers_ms, int64_t content_ms, int64_t idle_ms);
 
+/* What to GET to see whether a provider answers and takes its key; nothing where no network is needed. */
+void model_probe_url(const struct model_provider *p, struct buf *out);
+
 /*
  * With `provider` the whole of `ref` is a model of that instance. Without, it splits at the first '/' if the left
  * part names an instance; otherwise the whole is a model of the default instance. Empty, "default" and "unknown" mean

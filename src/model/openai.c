@@ -383,6 +383,7 @@ const struct model_driver openai_driver = {
     .base_url = "https://api.openai.com/v1",
     .state_size = sizeof(struct openai),
     .start = openai_start,
+    .probe_url = openai_models_url,
     .stop = openai_stop,
     .release = openai_release,
 };

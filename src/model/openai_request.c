@@ -146,7 +146,7 @@ bool openai_is_official(const char *base_url)
     return str_eq_nocase(host, STR("api.openai.com")) || str_eq_nocase(host, STR("api.openai.com:443"));
 }
 
-void openai_url(const char *base_url, struct buf *out)
+static void add_url(const char *base_url, struct str path_behind, struct buf *out)
 {
     struct str url = str_of(base_url), path;
 
@@ -156,5 +156,15 @@ void openai_url(const char *base_url, struct buf *out)
     buf_add_str(out, url);
     if (path.n == 0 || str_trim(path).n == 1)
         buf_add_str(out, STR("/v1"));
-    buf_add_str(out, STR("/chat/completions"));
+    buf_add_str(out, path_behind);
+}
+
+void openai_url(const char *base_url, struct buf *out)
+{
+    add_url(base_url, STR("/chat/completions"), out);
+}
+
+void openai_models_url(const char *base_url, struct buf *out)
+{
+    add_url(base_url, STR("/models"), out);
 }

@@ -17,3 +17,5 @@ void openai_request_write(const struct model_request *q, bool official, struct b
 bool openai_is_official(const char *base_url);
 /* A base URL without a path gets /v1; one with a path is taken as it is, as OpenAI's own clients do. */
 void openai_url(const char *base_url, struct buf *out);
+/* The list of its models: a request that costs nothing. */
+void openai_models_url(const char *base_url, struct buf *out);

@@ -20,9 +20,10 @@ struct model_driver {
     size_t state_size;         /* zeroed memory of the driver in each stream */
     /* The request is valid during the call; its provider and model are resolved. May fail the stream at once. */
     void (*start)(struct model_stream *s, const struct model_request *q);
-    void (*wake)(struct model_stream *s);    /* after stream_wake(); NULL: never asks for it */
-    void (*stop)(struct model_stream *s);    /* the stream is over: end what is under way */
-    void (*release)(struct model_stream *s); /* free what the state holds */
+    void (*probe_url)(const char *base_url, struct buf *out); /* NULL: needs no network */
+    void (*wake)(struct model_stream *s);                     /* after stream_wake(); NULL: never asks for it */
+    void (*stop)(struct model_stream *s);                     /* the stream is over: end what is under way */
+    void (*release)(struct model_stream *s);                  /* free what the state holds */
 };
 extern const struct model_driver openai_driver, offline_driver;
 

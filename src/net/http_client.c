@@ -391,6 +391,8 @@ static void set_options(struct http_call *call, const struct http_call_options *
     curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(e, CURLOPT_USERAGENT, "culm/" CULM_VERSION);
     curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+    /* Else the end of a call waits, and the loop with it, for a name server that does not answer its thread. */
+    curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);

@@ -211,9 +211,21 @@ def failure(status, message="scripted failure", type="server_error", code=None, 
     return [step]
 
 
+def model_list():
+    body = json.dumps({"object": "list", "data": [{"id": MODEL, "object": "model"}]}).encode()
+
+    def step(x):
+        x.start(content_type="application/json")
+        x.chunk(body)
+
+    return [step]
+
+
 class Provider:
     def __init__(self):
         self.requests = []
+        self.probes = []  # for the list of models, which is always the same reply
+        self.models = model_list()
         self.problems = []
         self.connections = 0
         self.closing = threading.Event()
@@ -288,8 +300,9 @@ class Provider:
     def _answer(self, sock, request):
         exchange = Exchange(self, sock, request)
         if request.method == "GET" and request.path.endswith("/models"):
-            exchange.start(content_type="application/json")
-            exchange.chunk(json.dumps({"object": "list", "data": [{"id": MODEL, "object": "model"}]}).encode())
+            self.probes.append(request)
+            for step in self.models:
+                step(exchange)
             exchange.finish()
             return True
         self._check(request)

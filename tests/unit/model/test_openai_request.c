@@ -133,10 +133,13 @@ static void base_urls_may_lack_the_version(void **state UNUSED)
     };
 
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-        CLEANUP(buf_done) struct buf url = BUF_INIT;
+        CLEANUP(buf_done) struct buf url = BUF_INIT, models = BUF_INIT;
 
         openai_url(table[i].base, &url);
         assert_string_equal(url.p, table[i].url);
+        openai_models_url(table[i].base, &models);
+        assert_memory_equal(models.p, table[i].url, strlen(table[i].url) - strlen("chat/completions"));
+        assert_string_equal(models.p + models.n - strlen("/models"), "/models");
         assert_int_equal(openai_is_official(table[i].base), table[i].official);
     }
 }
