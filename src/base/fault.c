@@ -95,31 +95,6 @@ uint64_t fault_seen(void)
     return __atomic_load_n(&step.seen, __ATOMIC_SEQ_CST);
 }
 
-void *fault_malloc(size_t n)
-{
-    return fault_fails(FAULT_LIBRARY) != 0 ? NULL : malloc(n);
-}
-
-void *fault_calloc(size_t n, size_t size)
-{
-    return fault_fails(FAULT_LIBRARY) != 0 ? NULL : calloc(n, size);
-}
-
-void *fault_realloc(void *p, size_t n)
-{
-    return fault_fails(FAULT_LIBRARY) != 0 ? NULL : realloc(p, n);
-}
-
-char *fault_strdup(const char *s)
-{
-    size_t n = strlen(s) + 1;
-    char *copy = fault_malloc(n);
-
-    if (copy != NULL)
-        memcpy(copy, s, n);
-    return copy;
-}
-
 /* ---- points ---- */
 
 /* The linker makes both; weak, as a program may have no point. */

@@ -18,11 +18,11 @@
     X(SYNC, "fsync", EIO)                                                                                              \
     X(RENAME, "rename", EIO)                                                                                           \
     X(ACCEPT, "accept", EMFILE)                                                                                        \
-    X(ALLOC, "alloc", ENOMEM)       /* ours: the process ends, as the store is the truth */                            \
-    X(LIBRARY, "library", ENOMEM)   /* an allocation of SQLite, libevent or libcurl */                                 \
-    X(SQL, "sql", ENOMEM)           /* a statement is not carried out */                                               \
-    X(SQL_LATE, "sql-late", ENOMEM) /* it is, and reports a failure */                                                 \
-    X(THREAD, "thread", EAGAIN)     /* its start */
+    X(ALLOC, "alloc", ENOMEM)           /* the process ends, as the store is the truth */                              \
+    X(SQL_MEMORY, "sql-memory", ENOMEM) /* an allocation of SQLite */                                                  \
+    X(SQL, "sql", ENOMEM)               /* a statement is not carried out */                                           \
+    X(SQL_LATE, "sql-late", ENOMEM)     /* it is, and reports a failure */                                             \
+    X(THREAD, "thread", EAGAIN)         /* its start */
 
 enum fault_kind {
 #define X(kind, name, sys) FAULT_##kind,
@@ -57,9 +57,3 @@ void fault_arm(const char *kind, uint64_t k, int sys, bool lasting);
 bool fault_disarm(void); /* true: it was met */
 bool fault_is_armed(enum fault_kind kind);
 uint64_t fault_seen(void); /* steps of the armed kind so far */
-
-/* malloc and its kin for libraries that let us choose: fail as FAULT_LIBRARY. */
-void *fault_malloc(size_t n);
-void *fault_calloc(size_t n, size_t size);
-void *fault_realloc(void *p, size_t n);
-char *fault_strdup(const char *s);

@@ -25,9 +25,24 @@ void *mem_zalloc(size_t n)
     return must(fault_fails(FAULT_ALLOC) != 0 ? NULL : calloc(1, n), n);
 }
 
+void *mem_calloc(size_t n, size_t size)
+{
+    return must(fault_fails(FAULT_ALLOC) != 0 ? NULL : calloc(n, size), n);
+}
+
 void *mem_realloc(void *p, size_t n)
 {
     return must(fault_fails(FAULT_ALLOC) != 0 ? NULL : realloc(p, n), n);
+}
+
+void *mem_try(size_t n)
+{
+    return fault_fails(FAULT_SQL_MEMORY) != 0 ? NULL : malloc(n);
+}
+
+void *mem_try_realloc(void *p, size_t n)
+{
+    return fault_fails(FAULT_SQL_MEMORY) != 0 ? NULL : realloc(p, n);
 }
 
 void *mem_grow(void *p, size_t *cap, size_t need, size_t item)

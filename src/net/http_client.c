@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "net/http_client.h"
 
-#include "base/fault.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "net/loop_internal.h"
@@ -243,7 +242,6 @@ static int want_socket(CURL *easy UNUSED, curl_socket_t fd, int what, void *arg,
         return 0;
     }
     new = event_new(loop_base(c->loop), fd, kind, on_socket_ready, c);
-    assert(new != NULL);
     event_add(new, NULL);
     curl_multi_assign(c->multi, fd, new);
     return 0;
@@ -265,11 +263,7 @@ static CURLcode curl_ready;
 
 static void init_curl(void)
 {
-    if (fault_is_armed(FAULT_LIBRARY))
-        curl_ready =
-            curl_global_init_mem(CURL_GLOBAL_DEFAULT, fault_malloc, free, fault_realloc, fault_strdup, fault_calloc);
-    else
-        curl_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
+    curl_ready = curl_global_init_mem(CURL_GLOBAL_DEFAULT, mem_alloc, mem_free, mem_realloc, mem_strdup, mem_calloc);
 }
 
 int http_client_new(struct loop *l, struct http_client **out, struct err *err)
@@ -320,7 +314,6 @@ static int check_url(struct http_call *call, const char *url, struct err *err)
     char *host = NULL, *scheme = NULL;
     int rc = 0;
 
-    assert(parts != NULL);
     if (url == NULL || curl_url_set(parts, CURLUPART_URL, url, 0) != CURLUE_OK ||
         curl_url_get(parts, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
         curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK)
@@ -337,10 +330,7 @@ static int check_url(struct http_call *call, const char *url, struct err *err)
 
 static void add_header(struct http_call *call, const char *line)
 {
-    struct curl_slist *more = curl_slist_append(call->headers, line);
-
-    assert(more != NULL);
-    call->headers = more;
+    call->headers = curl_slist_append(call->headers, line);
 }
 
 static int set_headers(struct http_call *call, const char *const *lines, struct err *err)
@@ -420,7 +410,6 @@ struct http_call *http_call_start(struct http_client *c, const struct http_call_
         call->o.max_header_bytes = HEADER_BYTES_MAX;
     list_add_tail(&c->calls, &call->link);
     call->easy = curl_easy_init();
-    assert(call->easy != NULL);
     if (check_url(call, o->url, err) < 0 || set_headers(call, o->headers, err) < 0) {
         call_free(call);
         return NULL;

@@ -191,7 +191,6 @@ static void on_later_open(void *arg)
     /* Writing only, and armed only while something waits to be written. Reading has deadlines of its own. */
     bufferevent_set_timeouts(c->bev, NULL, &stuck);
     c->watch = evbuffer_add_cb(bufferevent_get_input(c->bev), http_conn_on_input, c);
-    assert(c->watch != NULL);
     c->phase = CONN_IDLE;
     deadline_start(&c->deadline, &s->idle);
 }
@@ -203,7 +202,6 @@ struct bufferevent *http_conn_new(struct event_base *base, void *server)
 
     *c = (struct http_conn){.server = s, .fd = -1, .phase = CONN_NEW};
     c->bev = bufferevent_socket_new(base, -1, 0);
-    assert(c->bev != NULL);
     bufferevent_incref(c->bev);
     deadline_init(&c->deadline);
     defer_init(&c->later);

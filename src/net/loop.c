@@ -2,7 +2,6 @@
 #include "net/loop_internal.h"
 
 #include "base/clock.h"
-#include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -262,7 +261,6 @@ struct timer *timer_new(struct loop *l, const char *name, loop_fn *fn, void *arg
 
     *t = (struct timer){.loop = l, .name = name, .fn = fn, .arg = arg};
     t->event = evtimer_new(l->base, on_timer, t);
-    assert(t->event != NULL);
     return t;
 }
 
@@ -312,13 +310,19 @@ int loop_on_signal(struct loop *l, int signo, loop_fn *fn, void *arg, struct err
 
 /* --- the loop --- */
 
+/* The library found no way on, and has said why: a death that is seen as one, not an exit. */
+static void on_fatal(int code UNUSED)
+{
+    abort();
+}
+
 static struct event_base *base_new(void)
 {
     struct event_config *config;
     struct event_base *base = NULL;
 
-    if (fault_is_armed(FAULT_LIBRARY))
-        event_set_mem_functions(fault_malloc, fault_realloc, free);
+    event_set_mem_functions(mem_alloc, mem_realloc, mem_free);
+    event_set_fatal_callback(on_fatal);
     config = event_config_new();
     if (config == NULL)
         return NULL;
@@ -345,7 +349,6 @@ int loop_new(struct loop **out, struct err *err)
         return err_set(err, ERR_INTERNAL, "cannot make an event loop");
     }
     l->defer_event = event_new(l->base, -1, 0, run_deferred, l);
-    assert(l->defer_event != NULL);
     rc = wakeup_new(l, run_posts, l, &l->wakeup, err);
     if (rc < 0) {
         loop_free(l);

@@ -55,10 +55,10 @@ test_asan() { # EXPR
     local names=()
     sanitizer_options
     if [ -n "$1" ]; then
-        mapfile -t names < <(meson_matching build-asan "$1")
+        mapfile -t names < <(meson_matching build-asan "$1" | grep -v '^walk/')
         [ "${#names[@]}" -gt 0 ] || return 0
     fi
-    cases "unit tests, simulator, fuzz corpus (ASan, UBSan)" meson_tests build-asan asan "${names[@]}" || true
+    cases "unit tests, simulator, fuzz corpus (ASan, UBSan)" meson_tests build-asan asan --no-suite walks "${names[@]}" || true
 }
 
 # The folders whose code crosses threads. TSan wants the old address layout, which setarch gives.
@@ -72,6 +72,15 @@ test_tsan() {
     done
     if setarch -R true 2>/dev/null; then wrapper=(--wrapper 'setarch -R'); fi
     cases "tests that cross threads (TSan)" meson_tests build-tsan tsan "${wrapper[@]}" "${names[@]}" || true
+}
+
+# What fails, step by step, in a whole server: the sanitizers' builds take strides, this one does not.
+test_walks() { # EXPR
+    local names=()
+    ninja_quiet build tests/unit/app/test_faults_app || return 0
+    mapfile -t names < <(meson test -C build --suite walks --list 2>/dev/null | sed -n 's/^.* \/ //p' | grep -F -- "$1")
+    [ "${#names[@]}" -gt 0 ] || return 0
+    cases "every failure of every kind (release)" meson_tests build walks --suite walks "${names[@]}" || true
 }
 
 # The same scenarios against any build: LABEL BINARY EXPR.
@@ -111,12 +120,15 @@ command_test() {
 }
 
 scenario_stages() { # EXPR
+    if stage "build of the release" compile_release; then
+        test_walks "$1"
+    fi
     if [ "${fetch_kits:-yes}" = no ] && ! kits_are_there; then
         printf -- '-    scenario tests: not run, the test kits are not there (--no-kits)\n'
         return 0
     fi
     check "test kits" kits_need || return 0
-    if stage "build of the release" compile_release; then
+    if [ -x build/culm ]; then
         cases "scenario tests of the release" run_scenarios release "$root/build/culm" "$1" || true
     fi
     if [ -x build-asan/src/app/culm ]; then

@@ -2,12 +2,12 @@
 #include "store/sqlite/db.h"
 
 #include "base/fault.h"
+#include "base/mem.h"
 #include "store/sqlite/fault_vfs.h"
 
 #include <errno.h>
 #include <malloc.h>
 #include <pthread.h>
-#include <stdlib.h>
 
 #define BUSY_MS 5000
 
@@ -52,12 +52,12 @@ static const char pragmas_reader[] = "PRAGMA query_only=ON; PRAGMA cache_size=-5
 
 static void *memory_take(int n)
 {
-    return fault_malloc((size_t)n);
+    return mem_try((size_t)n);
 }
 
 static void *memory_resize(void *p, int n)
 {
-    return fault_realloc(p, (size_t)n);
+    return mem_try_realloc(p, (size_t)n);
 }
 
 static int memory_size(void *p)
@@ -82,14 +82,14 @@ static void memory_end(void *arg UNUSED)
 static void use_faults(void)
 {
     const sqlite3_mem_methods memory = {.xMalloc = memory_take,
-                                        .xFree = free,
+                                        .xFree = mem_free,
                                         .xRealloc = memory_resize,
                                         .xSize = memory_size,
                                         .xRoundup = memory_round,
                                         .xInit = memory_begin,
                                         .xShutdown = memory_end};
 
-    if (fault_is_armed(FAULT_LIBRARY))
+    if (fault_is_armed(FAULT_SQL_MEMORY))
         sqlite3_config(SQLITE_CONFIG_MALLOC, &memory);
     if (fault_is_armed(FAULT_OPEN) || fault_is_armed(FAULT_WRITE) || fault_is_armed(FAULT_SYNC))
         fault_vfs_install();
@@ -268,8 +268,11 @@ int db_number(struct db *db, const char *sql, const struct value *values, size_t
 
 void db_rollback(struct db *db)
 {
-    if (db->h != NULL && !sqlite3_get_autocommit(db->h))
-        sqlite3_exec(db->h, "ROLLBACK", NULL, NULL, NULL);
+    static const char sql[] = "ROLLBACK";
+    struct err ignored = {0};
+
+    if (db->h != NULL && !sqlite3_get_autocommit(db->h) && db_run(db, sql, NO_VALUES, &ignored) < 0)
+        db->failed = SQLITE_IOERR; /* it cannot be left: whoever uses the connection next opens another */
 }
 
 struct str db_bytes(sqlite3_stmt *st, int column)

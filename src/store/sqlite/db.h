@@ -51,7 +51,8 @@ void db_end(sqlite3_stmt *st);
 /* The first column of the first row; no row leaves *out alone. 1: there was one. */
 NODISCARD int db_number(struct db *db, const char *sql, const struct value *values, size_t n, int64_t *out,
                         struct err *err);
-void db_rollback(struct db *db); /* where a transaction is open */
+/* Where a transaction is open. If that fails, `failed` is SQLITE_IOERR: the connection is to be opened anew. */
+void db_rollback(struct db *db);
 
 struct str db_bytes(sqlite3_stmt *st, int column); /* text or blob; until the next step */
 uint64_t db_u64(sqlite3_stmt *st, int column);
