@@ -2,6 +2,7 @@
 #include "app/server.h"
 
 #include "app/model_port.h"
+#include "app/status.h"
 #include "app/timer_port.h"
 #include "app/token.h"
 #include "base/clock.h"
@@ -43,6 +44,7 @@ struct server {
     struct http_server *http;
     struct buf address;
     uint16_t port;
+    int64_t started_at, started_mono_ms;
     char boot[ID_TEXT], token[TOKEN_TEXT], unnamed_socket[HTTP_UNNAMED_SOCKET];
     bool has_info, stopping;
     unsigned quiet_steps; /* of stopping */
@@ -422,6 +424,33 @@ static bool is_ready(void *arg, struct err *err)
     return false;
 }
 
+static void write_status(void *arg, enum face_status_form form, const struct process_stats *process, struct buf *out)
+{
+    const struct server *s = arg;
+    const struct status_sources sources = {
+        .version = CULM_VERSION,
+        .boot_id = s->boot,
+        .started_at = s->started_at,
+        .started_mono_ms = s->started_mono_ms,
+        .store = s->store,
+        .engine = s->engine,
+        .loop = s->loop,
+        .http = s->http,
+        .traffic = face_traffic(s->face),
+        .models = s->models,
+    };
+    struct status status;
+    struct arena arena;
+
+    arena_init(&arena);
+    status_collect(&sources, process, &arena, &status);
+    if (form == FACE_STATUS_JSON)
+        status_write_json(&status, out);
+    else
+        status_write_prometheus(&status, out);
+    arena_done(&arena);
+}
+
 static int open_face(struct server *s, struct err *err)
 {
     const struct config *c = s->o.config;
@@ -438,6 +467,7 @@ static int open_face(struct server *s, struct err *err)
         .origins = config_list(c, CONFIG_SERVER_ORIGINS),
         .resolve_model = resolve_model,
         .ready = is_ready,
+        .write_status = write_status,
         .arg = s,
         .default_system_prompt = config_text(c, CONFIG_DEFAULTS_SYSTEM_PROMPT),
         .limits = {.max_rounds = (uint32_t)config_number(c, CONFIG_LIMITS_ROUNDS),
@@ -479,6 +509,8 @@ int server_open(const struct server_options *o, struct server **out, struct err 
     s->o = *o;
     s->loop = o->loop;
     id_random(s->boot);
+    s->started_at = clock_wall_ms();
+    s->started_mono_ms = clock_mono_ms();
     rc = open_all(s, err);
     if (rc < 0)
         server_free(s);

@@ -98,7 +98,7 @@ static void describe(const struct live *l, int64_t now, struct engine_run *out)
     *out = (struct engine_run){.session_id = l->id,
                                .provider = str_of(s->run_provider),
                                .model = str_of(s->run_model),
-                               .state = state_of(&s->run, now),
+                               .state = run_state_words[state_of(&s->run, now)],
                                .started_at = s->run.started_at,
                                .round = s->run.round,
                                .pieces = l->flow.pieces,

@@ -47,7 +47,7 @@ void engine_stats(const struct engine *e, struct engine_stats *out);
 struct engine_run {
     struct str session_id, provider, model;
     char run_id[ID_TEXT];
-    enum run_state_word state;
+    const char *state;  /* one of run_state_words */
     int64_t started_at; /* wall ms */
     uint32_t round;
     uint64_t pieces, piece_bytes; /* of this run, in this life */

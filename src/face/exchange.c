@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "face/exchange.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "face/error_body.h"
@@ -17,6 +18,7 @@ struct exchange *exchange_new(struct face *f, struct http_request *req)
     memset(x, 0, offsetof(struct exchange, arena));
     x->face = f;
     x->req = req;
+    x->began_us = clock_mono_us();
     arena_init(&x->arena);
     list_add_tail(&f->exchanges, &x->link);
     return x;
@@ -47,11 +49,8 @@ static void parse(void *arg)
     x->err.code = ERR_BAD_REQUEST; /* also what is too deep or has too many values */
 }
 
-static void parsed(void *arg)
+static void parsed(struct exchange *x)
 {
-    struct exchange *x = arg;
-
-    x->wait = WAIT_NOTHING;
     if (x->parsed < 0)
         exchange_fail_err(x, &x->err);
     else
@@ -62,9 +61,8 @@ void exchange_begin(struct exchange *x)
 {
     if (x->route->body == NULL) {
         x->route->handle(x);
-    } else if (x->face->o.workers != NULL && http_request_body(x->req).n > LIMIT_BODY_INLINE_BYTES) {
-        x->wait = WAIT_WORK;
-        workers_submit(x->face->o.workers, parse, parsed, x);
+    } else if (http_request_body(x->req).n > LIMIT_BODY_INLINE_BYTES) {
+        exchange_work(x, parse, parsed);
     } else {
         parse(x);
         parsed(x);
@@ -72,6 +70,26 @@ void exchange_begin(struct exchange *x)
 }
 
 /* ---- waiting ---- */
+
+static void worked(void *arg)
+{
+    struct exchange *x = arg;
+
+    x->wait = WAIT_NOTHING;
+    x->on_worked(x);
+}
+
+void exchange_work(struct exchange *x, void (*work)(void *exchange), void (*then)(struct exchange *x))
+{
+    x->wait = WAIT_WORK;
+    x->on_worked = then;
+    if (x->face->o.workers != NULL) {
+        workers_submit(x->face->o.workers, work, worked, x);
+    } else {
+        work(x);
+        worked(x);
+    }
+}
 
 void exchange_submit(struct exchange *x, struct str session_id, struct input *in, reply_fn *on_reply)
 {
@@ -134,6 +152,7 @@ void exchange_abandon(struct exchange *x)
     }
     http_request_set_label(x->req, &x->label);
     error_body_write(&body, str_of(stopping.text), err_wire_name(stopping.code), http_request_id(x->req));
+    exchange_count(x, err_http_status(stopping.code));
     http_reply(x->req, err_http_status(stopping.code), STR("application/json"), buf_str(&body));
     x->req = NULL;
     x->face = NULL;
@@ -142,9 +161,15 @@ void exchange_abandon(struct exchange *x)
 
 /* ---- answering ---- */
 
+void exchange_count(struct exchange *x, int status)
+{
+    traffic_answered(&x->face->traffic, x->route, status, clock_mono_us() - x->began_us);
+}
+
 void exchange_send_text(struct exchange *x, int status, struct str content_type, struct str body)
 {
     http_request_set_label(x->req, &x->label);
+    exchange_count(x, status);
     http_reply_header(x->req, "Cache-Control", "no-store");
     http_reply(x->req, status, content_type, body);
     exchange_free(x);

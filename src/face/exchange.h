@@ -21,11 +21,13 @@ struct exchange {
     struct http_request *req;
     const struct route *route;
     struct list link;
+    int64_t began_us; /* mono */
     enum exchange_wait wait;
     enum door_credential credential;
     uint64_t token;
     reply_fn *on_reply;
     answer_fn *on_answer;
+    void (*on_worked)(struct exchange *x);
     void (*on_abandon)(struct exchange *x); /* WAIT_WATCH: lets go of what was waited for */
     struct str id;                          /* the path's parameter, decoded, a valid id */
     struct http_label label;                /* for the access log; its texts live in the arena */
@@ -45,6 +47,8 @@ void exchange_abandon(struct exchange *x); /* the face goes: 503 */
 
 /* ---- waiting ---- */
 
+/* `work` on a worker thread, where it may use what is in the arena, then `then` here, as a handler. */
+void exchange_work(struct exchange *x, void (*work)(void *exchange), void (*then)(struct exchange *x));
 /* Fills in->from and in->request. The input may borrow from the arena; the engine copies. */
 void exchange_submit(struct exchange *x, struct str session_id, struct input *in, reply_fn *on_reply);
 void exchange_on_reply(struct exchange *x, const struct reply *reply);
@@ -56,6 +60,7 @@ void exchange_query(struct exchange *x, const struct query *q, answer_fn *on_ans
 
 /* ---- answering ---- */
 
+void exchange_count(struct exchange *x, int status); /* where the answer is not sent by one of these */
 void exchange_send(struct exchange *x, int status, const struct buf *json);
 void exchange_send_text(struct exchange *x, int status, struct str content_type, struct str body);
 void exchange_fail(struct exchange *x, enum err_code code, const char *fmt, ...) PRINTF(3, 4);

@@ -24,6 +24,7 @@ struct face *face_new(const struct face_options *o)
     list_init(&f->streams);
     list_init(&f->ready);
     f->by_token = map_new();
+    traffic_init(&f->traffic, bamboo_routes, bamboo_routes_count);
     f->wake = timer_new(o->loop, "face.streams", event_streams_run, f);
     return f;
 }
@@ -37,8 +38,14 @@ void face_free(struct face *f)
         exchange_abandon(LIST_ITEM(it, struct exchange, link));
     timer_free(f->wake);
     map_free(f->by_token);
+    traffic_done(&f->traffic);
     buf_done(&f->frames);
     mem_free(f);
+}
+
+const struct traffic *face_traffic(const struct face *f)
+{
+    return &f->traffic;
 }
 
 void face_reply(struct face *f, const struct reply *reply)
@@ -125,6 +132,7 @@ static void answer_preflight(struct exchange *x, unsigned methods)
 
 static void refuse(struct exchange *x, const struct verdict *v)
 {
+    traffic_refused(&x->face->traffic, v->code);
     if (v->code == ERR_UNAUTHORIZED)
         http_reply_header(x->req, "WWW-Authenticate", "Bearer realm=\"culm\"");
     exchange_fail_as(x, err_http_status(v->code), err_wire_name(v->code), v->why);

@@ -12,12 +12,16 @@
 #include "net/workers.h"
 
 struct face;
+struct traffic;
+struct process_stats;
+
+enum face_status_form { FACE_STATUS_JSON, FACE_STATUS_PROMETHEUS };
 
 /* Everything is borrowed for as long as the face lives. */
 struct face_options {
     struct engine *engine;
     struct loop *loop;
-    struct workers *workers; /* bodies above LIMIT_BODY_INLINE_BYTES are parsed there; NULL: on the loop */
+    struct workers *workers; /* for what takes long, as parsing a body above LIMIT_BODY_INLINE_BYTES; NULL: the loop */
     const char *boot_id, *version;
     const char *token;          /* what TCP clients show; NULL: there is none, so none fits */
     bool open_loopback;         /* loopback passes without credential, and with a foreign one */
@@ -28,6 +32,8 @@ struct face_options {
     int (*resolve_model)(void *arg, struct str provider, struct str ref, struct str *out_provider,
                          struct str *out_model, struct err *err);
     bool (*ready)(void *arg, struct err *err); /* for /readyz; NULL: always */
+    /* For /status and /metrics: one JSON object, or the text format of Prometheus. */
+    void (*write_status)(void *arg, enum face_status_form form, const struct process_stats *process, struct buf *out);
     void *arg;
     const char *default_system_prompt; /* of sessions that bring none; NULL: none */
     struct run_limits limits;          /* of every run; a request may ask for less; 0: not limited here */
@@ -43,4 +49,5 @@ size_t face_body_limit(void *arg, struct str path);
 void face_reply(struct face *f, const struct reply *reply); /* from ports.reply; an unknown token is ignored */
 /* Effort of runs whose session and request name none; NULL: the provider's own. Copied; may change while it runs. */
 void face_set_default_effort(struct face *f, const char *effort);
-void face_close_streams(struct face *f); /* ends all event streams; new ones get 503 */
+const struct traffic *face_traffic(const struct face *f); /* what has been counted so far; borrowed */
+void face_close_streams(struct face *f);                  /* ends all event streams; new ones get 503 */

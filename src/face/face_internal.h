@@ -5,6 +5,7 @@
 #include "base/map.h"
 #include "face/door.h"
 #include "face/face.h"
+#include "face/traffic.h"
 
 struct face {
     struct face_options o;
@@ -17,7 +18,8 @@ struct face {
     struct timer *wake;  /* runs them outside of the hub's own calls */
     bool stopping;       /* no new streams */
     char effort[16];     /* of runs that name none */
-    struct buf frames;   /* what one turn of one stream writes; kept for its memory */
+    struct traffic traffic;
+    struct buf frames; /* what one turn of one stream writes; kept for its memory */
 };
 
 void event_streams_run(void *face); /* the timer's function */

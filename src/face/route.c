@@ -72,12 +72,28 @@ struct route_found route_find(const struct route *routes, size_t n, enum http_me
     return found;
 }
 
+static const char *const names[] = {
+    [HTTP_GET] = "GET",     [HTTP_HEAD] = "HEAD",     [HTTP_POST] = "POST",       [HTTP_PUT] = "PUT",
+    [HTTP_PATCH] = "PATCH", [HTTP_DELETE] = "DELETE", [HTTP_OPTIONS] = "OPTIONS",
+};
+
+const char *route_method_name(enum http_method method)
+{
+    return method < ARRAY_LEN(names) ? names[method] : "other";
+}
+
+void route_write_path(const struct route *r, struct buf *out)
+{
+    size_t i = 0;
+
+    while (i < ARRAY_LEN(places) && (r->places & places[i].place) == 0)
+        i++;
+    assert(i < ARRAY_LEN(places));
+    buf_addf(out, "%s%s", places[i].prefix, r->path);
+}
+
 void route_write_methods(unsigned methods, struct buf *out)
 {
-    static const char *const names[] = {
-        [HTTP_GET] = "GET",     [HTTP_HEAD] = "HEAD",     [HTTP_POST] = "POST",       [HTTP_PUT] = "PUT",
-        [HTTP_PATCH] = "PATCH", [HTTP_DELETE] = "DELETE", [HTTP_OPTIONS] = "OPTIONS",
-    };
     const char *comma = "";
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {

@@ -34,5 +34,7 @@ struct route_found {
 
 /* HEAD finds the route of GET. The first row that fits wins. */
 struct route_found route_find(const struct route *routes, size_t n, enum http_method method, struct str path);
+const char *route_method_name(enum http_method method);
+void route_write_path(const struct route *r, struct buf *out); /* where it is mounted first, from the root on */
 /* "GET, HEAD, POST" for the Allow header. */
 void route_write_methods(unsigned methods, struct buf *out);

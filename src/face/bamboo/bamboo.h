@@ -10,6 +10,8 @@ void health_get(struct exchange *x);
 void healthz_get(struct exchange *x);
 void readyz_get(struct exchange *x);
 void bootstrap_get(struct exchange *x);
+void status_get(struct exchange *x);
+void metrics_get(struct exchange *x);
 
 void chat_post(struct exchange *x);
 void execute_post(struct exchange *x);

@@ -117,9 +117,16 @@ void event_stream_wake(void *stream)
 
 static void flush(struct event_stream *s, struct buf *out)
 {
+    s->face->traffic.event_bytes += out->n;
     if (out->n > 0)
         http_stream_write(s->http, buf_str(out));
     buf_clear(out);
+}
+
+/* Not every fact has a frame. */
+static void count_frame(struct event_stream *s, const struct buf *out, size_t before)
+{
+    s->face->traffic.events += out->n > before;
 }
 
 static void put_batch(struct event_stream *s, struct buf *out)
@@ -129,6 +136,7 @@ static void put_batch(struct event_stream *s, struct buf *out)
     if (b == NULL || b->text.n == 0)
         return;
     event_frame_delta(b->channel, str_of(b->message_id), b->offset, buf_str(&b->text), out);
+    s->face->traffic.events++;
     buf_clear(&b->text);
     b->due = false;
     timer_stop(b->timer);
@@ -159,6 +167,7 @@ static void put_delta(struct event_stream *s, const struct event *ev, struct buf
         add_to_batch(s, ev, out);
         return;
     }
+    s->face->traffic.events++;
     if (ev->frame == NULL) {
         event_frame_delta(ev->channel, str_of(ev->message_id), ev->offset, ev->text, out);
         return;
@@ -175,17 +184,20 @@ static void put_fact(struct event_stream *s, const struct fact *f, struct buf *f
     struct event_context c = {.session_id = str_of(s->id), .title_version = now->title_version};
     /* The version shown with a title is the newest one, so only the newest title may be shown. */
     bool only_newest = frame == NULL || f->kind == FACT_SESSION_UPDATED;
+    size_t before;
 
     if (only_newest && fact_wire_class(f->kind) == FACT_WIRE_LATEST && !session_is_newest(now, f))
         return;
     put_batch(s, out);
+    before = out->n;
     if (frame == NULL) {
         event_frame_fact(&c, f, out);
-        return;
+    } else {
+        if (frame->n == 0)
+            event_frame_fact(&c, f, frame);
+        buf_add_str(out, buf_str(frame));
     }
-    if (frame->n == 0)
-        event_frame_fact(&c, f, frame);
-    buf_add_str(out, buf_str(frame));
+    count_frame(s, out, before);
 }
 
 /* Whether this fact is the last that a watcher without cursor sees. A pause for a question is not. */
@@ -294,22 +306,26 @@ static const struct fact *find_fact(const struct answer *a, uint64_t seq)
     return NULL;
 }
 
-static enum progress put_snapshot(struct event_stream *s, struct buf *out)
+static void put_snapshot_fact(struct event_stream *s, uint64_t seq, struct buf *out)
 {
     const struct session *now = hub_session(subscriber_hub(s->sub));
     struct event_context c = {.session_id = str_of(s->id), .title_version = now->title_version};
-    const struct snapshot *p = &s->snapshot;
-    const struct fact *f;
+    const struct fact *f = find_fact(s->page, seq);
+    size_t before = out->n;
 
-    s->in_snapshot = false;
-    for (size_t i = 0; i < ARRAY_LEN(p->latest); i++) {
-        f = find_fact(s->page, p->latest[i]);
-        if (f != NULL)
-            event_frame_fact(&c, f, out);
-    }
-    f = find_fact(s->page, p->end);
     if (f != NULL)
         event_frame_fact(&c, f, out);
+    count_frame(s, out, before);
+}
+
+static enum progress put_snapshot(struct event_stream *s, struct buf *out)
+{
+    const struct snapshot *p = &s->snapshot;
+
+    s->in_snapshot = false;
+    for (size_t i = 0; i < ARRAY_LEN(p->latest); i++)
+        put_snapshot_fact(s, p->latest[i], out);
+    put_snapshot_fact(s, p->end, out);
     drop_page(s);
     return s->ended_before && !s->follow ? PROGRESS_DONE : PROGRESS_MORE;
 }
@@ -454,6 +470,7 @@ void event_stream_open(struct event_stream *s, struct subscriber *sub)
     http_reply_header(x->req, "Content-Type", "text/event-stream; charset=utf-8");
     http_request_set_label(x->req, &x->label);
     s->http = http_reply_stream(x->req, 200, &cb);
+    exchange_count(x, 200);
     exchange_free(x);
     if (s->http == NULL) {
         event_stream_free(s);
@@ -461,6 +478,7 @@ void event_stream_open(struct event_stream *s, struct subscriber *sub)
     }
     buf_clear(out);
     put_opened(s, out);
+    s->face->traffic.events++;
     flush(s, out);
     if (!s->has_cursor)
         take_snapshot(s);

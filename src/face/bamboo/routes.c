@@ -14,6 +14,8 @@ const struct route bamboo_routes[] = {
     {HTTP_GET, AT_ROOT, "/healthz", healthz_get, ROUTE_PUBLIC, NULL},
     {HTTP_GET, AT_ROOT, "/readyz", readyz_get, ROUTE_PUBLIC, NULL},
     {HTTP_GET, AT_API, "/bootstrap", bootstrap_get, ROUTE_PUBLIC, NULL},
+    {HTTP_GET, AT_API, "/status", status_get, 0, NULL},
+    {HTTP_GET, AT_ROOT, "/metrics", metrics_get, 0, NULL},
 
     {HTTP_POST, AT_API, "/chat", chat_post, ROUTE_LARGE_BODY, &chat_record},
     OF_SESSION(HTTP_POST, "execute", execute_post, 0, &execute_record),

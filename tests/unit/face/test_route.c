@@ -29,6 +29,8 @@ static const struct {
     {HTTP_GET, "/healthz", healthz_get, NULL},
     {HTTP_GET, "/readyz", readyz_get, NULL},
     {HTTP_GET, "/api/v1/bootstrap", bootstrap_get, NULL},
+    {HTTP_GET, "/api/v1/status", status_get, NULL},
+    {HTTP_GET, "/metrics", metrics_get, NULL},
     {HTTP_POST, "/api/v1/chat", chat_post, NULL},
     {HTTP_POST, "/api/v1/execute/a", execute_post, "a"},
     {HTTP_POST, "/api/v1/sessions/a/execute", execute_post, "a"},
