@@ -162,7 +162,7 @@ command_soak() {
         ;;
     mutants)
         packages_need build test
-        exec python3 tests/sim/mutants.py
+        exec python3 tests/mutants.py
         ;;
     *) die 2 "soak: kill, idle, sim or mutants" ;;
     esac

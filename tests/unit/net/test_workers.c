@@ -68,6 +68,24 @@ static void work_is_done_elsewhere_and_ends_on_the_loop(void **state UNUSED)
     loop_free(b.loop);
 }
 
+/* One job after the other finds the others asleep, and a while of no work all of them. */
+static void a_sleeping_worker_is_woken(void **state UNUSED)
+{
+    struct board b = {.home = pthread_self()};
+    struct workers *w;
+
+    assert_int_equal(loop_new(&b.loop, NULL), 0);
+    assert_int_equal(workers_new(b.loop, 3, &w, NULL), 0);
+    for (int round = 1; round <= 500; round++) {
+        b.stop_at = round;
+        submit(w, &b, 1);
+        loop_run(b.loop);
+        assert_int_equal(b.done, round);
+    }
+    workers_free(w);
+    loop_free(b.loop);
+}
+
 static void the_end_leaves_no_job_undone(void **state UNUSED)
 {
     struct board b = {.home = pthread_self(), .stop_at = -1};
@@ -86,6 +104,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(work_is_done_elsewhere_and_ends_on_the_loop),
+        cmocka_unit_test(a_sleeping_worker_is_woken),
         cmocka_unit_test(the_end_leaves_no_job_undone),
     };
 

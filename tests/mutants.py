@@ -1,0 +1,323 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Puts one defect at a time into a copy of the source and sees that a test notices.
+
+Each mutant is an edit of one place, with the test that is meant for it: the simulator, within so many seeds, or a
+test of meson's. A mutant that lives is a hole in the tests. Usage: mutants.py [PART OF A NAME]
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+# (name, file, text, replacement, seeds in which the simulator must notice)
+SIMULATED = [
+    (
+        "acts before the commit",
+        "src/engine/live.c",
+        "h->needs > l->stored || ",
+        "",
+        200,
+    ),
+    (
+        "treats a refused append as stored",
+        "src/engine/engine.c",
+        "if (done->rc < 0) {",
+        "if (false) {",
+        200,
+    ),
+    (
+        "door ignores the running run",
+        "src/run/machine.c",
+        "starts = in->execute && !was_running && mismatch == NULL;",
+        "starts = in->execute && mismatch == NULL;",
+        50,
+    ),
+    (
+        "calls stay open after a stop",
+        "src/run/machine.c",
+        "        calls_drop_proposed(c);\n",
+        "",
+        200,
+    ),
+    (
+        "runs an unsafe call again",
+        "src/run/calls.c",
+        "if (again && !give_up",
+        "if ((again || true) && !give_up",
+        200,
+    ),
+    (
+        "starts a call beside one that must run alone",
+        "src/run/calls.c",
+        "            if (!reads)\n                return;\n            running++;\n        } else if",
+        "            running++;\n        } else if",
+        200,
+    ),
+    (
+        "checks the budget without the call in flight",
+        "src/run/round.c",
+        "return r->limits.max_tokens > 0 && r->used_tokens >= r->limits.max_tokens;",
+        "return r->limits.max_tokens > 0 && r->used_tokens - r->reserved_tokens > r->limits.max_tokens + 500;",
+        500,
+    ),
+    (
+        "cursor off by one at the seam",
+        "src/engine/hub.c",
+        "(at->has_cursor ? at->after : h->published.seq) + 1",
+        "(at->has_cursor ? at->after + 1 : h->published.seq) + 1",
+        50,
+    ),
+    (
+        "text is not completed on entering the ring",
+        "src/engine/hub.c",
+        "h->live.open && c >= 0; c--)",
+        "false && c >= 0; c--)",
+        500,
+    ),
+    (
+        "a piece of an older message is shown as the new one's",
+        "src/engine/hub.c",
+        "if (slot->serial != t->serial)",
+        "if (false)",
+        2000,
+    ),
+    (
+        "wake-up lost after a publish",
+        "src/engine/watch.c",
+        "        ask_store(e, w);\n    mark_dirty(e, w);\n}\n\nvoid watch_delta",
+        "        ask_store(e, w);\n}\n\nvoid watch_delta",
+        200,
+    ),
+    (
+        "recovery keeps the name of the message",
+        "src/session/session.c",
+        "    if (r->round_open) {\n        r->gen++;\n        r->retry_due = 0;",
+        "    if (r->round_open) {\n        r->retry_due = 0;",
+        200,
+    ),
+    (
+        "crashes are not charged",
+        "src/engine/engine.c",
+        "l->charged = l->resets == 0 && !o->ended_in_order;",
+        "l->charged = false;",
+        2000,
+    ),
+    (
+        "late results are taken",
+        "src/run/calls.c",
+        "c->s->calls[i].state == CALL_RUNNING ? i : -1",
+        "true ? i : -1",
+        500,
+    ),
+    (
+        "late pieces of text are taken",
+        "src/run/round.c",
+        "           in->gen == r->gen;",
+        "           true;",
+        500,
+    ),
+    (
+        "a static variable in the machine",
+        "src/run/round.c",
+        "    uint64_t draw = ",
+        "    static uint64_t calls;\n    uint64_t draw = calls++ + ",
+        200,
+    ),
+    (
+        "timers outlive their session",
+        "src/engine/engine.c",
+        "if (in->set_by != 0 && in->set_by != l->token)",
+        "if (false)",
+        10000,
+    ),
+    (
+        "recovery is not asked for",
+        "src/engine/engine.c",
+        "        l->unfinished = true;\n        live_open(e, l);",
+        "        l->unfinished = true;\n        live_free(e, l);",
+        200,
+    ),
+    (
+        "epochs are named twice",
+        "src/engine/live.c",
+        "(row > e->generation ? row : e->generation) + 1",
+        "row + 0",
+        6000,
+    ),
+    (
+        "a message that came too late is forgotten",
+        "src/run/machine.c",
+        "    if (c->s->inbox > 0)\n        start_run(c, ORIGIN_HTTP, &limits);\n",
+        "    (void)limits;\n",
+        500,
+    ),
+]
+
+# (name, file, text, replacement, test)
+TESTED = [
+    (
+        "a connection whose sync failed is used again",
+        "src/store/sqlite/writer.c",
+        "w->db.h != NULL && (w->db.failed & 0xff) == SQLITE_IOERR",
+        "false",
+        "store/test_sqlite_disk",
+    ),
+    (
+        "what the full disk did not take is acknowledged",
+        "src/store/sqlite/writer.c",
+        "rc == 0 || rc == -ERR_REFUSED ? rc : -ERR_STORAGE",
+        "rc == -ERR_REFUSED ? rc : 0",
+        "store/test_sqlite_disk",
+    ),
+    (
+        "a transaction that could not be left is forgotten",
+        "src/store/sqlite/db.c",
+        "        db->failed = SQLITE_IOERR; /* it cannot",
+        "        db->failed = SQLITE_OK; /* it cannot",
+        "walk/faults-sql-12-once",
+    ),
+    (
+        "damage of a fact is not seen",
+        "src/store/sqlite/fact_row.c",
+        "if (fact_crc(sid, &f, kind, body) != db_u32(st, column + CRC))",
+        "if (false)",
+        "store/test_sqlite_store",
+    ),
+    (
+        "the ring is off by one",
+        "src/engine/hub.c",
+        "if (h->head - h->tail == h->capacity)",
+        "if (h->head - h->tail == h->capacity + 1)",
+        "engine/test_hub",
+    ),
+    (
+        "a wake-up of the workers is lost",
+        "src/net/workers.c",
+        "    pthread_cond_signal(&w->more);\n",
+        "",
+        "net/test_workers",
+    ),
+    (
+        "a wake-up of the loop is lost",
+        "src/net/loop.c",
+        "        wakeup_signal(l->wakeup);",
+        "        (void)l;",
+        "net/test_loop",
+    ),
+    (
+        "a cursor is compared signed",
+        "src/face/cursor.c",
+        "if (at->after > last_seq)",
+        "if ((int64_t)at->after > (int64_t)last_seq)",
+        "face/test_cursor",
+    ),
+    (
+        "a half of the token is enough",
+        "src/face/door.c",
+        "sodium_memcmp(shown, rules->token_hash, sizeof(shown))",
+        "sodium_memcmp(shown, rules->token_hash, 0)",
+        "face/test_door",
+    ),
+    (
+        "an overlong character is let in",
+        "src/base/utf8.c",
+        "lead >= 0xc2",
+        "lead >= 0xc0",
+        "base/test_utf8",
+    ),
+    (
+        "a line of an event that comes in two parts is cut",
+        "src/model/sse_reader.c",
+        "        if (!whole) {\n            buf_add_str(&r->line, line);",
+        "        if (!whole) {",
+        "model/test_sse_reader",
+    ),
+]
+
+
+class Copy:
+    """The tracked files in a directory of their own, built once; an edit is undone after its test."""
+
+    def __init__(self, directory):
+        self.tree = pathlib.Path(directory) / "culm"
+        self.build = pathlib.Path(directory) / "build"
+        files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+        for name in files:
+            if (ROOT / name).is_file():
+                (self.tree / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, self.tree / name)
+        self.run("meson", "setup", self.build, self.tree, "-Dbuildtype=debugoptimized")
+        self.make()
+
+    @staticmethod
+    def run(*command):
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode != 0:
+            sys.exit(f"{command}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+
+    def make(self):
+        self.run("ninja", "-C", self.build, "--quiet")
+
+    def simulate(self, seeds):
+        return [str(self.build / "tests" / "sim" / "culm-sim"), "--seeds", str(seeds)]
+
+    def test(self, name):
+        return ["meson", "test", "-C", str(self.build), "--no-rebuild", "--print-errorlogs", "-t", "0.3", name]
+
+
+def what_was_noticed(output):
+    found = re.search(
+        r"FAILED (seed \d+).*?: (I-[A-Z0-9]+)|Assertion `(.{0,60})|\[  FAILED  \] (\w+)|(TIMEOUT)", output
+    )
+    return " ".join(g for g in found.groups() if g) if found else "stopped"
+
+
+def named(command):
+    return command[-1] if command[0] == "meson" else f"simulator, at most {command[-1]} seeds"
+
+
+def try_mutant(copy, name, file, old, new, command):
+    path = copy.tree / file
+    text = path.read_text()
+    if text.count(old) != 1:
+        return f"the text is there {text.count(old)} times"
+    try:
+        path.write_text(text.replace(old, new))
+        copy.make()
+        done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+    except subprocess.TimeoutExpired:
+        return None  # it never came to an end: noticed too
+    finally:
+        path.write_text(text)
+    if done.returncode == 0:
+        return f"{command[-1]} did not notice"
+    print(f"  {name}: {named(command)}: {what_was_noticed(done.stdout + done.stderr)}", flush=True)
+    return None
+
+
+def main():
+    part = sys.argv[1] if len(sys.argv) > 1 else ""
+    failed = 0
+    os.environ.setdefault("CCACHE_NOHASHDIR", "1")
+    with tempfile.TemporaryDirectory() as directory:
+        copy = Copy(directory)
+        mutants = [(*m[:4], copy.simulate(m[4])) for m in SIMULATED] + [(*m[:4], copy.test(m[4])) for m in TESTED]
+        chosen = [m for m in mutants if part in m[0]]
+        for mutant in chosen:
+            problem = try_mutant(copy, *mutant)
+            if problem:
+                failed += 1
+                print(f"  NOT NOTICED {mutant[0]}: {problem}", flush=True)
+    print(f"{len(chosen) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
