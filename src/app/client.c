@@ -43,14 +43,14 @@ struct client_stream {
     bool complete, inside, gone;
 };
 
-int client_new(const struct client_options *o, struct client **out, struct err *err)
+struct client *client_new(const struct client_options *o)
 {
     struct client *c = mem_zalloc(sizeof(*c));
     struct str url = str_of(o->base_url == NULL ? "http://localhost" : o->base_url);
-    int rc = http_client_new(o->loop, &c->http, err);
 
     list_init(&c->calls);
     list_init(&c->streams);
+    c->http = http_client_new(o->loop);
     c->loop = o->loop;
     while (url.n > 0 && url.p[url.n - 1] == '/')
         url.n--;
@@ -63,11 +63,7 @@ int client_new(const struct client_options *o, struct client **out, struct err *
         buf_addf(&line, "Authorization: Bearer %s", o->token);
         c->authorization = mem_strdup(line.p);
     }
-    if (rc < 0)
-        client_free(c);
-    else
-        *out = c;
-    return rc;
+    return c;
 }
 
 static void call_free(struct client_call *call)

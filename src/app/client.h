@@ -21,7 +21,7 @@ struct client_options {
     const char *token;       /* NULL: none */
 };
 
-NODISCARD int client_new(const struct client_options *o, struct client **out, struct err *err);
+struct client *client_new(const struct client_options *o);
 void client_free(struct client *c);               /* what is under way ends silently; NULL is fine */
 const char *client_where(const struct client *c); /* for messages */
 

@@ -189,7 +189,8 @@ static int ask_health(const struct client_options *given)
     if (loop_new(&h.loop, &err) < 0)
         return command_fail(CODE_ERROR, "%s", err.text);
     o.loop = h.loop;
-    if (client_new(&o, &h.client, &err) < 0 || client_send(h.client, &request, on_health, &h, &err) == NULL)
+    h.client = client_new(&o);
+    if (client_send(h.client, &request, on_health, &h, &err) == NULL)
         command_fail(CODE_ERROR, "%s", err.text);
     else
         loop_run(h.loop);

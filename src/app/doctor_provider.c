@@ -165,7 +165,7 @@ static int ask_all(struct probes *all, struct err *err)
     int rc = loop_new(&all->loop, err);
 
     if (rc == 0)
-        rc = http_client_new(all->loop, &http, err);
+        http = http_client_new(all->loop);
     for (size_t i = 0; rc == 0 && i < all->n; i++)
         if (all->items[i].config.code == ERR_OK)
             ask(&all->items[i], http);

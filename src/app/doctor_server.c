@@ -67,9 +67,8 @@ static int ask_server(struct doctor *d, struct asked *a)
     int rc = loop_new(&a->loop, &a->err);
 
     o.loop = a->loop;
-    if (rc == 0)
-        rc = client_new(&o, &client, &a->err);
     if (rc == 0) {
+        client = client_new(&o);
         ask(client, "/healthz", a);
         if (a->err.code == ERR_OK && a->status == 200)
             ask(client, "/readyz", a);

@@ -112,7 +112,8 @@ int reach_again(struct reach *r, struct err *err)
         o.unix_socket = r->server != NULL ? server_socket(r->server) : home_socket(&r->home);
         o.where = r->home.socket;
     }
-    return client_new(&o, &r->client, err);
+    r->client = client_new(&o);
+    return 0;
 }
 
 static int set_up(struct reach *r, const struct command_line *line)

@@ -372,10 +372,10 @@ static int open_store(struct server *s, struct err *err)
 
 static int open_models(struct server *s, struct err *err)
 {
-    int rc = http_client_new(s->loop, &s->http_client, err);
+    int rc;
 
-    if (rc == 0)
-        rc = model_registry_new(s->loop, s->http_client, &s->models, err);
+    s->http_client = http_client_new(s->loop);
+    rc = model_registry_new(s->loop, s->http_client, &s->models, err);
     if (rc == 0 && !s->o.read_only)
         rc = set_up_models(s->models, s->o.config, err);
     if (rc < 0)

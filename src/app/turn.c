@@ -439,7 +439,7 @@ static int open_server(struct turn *t, struct err *err)
     return rc;
 }
 
-static int new_client(struct turn *t, struct err *err)
+static void new_client(struct turn *t)
 {
     struct client_options o = {.loop = t->loop, .base_url = t->o->server, .token = t->o->token};
 
@@ -450,7 +450,7 @@ static int new_client(struct turn *t, struct err *err)
     t->is_lasting = t->o->server == NULL && t->server == NULL && server_info_is_lasting(t->o->home);
     client_free(t->client);
     t->client = NULL;
-    return client_new(&o, &t->client, err);
+    t->client = client_new(&o);
 }
 
 /* Never called from inside a callback of the client, which it replaces. */
@@ -473,12 +473,12 @@ static void reach(void *arg)
     }
     if (rc == 0 && t->server != NULL && !t->posted && !has_model(t))
         return;
-    if (rc == 0)
-        rc = new_client(t, &err);
-    if (rc < 0)
+    if (rc < 0) {
         fail(t, rc == -ERR_BAD_REQUEST ? CODE_SETUP : CODE_ERROR, err.text);
-    else
-        on_reached(t);
+        return;
+    }
+    new_client(t);
+    on_reached(t);
 }
 
 /* ---- all of it ---- */

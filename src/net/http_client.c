@@ -3,12 +3,10 @@
 
 #include "base/list.h"
 #include "base/mem.h"
+#include "net/curl_library.h"
 #include "net/loop_internal.h"
 
-#include <curl/curl.h>
 #include <event2/event.h>
-#include <pthread.h>
-#include <stdlib.h>
 
 #ifndef CULM_VERSION
 #define CULM_VERSION "dev"
@@ -16,9 +14,11 @@
 
 enum { CONNECT_MS = 10 * 1000, HEADER_BYTES_MAX = 64 * 1024, IDLE_CONNECTIONS = 64, KEEPALIVE_S = 30 };
 
+static const struct curl_library *curl; /* once there is a call */
+
 struct http_client {
     struct loop *loop;
-    CURLM *multi;
+    CURLM *multi; /* NULL: no call was made yet */
     struct timer *timer;
     struct list calls;    /* all of them */
     struct defer tidy;    /* starts and cancels that came from inside curl */
@@ -49,10 +49,10 @@ struct http_call {
 static void call_free(struct http_call *call)
 {
     if (call->is_added)
-        curl_multi_remove_handle(call->client->multi, call->easy);
+        curl->multi_remove_handle(call->client->multi, call->easy);
     if (call->easy != NULL)
-        curl_easy_cleanup(call->easy);
-    curl_slist_free_all(call->headers);
+        curl->easy_cleanup(call->easy);
+    curl->slist_free_all(call->headers);
     list_remove(&call->link);
     mem_free(call->body);
     mem_free(call->host);
@@ -63,7 +63,7 @@ static void count_connects(struct http_call *call)
 {
     long n = 0;
 
-    if (!call->is_counted && curl_easy_getinfo(call->easy, CURLINFO_NUM_CONNECTS, &n) == CURLE_OK)
+    if (!call->is_counted && curl->easy_getinfo(call->easy, CURLINFO_NUM_CONNECTS, &n) == CURLE_OK)
         call->client->connects += (uint64_t)n;
     call->is_counted = true;
 }
@@ -71,7 +71,7 @@ static void count_connects(struct http_call *call)
 /* The text comes from curl and names hosts and ports, never the URL, which may hold credentials. */
 static int result_of(const struct http_call *call, CURLcode code, struct err *err)
 {
-    const char *reason = call->reason[0] != '\0' ? call->reason : curl_easy_strerror(code);
+    const char *reason = call->reason[0] != '\0' ? call->reason : curl->easy_strerror(code);
 
     if (code == CURLE_OK && call->has_headers)
         return 0;
@@ -105,7 +105,7 @@ static void finish(struct http_call *call, CURLcode code)
 
 static void add_to_multi(struct http_call *call)
 {
-    CURLMcode rc = curl_multi_add_handle(call->client->multi, call->easy);
+    CURLMcode rc = curl->multi_add_handle(call->client->multi, call->easy);
 
     assert(rc == CURLM_OK); /* the handle is new and sound: only memory could be missing */
     call->is_added = true;
@@ -143,7 +143,7 @@ static size_t on_header_line(char *p, size_t size, size_t n, void *arg)
     }
     /* The empty line, but neither that of a 1xx answer nor the one behind trailers. */
     if (call->has_headers || bytes > 2 || (p[0] != '\r' && p[0] != '\n') ||
-        curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status) != CURLE_OK || status < 200)
+        curl->easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status) != CURLE_OK || status < 200)
         return bytes;
     call->has_headers = true;
     count_connects(call);
@@ -175,14 +175,14 @@ int http_call_status(const struct http_call *call)
 {
     long status = 0;
 
-    return curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK ? (int)status : 0;
+    return curl->easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK ? (int)status : 0;
 }
 
 struct str http_call_header(const struct http_call *call, const char *name)
 {
     struct curl_header *header;
 
-    if (curl_easy_header(call->easy, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
+    if (curl->easy_header(call->easy, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
         return STR_NULL;
     return str_of(header->value);
 }
@@ -199,12 +199,12 @@ static void take_results(struct http_client *c)
     CURLMsg *msg;
     int left;
 
-    while ((msg = curl_multi_info_read(c->multi, &left)) != NULL) {
+    while ((msg = curl->multi_info_read(c->multi, &left)) != NULL) {
         char *self = NULL;
         CURLcode code = msg->data.result;
 
         /* What the user does in on_end may free other calls, so nothing is kept across it. */
-        if (msg->msg == CURLMSG_DONE && curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &self) == CURLE_OK)
+        if (msg->msg == CURLMSG_DONE && curl->easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &self) == CURLE_OK)
             finish((struct http_call *)(void *)self, code);
     }
 }
@@ -214,7 +214,7 @@ static void drive(struct http_client *c, curl_socket_t fd, int events)
     int running;
 
     c->inside_curl++;
-    curl_multi_socket_action(c->multi, fd, events, &running);
+    curl->multi_socket_action(c->multi, fd, events, &running);
     c->inside_curl--;
     take_results(c);
 }
@@ -238,12 +238,12 @@ static int want_socket(CURL *easy UNUSED, curl_socket_t fd, int what, void *arg,
     if (old != NULL)
         event_free(old);
     if (what == CURL_POLL_REMOVE) {
-        curl_multi_assign(c->multi, fd, NULL);
+        curl->multi_assign(c->multi, fd, NULL);
         return 0;
     }
     new = event_new(loop_base(c->loop), fd, kind, on_socket_ready, c);
     event_add(new, NULL);
-    curl_multi_assign(c->multi, fd, new);
+    curl->multi_assign(c->multi, fd, new);
     return 0;
 }
 
@@ -258,36 +258,31 @@ static int want_timer(CURLM *multi UNUSED, long ms, void *arg)
     return 0;
 }
 
-/* Once per process; never undone, as other threads might still use it. */
-static CURLcode curl_ready;
-
-static void init_curl(void)
+struct http_client *http_client_new(struct loop *l)
 {
-    curl_ready = curl_global_init_mem(CURL_GLOBAL_DEFAULT, mem_alloc, mem_free, mem_realloc, mem_strdup, mem_calloc);
-}
-
-int http_client_new(struct loop *l, struct http_client **out, struct err *err)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct http_client *c = mem_zalloc(sizeof(*c));
 
     list_init(&c->calls);
     defer_init(&c->tidy);
     c->loop = l;
     c->timer = timer_new(l, "http_client", on_timer, c);
-    pthread_once(&once, init_curl);
-    if (curl_ready == CURLE_OK)
-        c->multi = curl_multi_init();
-    if (c->multi == NULL) {
-        http_client_free(c);
-        return err_set(err, ERR_INTERNAL, "cannot make an HTTP client");
-    }
-    curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, want_socket);
-    curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
-    curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, want_timer);
-    curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
-    curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)IDLE_CONNECTIONS);
-    *out = c;
+    return c;
+}
+
+/* What the first call of a client needs. */
+static int make_ready(struct http_client *c, struct err *err)
+{
+    if (c->multi != NULL)
+        return 0;
+    curl = curl_library_load(err);
+    if (curl == NULL)
+        return -ERR_UNSUPPORTED;
+    c->multi = curl->multi_init();
+    curl->multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, want_socket);
+    curl->multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
+    curl->multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, want_timer);
+    curl->multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
+    curl->multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)IDLE_CONNECTIONS);
     return 0;
 }
 
@@ -300,7 +295,7 @@ void http_client_free(struct http_client *c)
     LIST_EACH (it, tmp, &c->calls)
         call_free(LIST_ITEM(it, struct http_call, link));
     if (c->multi != NULL)
-        curl_multi_cleanup(c->multi);
+        curl->multi_cleanup(c->multi);
     timer_free(c->timer);
     mem_free(c);
 }
@@ -310,27 +305,27 @@ void http_client_free(struct http_client *c)
 /* The host alone, for messages. */
 static int check_url(struct http_call *call, const char *url, struct err *err)
 {
-    CURLU *parts = curl_url();
+    CURLU *parts = curl->url();
     char *host = NULL, *scheme = NULL;
     int rc = 0;
 
-    if (url == NULL || curl_url_set(parts, CURLUPART_URL, url, 0) != CURLUE_OK ||
-        curl_url_get(parts, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
-        curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK)
+    if (url == NULL || curl->url_set(parts, CURLUPART_URL, url, 0) != CURLUE_OK ||
+        curl->url_get(parts, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
+        curl->url_get(parts, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK)
         rc = err_set(err, ERR_BAD_REQUEST, "the URL cannot be read; it must be like https://host/path");
     else if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
         rc = err_set(err, ERR_BAD_REQUEST, "the URL of %s must begin with http:// or https://", host);
     else
         call->host = mem_strdup(host);
-    curl_free(host);
-    curl_free(scheme);
-    curl_url_cleanup(parts);
+    curl->free(host);
+    curl->free(scheme);
+    curl->url_cleanup(parts);
     return rc;
 }
 
 static void add_header(struct http_call *call, const char *line)
 {
-    call->headers = curl_slist_append(call->headers, line);
+    call->headers = curl->slist_append(call->headers, line);
 }
 
 static int set_headers(struct http_call *call, const char *const *lines, struct err *err)
@@ -347,7 +342,7 @@ static int set_headers(struct http_call *call, const char *const *lines, struct 
     add_header(call, "Expect:"); /* curl would wait a second for a 100 that many servers never send */
     if (!has_type)
         add_header(call, "Content-Type:"); /* curl would say it is a form */
-    curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers);
+    curl->easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers);
     return 0;
 }
 
@@ -357,59 +352,62 @@ static void set_method(struct http_call *call, const char *method, struct str bo
     bool is_get = strcmp(method, "GET") == 0;
 
     if (strcmp(method, "HEAD") == 0) {
-        curl_easy_setopt(e, CURLOPT_NOBODY, 1L);
+        curl->easy_setopt(e, CURLOPT_NOBODY, 1L);
         return;
     }
     if (body.n > 0 || strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 || strcmp(method, "PATCH") == 0) {
         call->body = mem_strndup(body.n > 0 ? body.p : "", body.n);
-        curl_easy_setopt(e, CURLOPT_POST, 1L);
-        curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.n);
-        curl_easy_setopt(e, CURLOPT_POSTFIELDS, call->body);
+        curl->easy_setopt(e, CURLOPT_POST, 1L);
+        curl->easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.n);
+        curl->easy_setopt(e, CURLOPT_POSTFIELDS, call->body);
     }
     if (!is_get || body.n > 0)
-        curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, method);
+        curl->easy_setopt(e, CURLOPT_CUSTOMREQUEST, method);
 }
 
 static void set_options(struct http_call *call, const struct http_call_options *o)
 {
     CURL *e = call->easy;
 
-    curl_easy_setopt(e, CURLOPT_PRIVATE, call);
-    curl_easy_setopt(e, CURLOPT_ERRORBUFFER, call->reason);
-    curl_easy_setopt(e, CURLOPT_URL, o->url);
-    curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(e, CURLOPT_USERAGENT, "culm/" CULM_VERSION);
-    curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+    curl->easy_setopt(e, CURLOPT_PRIVATE, call);
+    curl->easy_setopt(e, CURLOPT_ERRORBUFFER, call->reason);
+    curl->easy_setopt(e, CURLOPT_URL, o->url);
+    curl->easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl->easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl->easy_setopt(e, CURLOPT_USERAGENT, "culm/" CULM_VERSION);
+    curl->easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
     /* Else the end of a call waits, and the loop with it, for a name server that does not answer its thread. */
-    curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
-    curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-    curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-    curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
-    curl_easy_setopt(e, CURLOPT_TCP_KEEPIDLE, (long)KEEPALIVE_S);
-    curl_easy_setopt(e, CURLOPT_TCP_KEEPINTVL, (long)KEEPALIVE_S);
-    curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)(o->connect_ms > 0 ? o->connect_ms : CONNECT_MS));
-    curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)o->total_ms);
-    curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header_line);
-    curl_easy_setopt(e, CURLOPT_HEADERDATA, call);
-    curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body_bytes);
-    curl_easy_setopt(e, CURLOPT_WRITEDATA, call);
+    curl->easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
+    curl->easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
+    curl->easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+    curl->easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    curl->easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl->easy_setopt(e, CURLOPT_TCP_KEEPIDLE, (long)KEEPALIVE_S);
+    curl->easy_setopt(e, CURLOPT_TCP_KEEPINTVL, (long)KEEPALIVE_S);
+    curl->easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)(o->connect_ms > 0 ? o->connect_ms : CONNECT_MS));
+    curl->easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)o->total_ms);
+    curl->easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header_line);
+    curl->easy_setopt(e, CURLOPT_HEADERDATA, call);
+    curl->easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body_bytes);
+    curl->easy_setopt(e, CURLOPT_WRITEDATA, call);
     if (o->unix_socket != NULL && o->unix_socket[0] == '@')
-        curl_easy_setopt(e, CURLOPT_ABSTRACT_UNIX_SOCKET, o->unix_socket + 1);
+        curl->easy_setopt(e, CURLOPT_ABSTRACT_UNIX_SOCKET, o->unix_socket + 1);
     else if (o->unix_socket != NULL)
-        curl_easy_setopt(e, CURLOPT_UNIX_SOCKET_PATH, o->unix_socket);
+        curl->easy_setopt(e, CURLOPT_UNIX_SOCKET_PATH, o->unix_socket);
 }
 
 struct http_call *http_call_start(struct http_client *c, const struct http_call_options *o, struct err *err)
 {
-    struct http_call *call = mem_zalloc(sizeof(*call));
+    struct http_call *call;
 
+    if (make_ready(c, err) < 0)
+        return NULL;
+    call = mem_zalloc(sizeof(*call));
     *call = (struct http_call){.client = c, .o = *o};
     if (call->o.max_header_bytes == 0)
         call->o.max_header_bytes = HEADER_BYTES_MAX;
     list_add_tail(&c->calls, &call->link);
-    call->easy = curl_easy_init();
+    call->easy = curl->easy_init();
     if (check_url(call, o->url, err) < 0 || set_headers(call, o->headers, err) < 0) {
         call_free(call);
         return NULL;

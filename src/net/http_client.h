@@ -30,9 +30,9 @@ struct http_call_options {
     void *arg;
 };
 
-NODISCARD int http_client_new(struct loop *l, struct http_client **out, struct err *err);
+struct http_client *http_client_new(struct loop *l); /* costs nothing before its first call */
 void http_client_free(struct http_client *c); /* calls still open end silently; not from a callback; NULL is fine */
-/* Never calls back before it returns. NULL with err set: the options were wrong (bad URL). */
+/* Never calls back before it returns. NULL with err set: the options were wrong (bad URL), or there is no libcurl. */
 struct http_call *http_call_start(struct http_client *c, const struct http_call_options *o, struct err *err);
 /* Also from its own callbacks; in on_end it does nothing. The call is gone afterwards, as it is after on_end. */
 void http_call_cancel(struct http_call *call);

@@ -24,7 +24,8 @@ bool life_begin(struct life *l, const char *dir, struct err *err)
     if (server_listen(l->server, err) < 0)
         return false;
     client = (struct client_options){.loop = l->loop, .unix_socket = home_socket(&l->home)};
-    return client_new(&client, &l->client, err) == 0;
+    l->client = client_new(&client);
+    return true;
 }
 
 struct waiting {
