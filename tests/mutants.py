@@ -177,6 +177,13 @@ TESTED = [
         "store/test_sqlite_disk",
     ),
     (
+        "commits are not synced",
+        "src/store/sqlite/db.c",
+        "PRAGMA synchronous=FULL;",
+        "PRAGMA synchronous=NORMAL;",
+        "store/test_sqlite_power",
+    ),
+    (
         "a transaction that could not be left is forgotten",
         "src/store/sqlite/db.c",
         "        db->failed = SQLITE_IOERR; /* it cannot",

@@ -45,6 +45,10 @@ compile_simulator() {
     compile_release && ninja_quiet build tests/sim/culm-sim
 }
 
+compile_power() {
+    compile_release && ninja_quiet build tests/unit/test_sqlite_power_store
+}
+
 compile_asan() {
     configure build-asan --buildtype=debug -Db_sanitize=address,undefined && ninja_quiet build-asan
 }

@@ -160,11 +160,18 @@ command_soak() {
         # Other seeds each time; a failing one is printed and replays alone with --seed.
         exec build/tests/sim/culm-sim --seeds "${CULM_SIM_SEEDS:-200000}" --from "${CULM_SIM_FROM:-$((RANDOM * 1000000 + 1))}"
         ;;
+    power)
+        packages_need build test
+        quietly "building the test" compile_power || die 1 "it does not build"
+        # Other seeds each time; a failing one is printed.
+        CULM_POWER_SEEDS=${CULM_POWER_SEEDS:-20} CULM_POWER_FROM=${CULM_POWER_FROM:-$((RANDOM * 1000000 + 1))} \
+            exec build/tests/unit/test_sqlite_power_store
+        ;;
     mutants)
         packages_need build test
         exec python3 tests/mutants.py
         ;;
-    *) die 2 "soak: kill, idle, sim or mutants" ;;
+    *) die 2 "soak: kill, idle, sim, power or mutants" ;;
     esac
 }
 

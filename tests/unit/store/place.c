@@ -13,7 +13,7 @@ void place_make(struct place *p)
 {
     const char *tmp = getenv("TMPDIR");
 
-    if (tmp == NULL) /* in memory where it can be: no test here cuts the power */
+    if (tmp == NULL) /* in memory where it can be: no test here needs a disk */
         tmp = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
     snprintf(p->dir, sizeof(p->dir), "%s/culm-store-XXXXXX", tmp);
     if (mkdtemp(p->dir) == NULL) {
