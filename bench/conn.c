@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { READ_BYTES = 256 * 1024 };
+enum { READ_BYTES = 256 * 1024, CONNS_PER_ADDRESS = 1000, ADDRESSES = 64 };
 
 struct conn {
     struct poll_item item;
@@ -65,6 +65,22 @@ static void on_ready(struct poll_item *item, uint32_t events UNUSED)
     poller_change(c->poller, c->fd, 0, &c->item); /* closed by the server after a reply: the user will */
 }
 
+/*
+ * Each address of 127/8 has ports of its own. Those of connections that are gone stay taken for a while, and the kernel
+ * searches ever longer for a free one, so we move on before that counts.
+ */
+static void choose_source(int fd)
+{
+    static unsigned opened;
+    struct sockaddr_in from = {.sin_family = AF_INET};
+    const int on = 1;
+
+    from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + opened++ / CONNS_PER_ADDRESS % ADDRESSES);
+    if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)) != 0 ||
+        bind(fd, (struct sockaddr *)&from, sizeof(from)) != 0)
+        fail_sys("cannot take an address of 127/8");
+}
+
 struct conn *conn_open(struct poller *p, uint16_t port, const struct conn_user *user)
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -76,7 +92,10 @@ struct conn *conn_open(struct poller *p, uint16_t port, const struct conn_user *
     c->user = *user;
     /* Waits for the connection: on loopback it is there at once, unless the server's queue is full. */
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&to, sizeof(to)) != 0)
+    if (c->fd < 0)
+        fail_sys("socket");
+    choose_source(c->fd);
+    if (connect(c->fd, (struct sockaddr *)&to, sizeof(to)) != 0)
         fail_sys("cannot connect to 127.0.0.1:%u", port);
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     poller_add(p, c->fd, EPOLLIN, &c->item);

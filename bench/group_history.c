@@ -11,7 +11,7 @@ enum { PIECES = 10, TEXT_BYTES = 40 };
 static void measure(struct bench *b, const struct server *server, const struct stand_in *provider, unsigned messages,
                     unsigned turns)
 {
-    int64_t requests[2], bytes[2];
+    struct stand_in_stats before, after;
     struct turns_result r;
     char session[32], model[32];
     struct turns_plan plan = {.server = server,
@@ -31,17 +31,18 @@ static void measure(struct bench *b, const struct server *server, const struct s
                 messages);
     turns_result_done(&r);
     plan.total = turns;
-    stand_in_stats(b, provider, &requests[0], &bytes[0]);
+    stand_in_stats(b, provider, &before);
     turns_run(b, &plan, &r);
-    stand_in_stats(b, provider, &requests[1], &bytes[1]);
+    stand_in_stats(b, provider, &after);
     figures_add(b->figures, (double)samples_median(&r.took_ns) / 1e6, "ms", NO_TARGET, "%u messages: turn, median",
                 messages);
     figures_add(b->figures, (double)r.server.all_ns / 1e3 / turns, "us", NO_TARGET, "%u messages: server CPU per turn",
                 messages);
     figures_add(b->figures, (double)r.server.main_ns / 1e3 / turns, "us", NO_TARGET,
                 "%u messages: of it the loop thread", messages);
-    figures_add(b->figures, (double)(bytes[1] - bytes[0]) / 1024 / (double)(requests[1] - requests[0]), "KB", NO_TARGET,
-                "%u messages: request to the model", messages);
+    figures_add(b->figures,
+                (double)(after.body_bytes - before.body_bytes) / 1024 / (double)(after.requests - before.requests),
+                "KB", NO_TARGET, "%u messages: request to the model", messages);
     turns_result_done(&r);
 }
 

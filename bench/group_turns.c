@@ -43,6 +43,7 @@ static void measure(struct bench *b, enum way way, const struct load *load, cons
         .total = load->total,
         .at_once = load->at_once,
     };
+    struct stand_in_stats before, after;
     struct turns_result result;
     struct server server;
     CLEANUP(buf_done) struct buf dir = BUF_INIT;
@@ -53,8 +54,13 @@ static void measure(struct bench *b, enum way way, const struct load *load, cons
         server_start(b, "turns", dir.p, plan.provider, &server);
         plan.server = &server;
     }
+    stand_in_stats(b, provider, &before);
     turns_run(b, &plan, &result);
+    stand_in_stats(b, provider, &after);
     add_figures(b, way, load, &result);
+    if (way == WAY_PROVIDER)
+        figures_add(b->figures, (double)(after.connections - before.connections - 1) / load->total, "", NO_TARGET,
+                    "provider, %u at once: new connections to it per turn", load->at_once);
     turns_result_done(&result);
     if (way == WAY_FLOOR)
         return;

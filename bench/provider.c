@@ -44,7 +44,8 @@ struct provider {
     size_t piece_bytes;       /* one of them */
     struct list slots[SLOTS]; /* paced streams, by the millisecond of their next piece */
     int64_t tick;             /* the millisecond that was handled last */
-    uint64_t requests, body_bytes, paced;
+    uint64_t requests, body_bytes, connections;
+    uint64_t paced; /* streams that are under way */
 };
 
 struct caller {
@@ -268,7 +269,8 @@ static bool answer_stats(struct caller *c)
     const struct provider *p = c->provider;
     CLEANUP(buf_done) struct buf body = BUF_INIT;
 
-    buf_addf(&body, "{\"requests\":%" PRIu64 ",\"body_bytes\":%" PRIu64 "}", p->requests, p->body_bytes);
+    buf_addf(&body, "{\"requests\":%" PRIu64 ",\"body_bytes\":%" PRIu64 ",\"connections\":%" PRIu64 "}", p->requests,
+             p->body_bytes, p->connections);
     buf_addf(&c->out, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", body.n);
     buf_add_str(&c->out, buf_str(&body));
     return send_out(c);
@@ -345,6 +347,7 @@ static void on_accept(struct poll_item *item UNUSED, uint32_t events UNUSED)
         c->item.ready = on_ready;
         c->provider = &provider;
         c->fd = fd;
+        provider.connections++;
         list_init(&c->slot);
         poller_add(&provider.poller, fd, EPOLLIN, &c->item);
     }

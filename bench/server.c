@@ -45,7 +45,7 @@ void stand_in_stop(struct stand_in *s)
     process_stop(&s->process);
 }
 
-void stand_in_stats(struct bench *b, const struct stand_in *s, int64_t *requests, int64_t *bytes)
+void stand_in_stats(struct bench *b, const struct stand_in *s, struct stand_in_stats *out)
 {
     CLEANUP(buf_done) struct buf request = BUF_INIT;
     CLEANUP(buf_done) struct buf reply = BUF_INIT;
@@ -56,8 +56,9 @@ void stand_in_stats(struct bench *b, const struct stand_in *s, int64_t *requests
     request_write(&request, s->port, "GET", "/stats", NULL, STR(""));
     if (ask(b, s->port, buf_str(&request), &reply) != 200 || json_parse(&a, buf_str(&reply), &root, NULL) < 0)
         fail("the stand-in gives no figures");
-    *requests = json_number(json_find(root, "requests"), 0);
-    *bytes = json_number(json_find(root, "body_bytes"), 0);
+    *out = (struct stand_in_stats){.requests = json_number(json_find(root, "requests"), 0),
+                                   .body_bytes = json_number(json_find(root, "body_bytes"), 0),
+                                   .connections = json_number(json_find(root, "connections"), 0)};
     arena_done(&a);
 }
 

@@ -11,8 +11,11 @@ struct stand_in {
 };
 void stand_in_start(struct bench *b, struct stand_in *out);
 void stand_in_stop(struct stand_in *s);
-/* Bytes of the requests it was sent, and how many. */
-void stand_in_stats(struct bench *b, const struct stand_in *s, int64_t *requests, int64_t *bytes);
+struct stand_in_stats {
+    int64_t requests, body_bytes; /* completions it was asked for */
+    int64_t connections;          /* accepted, that of this question included */
+};
+void stand_in_stats(struct bench *b, const struct stand_in *s, struct stand_in_stats *out);
 
 struct server {
     struct process process;
