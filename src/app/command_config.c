@@ -34,9 +34,22 @@ static int print_config(const struct command_line *line,
     return code;
 }
 
+/* Line ends and the blanks behind them stand only between values: those of texts are escaped. */
+static int show_as_line(const struct config *c, struct str name, struct buf *out, struct err *err)
+{
+    CLEANUP(buf_done) struct buf indented = BUF_INIT;
+    int rc = config_show(c, name, &indented, err);
+    struct str rest = buf_str(&indented), line;
+
+    while (rc == 0 && str_next(&rest, '\n', &line))
+        buf_add_str(out, str_trim(line));
+    buf_add_char(out, '\n');
+    return rc;
+}
+
 int command_config_show(const struct command_line *line)
 {
-    return print_config(line, config_show);
+    return print_config(line, line->json ? show_as_line : config_show);
 }
 
 int command_config_explain(const struct command_line *line)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "app/command_line.h"
 
+#include "app/exit_code.h"
 #include "base/str.h"
 
 #define BIT(id) (1u << COMMAND_##id)
@@ -10,15 +11,7 @@
     (BIT(SERVE) | BIT(RUN) | BIT(RESUME) | BIT(STOP) | BIT(DOCTOR) | BIT(CONFIG_SHOW) | BIT(CONFIG_SET) |              \
      BIT(CONFIG_EXPLAIN))
 
-struct option {
-    const char *name;  /* without the dashes */
-    const char *value; /* what it takes; NULL: nothing */
-    unsigned commands; /* that take it */
-    size_t offset;     /* const char * with a value, bool without */
-    const char *doc;
-};
-
-static const struct option options[] = {
+const struct command_option command_options[] = {
     {"bind", "ADDR", BIT(SERVE), offsetof(struct command_line, bind), "address to listen on (default 127.0.0.1)"},
     {"port", "N", BIT(SERVE), offsetof(struct command_line, port), "TCP port, 0 for a free one (default 9562)"},
     {"compat-open-loopback", NULL, BIT(SERVE), offsetof(struct command_line, open_loopback),
@@ -34,6 +27,9 @@ static const struct option options[] = {
     {"all", NULL, BIT(SESSIONS), offsetof(struct command_line, all), "all of them"},
     {"json", NULL, BIT(RUN) | BIT(RESUME) | BIT(TAIL), offsetof(struct command_line, json),
      "print each event as one line of JSON"},
+    {"json", NULL, BIT(HEALTH) | BIT(VERSION) | BIT(CONFIG_SHOW), offsetof(struct command_line, json),
+     "print it as one line of JSON"},
+    {"man", NULL, BIT(HELP), offsetof(struct command_line, man), "print the manual page instead, for man -l -"},
     {"json", NULL, BIT(SESSIONS), offsetof(struct command_line, json), "print each of them as one line of JSON"},
     {"json", NULL, BIT(DOCTOR), offsetof(struct command_line, json), "print each finding as one line of JSON"},
     {"json", NULL, BIT(HISTORY), offsetof(struct command_line, json), "print each fact as one line of JSON"},
@@ -54,6 +50,38 @@ static const struct option options[] = {
      "the data directory (default: CULM_DATA_DIR, else ~/.culm)"},
     {"help", NULL, ALL_COMMANDS, offsetof(struct command_line, help), "print what this command takes"},
 };
+const size_t command_options_count = ARRAY_LEN(command_options);
+
+/* ---- the tables, for whoever asks ---- */
+
+static unsigned bit_of(const struct command *c)
+{
+    return 1u << (c - commands);
+}
+
+bool command_takes(const struct command *c, const struct command_option *o)
+{
+    return (o->commands & bit_of(c)) != 0;
+}
+
+bool command_option_is_general(const struct command_option *o)
+{
+    return o->commands == ALL_COMMANDS;
+}
+
+struct str command_first_word(const struct command *c)
+{
+    struct str rest = str_of(c->name), word = STR_NULL;
+
+    return str_next(&rest, ' ', &word) ? word : STR_NULL;
+}
+
+const char *command_second_word(const struct command *c)
+{
+    const char *blank = strchr(c->name, ' ');
+
+    return blank == NULL ? NULL : blank + 1;
+}
 
 /* ---- the nearest word ---- */
 
@@ -79,26 +107,10 @@ static int shown(struct str s)
 
 /* ---- commands ---- */
 
-static unsigned bit_of(const struct command *c)
+/* One of two words, the first of which is `group`. */
+static bool is_in_group(const struct command *c, const char *group)
 {
-    return 1u << (c - commands);
-}
-
-static struct str first_word(const struct command *c)
-{
-    struct str rest = str_of(c->name), word = STR_NULL;
-
-    return str_next(&rest, ' ', &word) ? word : STR_NULL;
-}
-
-static bool has_two_words(const struct command *c)
-{
-    return strchr(c->name, ' ') != NULL;
-}
-
-static const char *second_word(const struct command *c)
-{
-    return strchr(c->name, ' ') + 1;
+    return command_second_word(c) != NULL && str_is(command_first_word(c), group);
 }
 
 static int unknown_command(const char *group, struct str word, struct err *err)
@@ -109,8 +121,8 @@ static int unknown_command(const char *group, struct str word, struct err *err)
     for (const struct command *c = commands; c < commands + COMMAND_COUNT; c++) {
         if (whole)
             consider(&n, word, c->name);
-        else if (has_two_words(c) && str_is(first_word(c), group))
-            consider(&n, word, second_word(c));
+        else if (is_in_group(c, group))
+            consider(&n, word, command_second_word(c));
     }
     return err_set(err, ERR_BAD_REQUEST, "unknown command \"%s%s%.*s\"; did you mean \"%s%s%s\"? See: culm help",
                    whole ? "" : group, whole ? "" : " ", shown(word), word.p, whole ? "" : group, whole ? "" : " ",
@@ -122,11 +134,11 @@ static int take_command(struct command_line *line, const char *word, struct err 
 {
     for (const struct command *c = commands; c < commands + COMMAND_COUNT; c++) {
         if (line->group != NULL) {
-            if (has_two_words(c) && str_is(first_word(c), line->group) && strcmp(second_word(c), word) == 0)
+            if (is_in_group(c, line->group) && strcmp(command_second_word(c), word) == 0)
                 line->command = c;
         } else if (strcmp(c->name, word) == 0) {
             line->command = c;
-        } else if (has_two_words(c) && str_is(first_word(c), word)) {
+        } else if (is_in_group(c, word)) {
             line->group = word;
             return 0;
         }
@@ -136,14 +148,14 @@ static int take_command(struct command_line *line, const char *word, struct err 
 
 /* ---- options ---- */
 
-static bool takes(const struct command_line *line, const struct option *o)
+static bool takes(const struct command_line *line, const struct command_option *o)
 {
     unsigned known = 0;
 
     if (line->command != NULL)
-        return (o->commands & bit_of(line->command)) != 0;
+        return command_takes(line->command, o);
     for (const struct command *c = commands; c < commands + COMMAND_COUNT; c++)
-        if (line->group == NULL || (has_two_words(c) && str_is(first_word(c), line->group)))
+        if (line->group == NULL || is_in_group(c, line->group))
             known |= bit_of(c);
     return (o->commands & known) != 0;
 }
@@ -152,20 +164,20 @@ static int unknown_option(const struct command_line *line, struct str name, stru
 {
     struct nearest n = {0};
 
-    for (size_t i = 0; i < ARRAY_LEN(options); i++)
-        if (takes(line, &options[i]))
-            consider(&n, name, options[i].name);
+    for (size_t i = 0; i < command_options_count; i++)
+        if (takes(line, &command_options[i]))
+            consider(&n, name, command_options[i].name);
     return err_set(err, ERR_BAD_REQUEST, "unknown option --%.*s%s%s; did you mean --%s? See: culm %s%s--help",
                    shown(name), name.p, line->command != NULL ? " for culm " : "",
                    line->command != NULL ? line->command->name : "", n.name,
                    line->command != NULL ? line->command->name : "", line->command != NULL ? " " : "");
 }
 
-static const struct option *find_option(const struct command_line *line, struct str name)
+static const struct command_option *find_option(const struct command_line *line, struct str name)
 {
-    for (size_t i = 0; i < ARRAY_LEN(options); i++)
-        if (str_is(name, options[i].name) && takes(line, &options[i]))
-            return &options[i];
+    for (size_t i = 0; i < command_options_count; i++)
+        if (str_is(name, command_options[i].name) && takes(line, &command_options[i]))
+            return &command_options[i];
     return NULL;
 }
 
@@ -174,7 +186,7 @@ static int take_option(struct command_line *line, const char *word, const char *
 {
     struct str rest = str_of(word), name = STR_NULL;
     bool has_value = str_next(&rest, '=', &name) && rest.p != NULL;
-    const struct option *o = find_option(line, name);
+    const struct command_option *o = find_option(line, name);
     char *field;
 
     if (o == NULL)
@@ -261,16 +273,16 @@ int command_line_parse(int argc, char *const *argv, struct command_line *out, st
 static void help_options(const struct command *c, struct buf *out)
 {
     buf_add_str(out, STR("\noptions:\n"));
-    for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+    for (size_t i = 0; i < command_options_count; i++) {
         CLEANUP(buf_done) struct buf left = BUF_INIT;
 
-        if (c != NULL && (options[i].commands & bit_of(c)) == 0)
+        if (c != NULL && !command_takes(c, &command_options[i]))
             continue;
-        if (c == NULL && options[i].commands != ALL_COMMANDS)
+        if (c == NULL && !command_option_is_general(&command_options[i]))
             continue;
-        buf_addf(&left, "--%s%s%s", options[i].name, options[i].value != NULL ? " " : "",
-                 options[i].value != NULL ? options[i].value : "");
-        buf_addf(out, "  %-24s %s\n", left.p, options[i].doc);
+        buf_addf(&left, "--%s%s%s", command_options[i].name, command_options[i].value != NULL ? " " : "",
+                 command_options[i].value != NULL ? command_options[i].value : "");
+        buf_addf(out, "  %-24s %s\n", left.p, command_options[i].doc);
     }
 }
 
@@ -279,11 +291,20 @@ static void help_commands(const char *group, struct buf *out)
     for (const struct command *c = commands; c < commands + COMMAND_COUNT; c++) {
         CLEANUP(buf_done) struct buf left = BUF_INIT;
 
-        if (group != NULL && !(has_two_words(c) && str_is(first_word(c), group)))
+        if (group != NULL && !is_in_group(c, group))
             continue;
         buf_addf(&left, "%s%s%s", c->name, c->args[0] != '\0' ? " " : "", c->args);
         buf_addf(out, "  %-24s %s\n", left.p, c->summary);
     }
+}
+
+static void help_exit_codes(struct buf *out)
+{
+    buf_add_str(out, STR("\nexit codes:\n"));
+#define X(name, value, doc) buf_addf(out, "  %-24d %s\n", (value), (doc));
+    EXIT_CODES(X)
+#undef X
+    buf_add_str(out, STR("\nculm COMMAND --help says more, culm help --man says it all.\n"));
 }
 
 void command_line_help(const struct command *command, const char *group, struct buf *out)
@@ -301,6 +322,5 @@ void command_line_help(const struct command *command, const char *group, struct 
     help_commands(group, out);
     help_options(NULL, out);
     if (group == NULL)
-        buf_add_str(out, STR("\nculm COMMAND --help says more. Exit codes: 0 completed, 1 error, 2 wrong usage, 3 "
-                             "something must be\nset up first, 4 a question is open, 130 cancelled.\n"));
+        help_exit_codes(out);
 }

@@ -24,6 +24,7 @@ enum command_id {
     COMMAND_CONFIG_SHOW,
     COMMAND_CONFIG_SET,
     COMMAND_CONFIG_EXPLAIN,
+    COMMAND_COMPLETIONS,
     COMMAND_VERSION,
     COMMAND_HELP,
     COMMAND_COUNT
@@ -37,7 +38,7 @@ struct command_line {
     /* options; NULL or false: not given */
     const char *data_dir, *config, *server, *bind, *port, *session, *model, *revision, *log;
     const char *state, *search, *limit, *run_id, *after;
-    bool help, version, json, quiet, open_loopback, markdown, all, follow;
+    bool help, version, json, quiet, open_loopback, markdown, all, follow, man;
 };
 
 struct command {
@@ -47,7 +48,22 @@ struct command {
     const char *summary;
     int (*run)(const struct command_line *line); /* the exit code */
 };
-extern const struct command commands[COMMAND_COUNT]; /* commands.c */
+extern const struct command commands[COMMAND_COUNT]; /* commands.c; those of one first word stand together */
+
+struct command_option {
+    const char *name;  /* without the dashes */
+    const char *value; /* what it takes; NULL: nothing */
+    unsigned commands; /* that take it, a bit for each id */
+    size_t offset;     /* in struct command_line: const char * with a value, bool without */
+    const char *doc;
+};
+extern const struct command_option command_options[]; /* a name may stand in several rows, for different commands */
+extern const size_t command_options_count;
+
+bool command_takes(const struct command *c, const struct command_option *o);
+bool command_option_is_general(const struct command_option *o); /* every command takes it */
+struct str command_first_word(const struct command *c);
+const char *command_second_word(const struct command *c); /* NULL: it has one */
 
 /* Reads all words, argv[0] left out. ERR_BAD_REQUEST says what is wrong and what would be right. */
 NODISCARD int command_line_parse(int argc, char *const *argv, struct command_line *out, struct err *err);

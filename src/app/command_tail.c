@@ -69,8 +69,8 @@ static void on_interrupt(void *arg)
 
     signal(SIGINT, exit_at_once);
     signal(SIGTERM, exit_at_once);
-    output_drop(t->out);
     finish(t, CODE_CANCELLED);
+    output_drop(t->out); /* nobody may be reading it */
 }
 
 static void on_reader_gone(void *arg)

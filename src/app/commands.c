@@ -3,10 +3,14 @@
 #include "app/commands.h"
 
 #include "app/client.h"
+#include "app/completions.h"
 #include "app/exit_code.h"
+#include "app/manual.h"
+#include "app/print.h"
 #include "app/terminal.h"
 #include "app/token.h"
 #include "base/id.h"
+#include "base/json_write.h"
 #include "base/str.h"
 
 #include <stdarg.h>
@@ -34,6 +38,8 @@ const struct command commands[COMMAND_COUNT] = {
                             command_config_set},
     [COMMAND_CONFIG_EXPLAIN] = {"config explain", "[KEY]", 0, 1, "say what a key means and where its value is from",
                                 command_config_explain},
+    [COMMAND_COMPLETIONS] = {"completions", "SHELL", 1, 1, "print the script that completes words in bash, zsh or fish",
+                             command_completions},
     [COMMAND_VERSION] = {"version", "", 0, 0, "print the version", command_version},
     [COMMAND_HELP] = {"help", "[COMMAND...]", 0, 2, "print what there is, or what a command takes", command_help},
 };
@@ -122,9 +128,21 @@ int command_token(const struct command_line *line)
     return code;
 }
 
-int command_version(const struct command_line *line UNUSED)
+int command_completions(const struct command_line *line)
 {
-    printf("culm %s\n", CULM_VERSION);
+    CLEANUP(buf_done) struct buf text = BUF_INIT;
+
+    if (!completions_write(str_of(line->args[0]), &text))
+        return command_fail(CODE_USAGE, "no such shell: %s; there are bash, zsh and fish", line->args[0]);
+    return print_out(&text);
+}
+
+int command_version(const struct command_line *line)
+{
+    if (line->json)
+        printf("{\"version\":\"%s\"}\n", CULM_VERSION);
+    else
+        printf("culm %s\n", CULM_VERSION);
     return CODE_COMPLETED;
 }
 
@@ -137,6 +155,14 @@ static int print_help(const struct command *command, const char *group)
     return CODE_COMPLETED;
 }
 
+static int print_manual(void)
+{
+    CLEANUP(buf_done) struct buf text = BUF_INIT;
+
+    manual_write(&text);
+    return print_out(&text);
+}
+
 /* `culm help run` is `culm run --help`. */
 int command_help(const struct command_line *line)
 {
@@ -145,6 +171,8 @@ int command_help(const struct command_line *line)
     int n = 0;
     struct err err;
 
+    if (line->man)
+        return print_manual();
     for (; n < line->n_args; n++)
         words[n] = (char *)(uintptr_t)line->args[n];
     words[n++] = (char *)(uintptr_t)"--help";
@@ -158,10 +186,29 @@ int command_help(const struct command_line *line)
 enum { HEALTH_MS = 5000 };
 
 struct health {
+    bool as_json;
     struct loop *loop;
     struct client *client;
     int code;
 };
+
+static int say_healthy(const struct health *h, struct str version)
+{
+    CLEANUP(buf_done) struct buf text = BUF_INIT;
+    struct json_writer w = JSON_WRITER(&text);
+
+    if (h->as_json) {
+        json_begin_object(&w);
+        json_key_bool(&w, "healthy", true);
+        json_key_str(&w, "version", version);
+        json_key_text(&w, "where", client_where(h->client));
+        json_end_object(&w);
+        buf_add_char(&text, '\n');
+    } else {
+        buf_addf(&text, "culm " STR_FMT " is healthy at %s\n", STR_ARG(version), client_where(h->client));
+    }
+    return print_out(&text);
+}
 
 static void on_health(void *arg, int status, const struct json *body, const struct err *err)
 {
@@ -173,17 +220,16 @@ static void on_health(void *arg, int status, const struct json *body, const stru
     } else if (status != 200) {
         h->code = command_fail(CODE_ERROR, "%s answers with HTTP status %d", client_where(h->client), status);
     } else {
-        printf("culm " STR_FMT " is healthy at %s\n", STR_ARG(version), client_where(h->client));
-        h->code = CODE_COMPLETED;
+        h->code = say_healthy(h, version);
     }
     loop_stop(h->loop);
 }
 
-static int ask_health(const struct client_options *given)
+static int ask_health(const struct client_options *given, bool as_json)
 {
     const struct client_request request = {.method = "GET", .path = "/healthz", .timeout_ms = HEALTH_MS};
     struct client_options o = *given;
-    struct health h = {.code = CODE_ERROR};
+    struct health h = {.as_json = as_json, .code = CODE_ERROR};
     struct err err;
 
     if (loop_new(&h.loop, &err) < 0)
@@ -215,7 +261,7 @@ int command_health(const struct command_line *line)
     if (line->server == NULL && !home_has_server(&home))
         code = command_fail(CODE_ERROR, "no server is running in %s", home.path);
     else
-        code = ask_health(&o);
+        code = ask_health(&o, line->json);
     home_done(&home);
     return code;
 }

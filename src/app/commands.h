@@ -20,6 +20,7 @@ int command_doctor(const struct command_line *line);
 int command_config_show(const struct command_line *line);
 int command_config_set(const struct command_line *line);
 int command_config_explain(const struct command_line *line);
+int command_completions(const struct command_line *line);
 int command_version(const struct command_line *line);
 int command_help(const struct command_line *line);
 
