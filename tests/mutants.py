@@ -163,6 +163,20 @@ SIMULATED = [
 # (name, file, text, replacement, test)
 TESTED = [
     (
+        "commits are not synced",
+        "src/store/sqlite/db.c",
+        "PRAGMA synchronous=FULL",
+        "PRAGMA synchronous=OFF",
+        "store/test_sqlite_power",
+    ),
+    (
+        "the log's end is not synced before it is acknowledged",
+        "src/store/sqlite/db.c",
+        "PRAGMA synchronous=FULL",
+        "PRAGMA synchronous=NORMAL",
+        "store/test_sqlite_power",
+    ),
+    (
         "a connection whose sync failed is used again",
         "src/store/sqlite/writer.c",
         "w->db.h != NULL && (w->db.failed & 0xff) == SQLITE_IOERR",
@@ -195,7 +209,7 @@ TESTED = [
         "src/store/sqlite/fact_row.c",
         "if (fact_crc(sid, &f, kind, body) != db_u32(st, column + CRC))",
         "if (false)",
-        "store/test_sqlite_store",
+        "store/test_sqlite_damage",
     ),
     (
         "the ring is off by one",
