@@ -2,6 +2,7 @@
 #include "app/home.h"
 
 #include "app/small_file.h"
+#include "base/directory.h"
 #include "base/json.h"
 #include "base/json_write.h"
 #include "base/mem.h"

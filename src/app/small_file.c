@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "app/small_file.h"
 
+#include "base/directory.h"
 #include "base/fault.h"
 #include "base/id.h"
-#include "base/mem.h"
 #include "base/str.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -59,17 +58,6 @@ static int give_name(const char *draft, const char *path, bool replace)
     return replace ? rename(draft, path) : link(draft, path);
 }
 
-/* "." where the path has no directory. */
-static void directory_of(const char *path, struct buf *out)
-{
-    const char *slash = strrchr(path, '/');
-
-    if (slash == NULL)
-        buf_add_char(out, '.');
-    else
-        buf_add(out, path, slash == path ? 1 : (size_t)(slash - path));
-}
-
 static int write_all(int fd, struct str text)
 {
     while (text.n > 0) {
@@ -98,24 +86,9 @@ static int write_draft(const char *draft, struct str text, struct err *err)
     return sys == 0 ? 0 : err_sys(err, ERR_IO, sys, "%s", draft);
 }
 
-static int sync_directory(const char *path, struct err *err)
-{
-    CLEANUP(buf_done) struct buf directory = BUF_INIT;
-    int fd, rc = 0;
-
-    directory_of(path, &directory);
-    fd = open(directory.p, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return err_sys(err, ERR_IO, errno, "%s", directory.p);
-    if (sync_file(fd) != 0)
-        rc = err_sys(err, ERR_IO, errno, "%s", directory.p);
-    close(fd);
-    return rc;
-}
-
 static int put(const char *path, struct str text, bool replace, struct err *err)
 {
-    CLEANUP(buf_done) struct buf draft = BUF_INIT;
+    CLEANUP(buf_done) struct buf draft = BUF_INIT, directory = BUF_INIT;
     char id[ID_TEXT];
     int rc;
 
@@ -128,7 +101,8 @@ static int put(const char *path, struct str text, bool replace, struct err *err)
     FAULT_POINT("small_file.named");
     if (rc < 0 || !replace)
         unlink(draft.p);
-    return rc < 0 ? rc : sync_directory(path, err);
+    directory_of(path, &directory);
+    return rc < 0 ? rc : directory_sync(directory.p, err);
 }
 
 int small_file_write(const char *path, struct str text, struct err *err)
@@ -167,21 +141,4 @@ int small_file_lock(const char *path, int *out_fd, struct err *err)
 void small_file_unlock(int fd)
 {
     close(fd);
-}
-
-int directory_make(const char *path, struct err *err)
-{
-    CLEANUP(mem_free_at) char *copy = mem_strdup(path);
-
-    for (char *p = copy + 1; *p != '\0'; p++) {
-        if (*p != '/')
-            continue;
-        *p = '\0';
-        if (mkdir(copy, 0700) != 0 && errno != EEXIST && errno != EROFS && errno != EACCES)
-            return err_sys(err, ERR_IO, errno, "cannot make the directory %s", copy);
-        *p = '/';
-    }
-    if (mkdir(copy, 0700) != 0 && errno != EEXIST)
-        return err_sys(err, ERR_IO, errno, "cannot make the directory %s", path);
-    return 0;
 }

@@ -16,6 +16,3 @@ NODISCARD int small_file_create(const char *path, struct str text, struct err *e
 /* Opens the directory of a file, and holds it against other `culm`s that do the same: at most a few seconds. */
 NODISCARD int small_file_lock(const char *path, int *out_fd, struct err *err);
 void small_file_unlock(int fd);
-
-/* Makes a directory (0700) and what leads to it. */
-NODISCARD int directory_make(const char *path, struct err *err);

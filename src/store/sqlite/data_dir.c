@@ -2,6 +2,7 @@
 #include "store/sqlite/data_dir.h"
 
 #include "base/clock.h"
+#include "base/directory.h"
 #include "base/fault.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -10,7 +11,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static char *join(const char *dir, const char *name)
@@ -39,28 +39,6 @@ void data_dir_done(struct data_dir *d)
     d->lock = -1;
     mem_free(d->path);
     mem_free(d->db_path);
-}
-
-/* Parents too, as `mkdir -p -m 700` would. */
-static int make_dirs(const char *path, struct err *err)
-{
-    char *part = mem_strdup(path);
-    int rc = 0;
-
-    for (char *p = part + 1; rc == 0; p++) {
-        char end = *p;
-
-        if (end != '/' && end != '\0')
-            continue;
-        *p = '\0';
-        if (mkdir(part, 0700) < 0 && errno != EEXIST)
-            rc = err_sys(err, ERR_IO, errno, "data directory %s: cannot make %s", path, part);
-        *p = end;
-        if (end == '\0')
-            break;
-    }
-    mem_free(part);
-    return rc;
 }
 
 static struct str line_of(struct str text, struct str name)
@@ -144,10 +122,11 @@ static int make_db_file(const struct data_dir *d, struct err *err)
 
 int data_dir_own(struct data_dir *d, struct err *err)
 {
-    int rc = make_dirs(d->path, err);
+    int rc = directory_make(d->path, err);
 
-    if (rc == 0)
-        rc = take_lock(d, err);
+    if (rc < 0)
+        return err_wrap(err, "the data directory");
+    rc = take_lock(d, err);
     if (rc == 0)
         rc = make_db_file(d, err);
     return rc;

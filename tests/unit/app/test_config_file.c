@@ -129,19 +129,6 @@ static void creating_is_for_the_first_only(void **state)
     assert_int_equal(temporary_count(state), 1);
 }
 
-static void directories_are_made_with_what_leads_to_them(void **state)
-{
-    struct stat st;
-    struct err err;
-
-    assert_int_equal(directory_make(temporary_path(state, "a"), &err), 0);
-    assert_int_equal(directory_make(temporary_path(state, "a"), &err), 0);
-    assert_int_equal(stat(temporary_path(state, "a"), &st), 0);
-    assert_int_equal(st.st_mode & 0777, 0700);
-    temporary_put(temporary_path(state, "file"), "");
-    assert_int_equal(directory_make(temporary_path(state, "file/b"), &err), -ERR_IO);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,7 +138,6 @@ int main(void)
         TEMPORARY_TEST(a_file_that_cannot_be_read_is_not_overwritten),
         TEMPORARY_TEST(changes_of_many_processes_are_all_there),
         TEMPORARY_TEST(creating_is_for_the_first_only),
-        TEMPORARY_TEST(directories_are_made_with_what_leads_to_them),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
