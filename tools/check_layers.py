@@ -23,7 +23,7 @@ ALLOWED = {
 # Foreign headers that belong to one place: (what is included, where it may be).
 FOREIGN = [
     (re.compile(r"(event2?/|event\.h|evhttp\.h|evutil\.h)"), re.compile(r"src/net/")),
-    (re.compile(r"curl/"), re.compile(r"src/net/http_client\.c$")),
+    (re.compile(r"curl/"), re.compile(r"src/net/curl_library\.h$")),
     (re.compile(r"sqlite3"), re.compile(r"src/store/sqlite/")),
     (re.compile(r"yajl/"), re.compile(r"src/base/json\.c$")),
     (re.compile(r"cmocka"), re.compile(r"tests/")),
