@@ -234,8 +234,10 @@ void http_conn_take(struct http_conn *c, enum http_conn_phase phase)
 {
     bufferevent_setcb(c->bev, NULL, NULL, NULL, NULL);
     bufferevent_disable(c->bev, EV_READ | EV_WRITE);
+    http_conn_hold(c, false);
     deadline_stop(&c->deadline);
     buf_done(&c->head);
+    c->taken_bytes = 0;
     c->phase = (uint8_t)phase;
 }
 
@@ -363,4 +365,6 @@ void http_conn_replied(struct evhttp_request *ev UNUSED, void *conn)
     deadline_start(&c->deadline, &c->server->idle);
     if (ahead > 0)
         http_conn_read(c, ahead); /* has been read already, so no input event will tell of it */
+    if (c->phase == CONN_HEAD)
+        http_conn_take_head(c); /* for what was read already evhttp does not ask the watermark */
 }

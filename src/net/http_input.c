@@ -118,6 +118,53 @@ static void copy_tail(struct http_conn *c, size_t n, size_t want)
     c->head.p[c->head.n] = '\0';
 }
 
+/*
+ * evhttp reads a head line by line and answers itself where it does not like one, so it sees none of it before all of
+ * it was judged: it is not called while there are fewer bytes than the low watermark.
+ */
+void http_conn_hold(struct http_conn *c, bool is_held)
+{
+    if (c->is_held == is_held)
+        return;
+    c->is_held = is_held;
+    bufferevent_setwatermark(c->bev, EV_READ, is_held ? SIZE_MAX : 0, 0);
+}
+
+void http_conn_take_head(struct http_conn *c)
+{
+    struct evbuffer *input = bufferevent_get_input(c->bev);
+
+    c->taken_bytes = evbuffer_get_length(input);
+    assert(c->taken_bytes == c->head.n);
+    evbuffer_drain(input, c->taken_bytes);
+}
+
+static void give_back(struct http_conn *c)
+{
+    if (c->taken_bytes == 0)
+        return;
+    c->is_giving = true;
+    evbuffer_prepend(bufferevent_get_input(c->bev), c->head.p, c->taken_bytes);
+    c->is_giving = false;
+    c->taken_bytes = 0;
+}
+
+static void on_head_end(struct http_conn *c, size_t n, size_t had, size_t end)
+{
+    if (on_head(c, (struct str){c->head.p, end})) {
+        if (c->phase == CONN_BODY) {
+            c->body_began_ms = clock_mono_ms();
+            deadline_start(&c->deadline, &c->server->body);
+            on_body_tail(c, n - (end - had));
+        }
+        if (c->phase != CONN_REFUSED) {
+            give_back(c);
+            http_conn_hold(c, false);
+        }
+    }
+    buf_done(&c->head);
+}
+
 static void on_head_bytes(struct http_conn *c, size_t n)
 {
     size_t had = c->head.n;
@@ -130,18 +177,14 @@ static void on_head_bytes(struct http_conn *c, size_t n)
     if (memchr(c->head.p + had, '\0', (end > 0 ? end : c->head.n) - had) != NULL) {
         http_conn_refuse(c, 400, "The header block holds a NUL.");
     } else if (end > 0) {
-        if (on_head(c, (struct str){c->head.p, end}) && c->phase == CONN_BODY) {
-            c->body_began_ms = clock_mono_ms();
-            deadline_start(&c->deadline, &c->server->body);
-            on_body_tail(c, n - (end - had));
-        }
-        buf_done(&c->head);
+        on_head_end(c, n, had, end);
     } else if (c->head.n > LIMIT_HEADER_BYTES) {
         http_conn_refuse(c, 431, "The header block is too large.");
     } else if (c->head.n > LIMIT_URI_BYTES + HTTP_METHOD_TEXT && memchr(c->head.p, '\n', c->head.n) == NULL) {
         http_conn_refuse(c, 414, "The request target is too long.");
     } else if (c->phase == CONN_IDLE) {
         c->phase = CONN_HEAD;
+        http_conn_hold(c, true);
         deadline_start(&c->deadline, &c->server->header);
     }
 }
@@ -158,7 +201,7 @@ void http_conn_on_input(struct evbuffer *input, const struct evbuffer_cb_info *i
 {
     struct http_conn *c = arg;
 
-    if (info->n_added == 0)
+    if (info->n_added == 0 || c->is_giving)
         return;
     c->server->stats.bytes_in += info->n_added;
     if (c->phase == CONN_REPLYING && evbuffer_get_length(input) > AHEAD_BYTES)

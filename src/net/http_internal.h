@@ -44,7 +44,10 @@ struct http_conn {
     struct evbuffer_cb_entry *watch;
     struct deadline deadline;
     struct defer later;
-    struct buf head; /* what has come of a head; empty otherwise */
+    struct buf head;    /* what has come of a head; empty otherwise */
+    size_t taken_bytes; /* of the beginning of a head, which evhttp must not see before all of it is there */
+    bool is_held;       /* evhttp is not told of what comes */
+    bool is_giving;     /* what was taken is on its way back into the input */
     struct http_chunks chunks;
     uint64_t body_limit, body_expected, body_seen;
     size_t charged; /* of the server's budget for bodies */
@@ -106,7 +109,9 @@ void http_conn_on_pace(struct deadline *d);
 
 /* http_input.c: the judge of what comes, called from inside the input buffer before evhttp's turn */
 void http_conn_on_input(struct evbuffer *input, const struct evbuffer_cb_info *info, void *conn);
-void http_conn_read(struct http_conn *c, size_t n); /* the last n bytes of the input are new */
+void http_conn_read(struct http_conn *c, size_t n);     /* the last n bytes of the input are new */
+void http_conn_hold(struct http_conn *c, bool is_held); /* whether evhttp is told of what comes */
+void http_conn_take_head(struct http_conn *c);          /* HEAD: out of the input, until the rest has come */
 
 /* http_request.c */
 struct http_request *http_request_new(struct http_conn *c, struct evhttp_request *ev);

@@ -6,6 +6,8 @@
 
 #include <arpa/inet.h>
 
+/* The library answers lines shorter than "GET / HTTP/1.1" itself; no method has fewer letters. */
+enum { METHOD_MIN = 3 };
 enum { METHOD_MAX = 23, LENGTH_DIGITS_MAX = 18, CHUNK_DIGITS_MAX = 15 };
 
 /* RFC 9110 section 5.6.2. */
@@ -99,7 +101,7 @@ static int check_request_line(struct str line, struct http_head *out, const char
     if (!str_next(&rest, ' ', &out->method) || !str_next(&rest, ' ', &out->target) || !str_next(&rest, ' ', &version) ||
         rest.n > 0)
         return 400;
-    if (!is_token(out->method) || out->method.n > METHOD_MAX)
+    if (!is_token(out->method) || out->method.n < METHOD_MIN || out->method.n > METHOD_MAX)
         return 400;
     if (!str_is(version, "HTTP/1.1") && !str_is(version, "HTTP/1.0"))
         return 400;

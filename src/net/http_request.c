@@ -276,6 +276,8 @@ void http_reply(struct http_request *r, int status, struct str content_type, str
         return;
     }
     add_common_headers(r);
+    if (http_request_method(r) == HTTP_OTHER) /* who knows what else it means by HTTP */
+        http_reply_header(r, "Connection", "close");
     if (content_type.n > 0 && str_copy(text, sizeof(text), content_type))
         http_reply_header(r, "Content-Type", text);
     if (has_body) {

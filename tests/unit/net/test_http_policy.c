@@ -92,6 +92,7 @@ static const struct row heads[] = {
     ROW("relative target", "GET a HTTP/1.1\r\nHost: x\r\n\r\n", 400),
     ROW("asterisk of a GET", "GET * HTTP/1.1\r\nHost: x\r\n\r\n", 400),
     ROW("method with a control", "G\x01T / HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    ROW("short method", "GE / HTTP/1.1\r\nHost: x\r\n\r\n", 400),
     ROW("long method", "ABCDEFGHIJKLMNOPQRSTUVWXYZ / HTTP/1.1\r\nHost: x\r\n\r\n", 400),
     ROW("empty first line", "\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n", 400),
 };
