@@ -164,7 +164,7 @@ command_soak() {
         packages_need build test
         quietly "building the test" compile_power || die 1 "it does not build"
         # Other seeds each time; a failing one is printed.
-        CULM_POWER_SEEDS=${CULM_POWER_SEEDS:-20} CULM_POWER_FROM=${CULM_POWER_FROM:-$((RANDOM * 1000000 + 1))} \
+        CULM_POWER_SEEDS=${CULM_POWER_SEEDS:-10} CULM_POWER_FROM=${CULM_POWER_FROM:-$((RANDOM * 1000000 + 1))} \
             exec build/tests/unit/test_sqlite_power_store
         ;;
     mutants)
