@@ -125,14 +125,17 @@ static void on_call_end(void *arg, const struct err *err)
     struct json *body = NULL;
     struct arena arena;
     struct err too_big;
+    int rc = 0;
 
     arena_init(&arena);
-    if (err == NULL && call->body.full) {
-        err_set(&too_big, ERR_TOO_BIG, "the answer has more than %zu bytes", call->body.max);
-        err = &too_big;
-    }
-    if (err == NULL && call->body.n > 0 && json_parse(&arena, buf_str(&call->body), &body, NULL) < 0)
+    if (err == NULL && call->body.full)
+        rc = err_set(&too_big, ERR_TOO_BIG, "the answer has more than %zu bytes", call->body.max);
+    else if (err == NULL && call->body.n > 0)
+        rc = json_parse(&arena, buf_str(&call->body), &body, &too_big);
+    if (rc < 0)
         body = NULL;
+    if (rc == -ERR_TOO_BIG) /* all else that is no JSON may be meant so */
+        err = &too_big;
     list_remove(&call->link);
     call->done(call->arg, call->status, body, err);
     arena_done(&arena);
