@@ -62,7 +62,7 @@ test_asan() { # EXPR
 }
 
 # The folders whose code crosses threads. TSan wants the old address layout, which setarch gives.
-threaded='net/ store/ engine/'
+threaded='net/ store/ engine/ base/test_log'
 
 test_tsan() {
     local names=() folder wrapper=()
