@@ -6,7 +6,8 @@
 
 #define BIT(id) (1u << COMMAND_##id)
 #define ALL_COMMANDS ((1u << COMMAND_COUNT) - 1)
-#define WITH_SERVER (BIT(RUN) | BIT(RESUME) | BIT(SESSIONS) | BIT(HISTORY) | BIT(STOP) | BIT(TAIL) | BIT(HEALTH))
+#define WITH_SERVER                                                                                                    \
+    (BIT(RUN) | BIT(RESUME) | BIT(SESSIONS) | BIT(HISTORY) | BIT(STOP) | BIT(TAIL) | BIT(TOP) | BIT(HEALTH))
 #define WITH_CONFIG                                                                                                    \
     (BIT(SERVE) | BIT(RUN) | BIT(RESUME) | BIT(STOP) | BIT(DOCTOR) | BIT(CONFIG_SHOW) | BIT(CONFIG_SET) |              \
      BIT(CONFIG_EXPLAIN))
@@ -33,6 +34,9 @@ const struct command_option command_options[] = {
     {"json", NULL, BIT(SESSIONS), offsetof(struct command_line, json), "print each of them as one line of JSON"},
     {"json", NULL, BIT(DOCTOR), offsetof(struct command_line, json), "print each finding as one line of JSON"},
     {"json", NULL, BIT(HISTORY), offsetof(struct command_line, json), "print each fact as one line of JSON"},
+    {"json", NULL, BIT(TOP), offsetof(struct command_line, json), "print each look as one line of JSON"},
+    {"count", "N", BIT(TOP), offsetof(struct command_line, count), "look so often, then end (default: once in a pipe)"},
+    {"interval", "SECONDS", BIT(TOP), offsetof(struct command_line, interval), "from one look to the next (default 1)"},
     {"after", "SEQ", BIT(TAIL), offsetof(struct command_line, after),
      "begin behind this number, 0 is the beginning (default: the last 20)"},
     {"follow", NULL, BIT(TAIL), offsetof(struct command_line, follow), "wait for the next run, and the next"},

@@ -18,6 +18,7 @@ enum command_id {
     COMMAND_HISTORY,
     COMMAND_STOP,
     COMMAND_TAIL,
+    COMMAND_TOP,
     COMMAND_TOKEN,
     COMMAND_HEALTH,
     COMMAND_DOCTOR,
@@ -37,7 +38,7 @@ struct command_line {
     int n_args;
     /* options; NULL or false: not given */
     const char *data_dir, *config, *server, *bind, *port, *session, *model, *revision, *log;
-    const char *state, *search, *limit, *run_id, *after;
+    const char *state, *search, *limit, *run_id, *after, *count, *interval;
     bool help, version, json, quiet, open_loopback, markdown, all, follow, man;
 };
 

@@ -28,6 +28,7 @@ const struct command commands[COMMAND_COUNT] = {
     [COMMAND_STOP] = {"stop", "ID", 1, 1, "stop the run that is at work in a session", command_stop},
     [COMMAND_TAIL] = {"tail", "ID", 1, 1, "print the events of a session as they come, until its run ends",
                       command_tail},
+    [COMMAND_TOP] = {"top", "", 0, 0, "show what the server is doing, again each second; q ends it", command_top},
     [COMMAND_TOKEN] = {"token", "", 0, 0, "print the token that TCP clients need", command_token},
     [COMMAND_HEALTH] = {"health", "", 0, 0, "is a server there? exit code 0 or 1", command_health},
     [COMMAND_DOCTOR] = {"doctor", "", 0, 0, "look at configuration, store, machine and providers, and say what to do",

@@ -14,6 +14,7 @@ int command_sessions(const struct command_line *line);
 int command_history(const struct command_line *line);
 int command_stop(const struct command_line *line);
 int command_tail(const struct command_line *line);
+int command_top(const struct command_line *line);
 int command_token(const struct command_line *line);
 int command_health(const struct command_line *line);
 int command_doctor(const struct command_line *line);

@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <wchar.h>
 
-enum { WIDTH_DEFAULT = 80, WIDTH_MIN = 20, WIDTH_MAX = 10000 };
+enum { WIDTH_DEFAULT = 80, WIDTH_MIN = 20, WIDTH_MAX = 10000, HEIGHT_MAX = 10000 };
 
 /* ---- what it is ---- */
 
@@ -26,6 +26,17 @@ static size_t width_of(int fd)
     if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col >= WIDTH_MIN)
         return size.ws_col;
     return WIDTH_DEFAULT;
+}
+
+static size_t height_of(int fd)
+{
+    const char *lines = getenv("LINES");
+    struct winsize size;
+    int64_t n;
+
+    if (lines != NULL && str_to_i64(str_of(lines), &n) && n > 0 && n <= HEIGHT_MAX)
+        return (size_t)n;
+    return ioctl(fd, TIOCGWINSZ, &size) == 0 ? size.ws_row : 0;
 }
 
 /* https://no-color.org: set and not empty; CLICOLOR=0 is the older word for it. */
@@ -47,6 +58,7 @@ struct terminal terminal_of(int fd)
     if (t.is_terminal) {
         t.has_colour = may_colour();
         t.width = width_of(fd);
+        t.height = height_of(fd);
     }
     return t;
 }

@@ -9,7 +9,8 @@
 
 struct terminal {
     bool is_terminal, has_colour;
-    size_t width; /* cells of a line; 0: not a terminal */
+    size_t width;  /* cells of a line; 0: not a terminal */
+    size_t height; /* lines; 0: not a terminal, or it does not say */
 };
 
 struct terminal terminal_of(int fd);

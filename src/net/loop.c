@@ -30,6 +30,13 @@ struct signal_watch {
     void *arg;
 };
 
+struct readable {
+    struct loop *loop;
+    struct event *event;
+    loop_fn *fn;
+    void *arg;
+};
+
 struct wakeup {
     struct event *event;
     loop_fn *fn;
@@ -306,6 +313,38 @@ int loop_on_signal(struct loop *l, int signo, loop_fn *fn, void *arg, struct err
     }
     list_add_tail(&l->signals, &w->link);
     return 0;
+}
+
+/* --- descriptors of others --- */
+
+static void on_readable(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+{
+    const struct readable *r = arg;
+
+    call_watched(r->loop, "readable", r->fn, r->arg);
+}
+
+int readable_new(struct loop *l, int fd, loop_fn *fn, void *arg, struct readable **out, struct err *err)
+{
+    struct readable *r = mem_zalloc(sizeof(*r));
+
+    *r = (struct readable){.loop = l, .fn = fn, .arg = arg};
+    r->event = event_new(l->base, fd, EV_READ | EV_PERSIST, on_readable, r);
+    if (r->event == NULL || event_add(r->event, NULL) != 0) {
+        readable_free(r);
+        return err_set(err, ERR_INTERNAL, "cannot watch descriptor %d", fd);
+    }
+    *out = r;
+    return 0;
+}
+
+void readable_free(struct readable *r)
+{
+    if (r == NULL)
+        return;
+    if (r->event != NULL)
+        event_free(r->event);
+    mem_free(r);
 }
 
 /* --- the loop --- */

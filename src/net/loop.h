@@ -32,6 +32,12 @@ void timer_free(struct timer *t); /* NULL is fine; also from its own callback */
 /* fn runs on the loop for each arrival of the signal. */
 NODISCARD int loop_on_signal(struct loop *l, int signo, loop_fn *fn, void *arg, struct err *err);
 
+/* fn runs on the loop whenever the descriptor can be read. ERR_INTERNAL: it is none that can be waited for, as a file.
+ */
+struct readable;
+NODISCARD int readable_new(struct loop *l, int fd, loop_fn *fn, void *arg, struct readable **out, struct err *err);
+void readable_free(struct readable *r); /* NULL is fine; the descriptor stays open */
+
 /* Since the start; of the calls that the loop watches. */
 struct loop_stats {
     uint64_t stalls; /* calls that blocked for more than 20 ms */

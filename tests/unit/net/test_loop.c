@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -207,6 +208,60 @@ static void posts_of_many_threads_all_arrive_in_order(void **state UNUSED)
     loop_free(c.loop);
 }
 
+/* ---- descriptors of others ---- */
+
+struct reading {
+    struct loop *loop;
+    int fd;
+    char text[8];
+    size_t n;
+};
+
+static void read_one(void *arg)
+{
+    struct reading *r = arg;
+
+    assert_int_equal(read(r->fd, r->text + r->n, 1), 1);
+    if (r->text[r->n++] == '!')
+        loop_stop(r->loop);
+}
+
+static void what_can_be_read_is_told_until_it_is_read(void **state UNUSED)
+{
+    struct readable *readable;
+    struct reading r = {0};
+    int fds[2];
+
+    assert_int_equal(loop_new(&r.loop, NULL), 0);
+    assert_int_equal(pipe(fds), 0);
+    r.fd = fds[0];
+    assert_int_equal(readable_new(r.loop, fds[0], read_one, &r, &readable, NULL), 0);
+    assert_int_equal(write(fds[1], "abc!", 4), 4);
+    loop_run(r.loop);
+    assert_string_equal(r.text, "abc!");
+    readable_free(readable);
+    readable_free(NULL);
+    close(fds[0]);
+    close(fds[1]);
+    loop_free(r.loop);
+}
+
+static void a_file_cannot_be_waited_for(void **state UNUSED)
+{
+    char path[] = "/tmp/culm-loop-XXXXXX";
+    int fd = mkstemp(path);
+    struct readable *readable;
+    struct loop *l;
+    struct err err;
+
+    assert_true(fd >= 0);
+    unlink(path);
+    assert_int_equal(loop_new(&l, NULL), 0);
+    assert_int_equal(readable_new(l, fd, read_one, NULL, &readable, &err), -ERR_INTERNAL);
+    close(fd);
+    loop_free(l);
+}
+
 /* ---- the watchdog ---- */
 
 static struct loop_stats after_call(struct loop *l, int64_t took_ms, const char *name)
@@ -241,6 +296,8 @@ int main(void)
         cmocka_unit_test(a_stopped_timer_does_not_come),
         cmocka_unit_test(a_stop_before_the_run_counts),
         cmocka_unit_test(a_signal_reaches_its_callback),
+        cmocka_unit_test(what_can_be_read_is_told_until_it_is_read),
+        cmocka_unit_test(a_file_cannot_be_waited_for),
         cmocka_unit_test(a_call_that_blocks_is_counted_once_by_the_innermost_name),
         cmocka_unit_test(posts_of_many_threads_all_arrive_in_order),
     };
