@@ -5,6 +5,7 @@
 #include "samples.h"
 #include "server.h"
 #include "talks.h"
+#include "turns.h"
 
 #include <poll.h>
 
@@ -40,6 +41,35 @@ static void measure(struct bench *b, const char *dir, unsigned sessions, unsigne
     samples_done(&ready_ns);
 }
 
+/* What is loaded with the first call of a provider stays. */
+static void measure_used(struct bench *b)
+{
+    struct turns_plan plan = {
+        .sessions = "used", .model = "openai/pieces-50", .message = "Tell me fifty words.", .total = 1, .at_once = 1};
+    struct turns_result result;
+    struct memory_use memory;
+    struct stand_in provider;
+    struct server server;
+    CLEANUP(buf_done) struct buf dir = BUF_INIT;
+
+    bench_make_dir(b, "start-used", &dir);
+    stand_in_start(b, &provider);
+    server_start(b, "start", dir.p, &provider, &server);
+    plan.server = &server;
+    turns_run(b, &plan, &result);
+    poll(NULL, 0, b->quick ? 0 : SETTLE_MS);
+    memory = process_memory(server.process.pid);
+    figures_add(b->figures, (double)samples_median(&result.took_ns) / 1e6, "ms", NO_TARGET,
+                "first turn with a provider after a start");
+    figures_add(b->figures, (double)memory.rss_bytes / 1048576, "MB", NO_TARGET, "idle after that turn, RSS");
+    figures_add(b->figures, (double)memory.private_dirty_bytes / 1048576, "MB", NO_TARGET,
+                "idle after that turn, private dirty");
+    turns_result_done(&result);
+    server_stop(b, &server);
+    stand_in_stop(&provider);
+    bench_remove_dir(dir.p);
+}
+
 void group_start(struct bench *b)
 {
     unsigned starts = b->quick ? 1 : 11;
@@ -53,4 +83,5 @@ void group_start(struct bench *b)
     talks_make_many(b, dir.p);
     measure(b, dir.p, talks_many(b), starts);
     bench_remove_dir(dir.p);
+    measure_used(b);
 }
