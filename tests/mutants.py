@@ -202,7 +202,7 @@ TESTED = [
         "src/store/sqlite/db.c",
         "        db->failed = SQLITE_IOERR; /* it cannot",
         "        db->failed = SQLITE_OK; /* it cannot",
-        "walk/faults-sql-12-once",
+        "long/faults-sql-12-once",
     ),
     (
         "damage of a fact is not seen",

@@ -49,6 +49,23 @@ void buf_add_char(struct buf *b, char c)
     buf_add(b, &c, 1);
 }
 
+void buf_add_u64(struct buf *b, uint64_t v)
+{
+    char digits[20], *p = digits + sizeof(digits);
+
+    do
+        *--p = (char)('0' + v % 10);
+    while ((v /= 10) > 0);
+    buf_add(b, p, (size_t)(digits + sizeof(digits) - p));
+}
+
+void buf_add_i64(struct buf *b, int64_t v)
+{
+    if (v < 0)
+        buf_add_char(b, '-');
+    buf_add_u64(b, v < 0 ? -(uint64_t)v : (uint64_t)v);
+}
+
 void buf_addf(struct buf *b, const char *fmt, ...)
 {
     char small[256];

@@ -22,6 +22,8 @@ void buf_reserve(struct buf *b, size_t more);
 void buf_add(struct buf *b, const void *p, size_t n);
 void buf_add_str(struct buf *b, struct str s);
 void buf_add_char(struct buf *b, char c);
+void buf_add_u64(struct buf *b, uint64_t v); /* decimal */
+void buf_add_i64(struct buf *b, int64_t v);
 void buf_addf(struct buf *b, const char *fmt, ...) PRINTF(2, 3);
 void buf_drop_front(struct buf *b, size_t n);
 struct str buf_str(const struct buf *b); /* borrowed */

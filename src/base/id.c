@@ -17,13 +17,20 @@ static void random_bytes(void *p, size_t n)
 
 static void format(const uint8_t raw[16], int version, char out[ID_TEXT])
 {
+    static const char digits[] = "0123456789abcdef";
     uint8_t b[16];
+    char *at = out;
 
     memcpy(b, raw, sizeof(b));
     b[6] = (uint8_t)((b[6] & 0x0f) | (version << 4));
     b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-    snprintf(out, ID_TEXT, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2],
-             b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+    for (size_t i = 0; i < sizeof(b); i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *at++ = '-';
+        *at++ = digits[b[i] >> 4];
+        *at++ = digits[b[i] & 0xf];
+    }
+    *at = '\0';
 }
 
 void id_random(char out[ID_TEXT])

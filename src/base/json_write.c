@@ -112,13 +112,13 @@ void json_put_str(struct json_writer *w, struct str s)
 void json_put_i64(struct json_writer *w, int64_t v)
 {
     separate(w);
-    buf_addf(w->out, "%" PRId64, v);
+    buf_add_i64(w->out, v);
 }
 
 void json_put_u64(struct json_writer *w, uint64_t v)
 {
     separate(w);
-    buf_addf(w->out, "%" PRIu64, v);
+    buf_add_u64(w->out, v);
 }
 
 void json_put_real(struct json_writer *w, double v)

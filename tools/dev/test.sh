@@ -55,10 +55,10 @@ test_asan() { # EXPR
     local names=()
     sanitizer_options
     if [ -n "$1" ]; then
-        mapfile -t names < <(meson_matching build-asan "$1" | grep -v '^walk/')
+        mapfile -t names < <(meson_matching build-asan "$1" | grep -v '^long/')
         [ "${#names[@]}" -gt 0 ] || return 0
     fi
-    cases "unit tests, simulator, fuzz corpus (ASan, UBSan)" meson_tests build-asan asan --no-suite walks "${names[@]}" || true
+    cases "unit tests, simulator, fuzz corpus (ASan, UBSan)" meson_tests build-asan asan --no-suite long "${names[@]}" || true
 }
 
 # The folders whose code crosses threads. TSan wants the old address layout, which setarch gives.
@@ -74,13 +74,15 @@ test_tsan() {
     cases "tests that cross threads (TSan)" meson_tests build-tsan tsan "${wrapper[@]}" "${names[@]}" || true
 }
 
-# What fails, step by step, in a whole server: the sanitizers' builds take strides, this one does not.
-test_walks() { # EXPR
+# What is too long for the sanitizers' builds, which take strides and samples: every failure of every kind in a whole
+# server, and 10,000 stories of the simulator.
+test_long() { # EXPR
     local names=()
-    ninja_quiet build tests/unit/app/test_faults_app || return 0
-    mapfile -t names < <(meson test -C build --suite walks --list 2>/dev/null | sed -n 's/^.* \/ //p' | grep -F -- "$1")
+    ninja_quiet build tests/unit/app/test_faults_app tests/sim/culm-sim || return 0
+    mapfile -t names < <(meson test -C build --suite long --list 2>/dev/null | sed -n 's/^.* \/ //p' | grep -F -- "$1")
     [ "${#names[@]}" -gt 0 ] || return 0
-    cases "every failure of every kind (release)" meson_tests build walks --suite walks "${names[@]}" || true
+    cases "every failure of every kind, 10,000 stories (release)" meson_tests build long --suite long "${names[@]}" || true
+    sed -n 's/^\([0-9]* stories from .*\)$/     \1/p' "$results"/every-failure*.log build/meson-logs/long.txt 2>/dev/null || true
 }
 
 # The same scenarios against any build: LABEL BINARY EXPR.
@@ -121,7 +123,7 @@ command_test() {
 
 scenario_stages() { # EXPR
     if stage "build of the release" compile_release; then
-        test_walks "$1"
+        test_long "$1"
     fi
     if [ "${fetch_kits:-yes}" = no ] && ! kits_are_there; then
         printf -- '-    scenario tests: not run, the test kits are not there (--no-kits)\n'

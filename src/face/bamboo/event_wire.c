@@ -352,8 +352,11 @@ bool event_frame_fact(const struct event_context *c, const struct fact *f, struc
 {
     if (event_wire_type(f) == NULL)
         return false;
-    if (fact_wire_class(f->kind) == FACT_WIRE_FACT)
-        buf_addf(out, "id: %" PRIu64 "\n", f->seq);
+    if (fact_wire_class(f->kind) == FACT_WIRE_FACT) {
+        buf_add_str(out, STR("id: "));
+        buf_add_u64(out, f->seq);
+        buf_add_char(out, '\n');
+    }
     buf_add_str(out, STR("data: "));
     event_wire_write(c, f, out);
     buf_add_str(out, STR("\n\n"));

@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
+
 static void pieces_are_aligned_and_do_not_overlap(void **state UNUSED)
 {
     static const size_t sizes[] = {0, 1, 15, 16, 17, 100, ARENA_INLINE, 4096, 5000, 3, 300000, 2000000, 7};
@@ -98,6 +100,23 @@ static void a_buffer_grows_and_stays_terminated(void **state UNUSED)
     assert_string_equal(b.p, "");
 }
 
+static void numbers_are_written_in_decimal(void **state UNUSED)
+{
+    const int64_t some[] = {0, 9, 10, -1, 1234567890, INT64_MAX, INT64_MIN};
+    struct buf b = BUF_INIT;
+    char expected[48];
+
+    for (size_t i = 0; i < ARRAY_LEN(some); i++) {
+        snprintf(expected, sizeof(expected), "%" PRId64 "/%" PRIu64, some[i], (uint64_t)some[i]);
+        buf_clear(&b);
+        buf_add_i64(&b, some[i]);
+        buf_add_char(&b, '/');
+        buf_add_u64(&b, (uint64_t)some[i]);
+        assert_string_equal(b.p, expected);
+    }
+    buf_done(&b);
+}
+
 static void beyond_the_cap_nothing_is_added_until_cleared(void **state UNUSED)
 {
     CLEANUP(buf_done) struct buf b = BUF_CAPPED(4);
@@ -143,6 +162,7 @@ int main(void)
         cmocka_unit_test(zeroed_pieces_are_zero_after_reuse),
         cmocka_unit_test(copies_of_text_are_terminated),
         cmocka_unit_test(a_buffer_grows_and_stays_terminated),
+        cmocka_unit_test(numbers_are_written_in_decimal),
         cmocka_unit_test(beyond_the_cap_nothing_is_added_until_cleared),
         cmocka_unit_test(the_front_can_be_dropped),
     };
