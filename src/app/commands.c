@@ -41,6 +41,8 @@ const struct command commands[COMMAND_COUNT] = {
                                 command_config_explain},
     [COMMAND_COMPLETIONS] = {"completions", "SHELL", 1, 1, "print the script that completes words in bash, zsh or fish",
                              command_completions},
+    [COMMAND_DB_CHECK] = {"db check", "[FILE]", 0, 1,
+                          "is the database, or that in FILE, what it should be? exit code 0 or 1", command_db_check},
     [COMMAND_VERSION] = {"version", "", 0, 0, "print the version", command_version},
     [COMMAND_HELP] = {"help", "[COMMAND...]", 0, 2, "print what there is, or what a command takes", command_help},
 };

@@ -352,6 +352,15 @@ void session_write_head(const struct session *s, struct buf *out)
     buf_add(out, &h, sizeof(h));
 }
 
+bool session_head_is_current(struct str bytes)
+{
+    uint32_t version = 0;
+
+    if (bytes.n >= sizeof(version))
+        memcpy(&version, bytes.p, sizeof(version));
+    return version == SESSION_FOLD_VERSION;
+}
+
 bool session_read_head(struct str bytes, struct session *out)
 {
     struct head h;

@@ -111,3 +111,4 @@ bool session_is_whole(const struct session *s);
  */
 void session_write_head(const struct session *s, struct buf *out);
 NODISCARD bool session_read_head(struct str bytes, struct session *out);
+bool session_head_is_current(struct str bytes); /* of this fold version, whole or not */

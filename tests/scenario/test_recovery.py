@@ -243,6 +243,7 @@ def test_a_file_that_is_no_store_is_refused(make_server):
     server.sigterm()
     stores = [f for f in server.data_dir.iterdir() if f.read_bytes()[:15] == b"SQLite format 3"]
     assert len(stores) == 1
+    server.is_spoiled = True
     stores[0].write_bytes(b"this is not a store" * 1000)
     with pytest.raises(AssertionError, match="ended with 1"):
         server.start()

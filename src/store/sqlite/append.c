@@ -3,7 +3,6 @@
 
 #include "base/str.h"
 #include "store/sqlite/crc32c.h"
-#include "store/sqlite/fact_row.h"
 #include "store/sqlite/project.h"
 
 struct row {
@@ -103,20 +102,25 @@ static int insert_row(struct db *db, const struct append *a, struct err *err)
                   err);
 }
 
-static int insert_fact(struct db *db, const struct append *a, const struct fact *f, struct append_scratch *scratch,
-                       struct err *err)
+static int insert_fact(struct db *db, int64_t sid, const struct fact_row *row, struct err *err)
 {
     static const char sql[] = "INSERT INTO fact(sid, seq, epoch, kind, at, crc, body) VALUES(?, ?, ?, ?, ?, ?, ?)";
-    struct str kind = str_of(fact_kind_name(f->kind)), body;
+
+    return db_run(db, sql,
+                  VALUES(V_INT(sid), V_INT(row->seq), V_INT(row->epoch), V_TEXT(row->kind), V_INT(row->at),
+                         V_INT(row->crc), V_TEXT(row->body)),
+                  err);
+}
+
+static struct fact_row row_of(const struct append *a, const struct fact *f, struct append_scratch *scratch)
+{
+    struct fact_row row = {.seq = f->seq, .epoch = f->epoch, .at = f->at, .kind = str_of(fact_kind_name(f->kind))};
 
     buf_clear(&scratch->body);
     fact_write(f, &scratch->body);
-    body = buf_str(&scratch->body);
-    scratch->bytes += body.n;
-    return db_run(db, sql,
-                  VALUES(V_INT(a->sid), V_INT(f->seq), V_INT(f->epoch), V_TEXT(kind), V_INT(f->at),
-                         V_INT(fact_crc(a->sid, f, kind, body)), V_TEXT(body)),
-                  err);
+    row.body = buf_str(&scratch->body);
+    row.crc = fact_crc(a->sid, f, row.kind, row.body);
+    return row;
 }
 
 static int write_letters(struct db *db, const struct append *a, struct err *err)
@@ -160,19 +164,25 @@ static int erase(struct db *db, const struct append *a, struct err *err)
     return rc;
 }
 
-static int write_facts(struct projection *p, const struct append *a, struct append_scratch *scratch)
+static int write_facts(struct projection *p, const struct append *a, const struct fact_row *rows,
+                       struct append_scratch *scratch)
 {
     int rc = 0;
 
     for (uint32_t i = 0; rc == 0 && a->facts != NULL && i < a->facts->n; i++) {
-        rc = insert_fact(p->db, a, &a->facts->items[i], scratch, p->err);
+        const struct fact *f = &a->facts->items[i];
+        struct fact_row row = rows != NULL ? rows[i] : row_of(a, f, scratch);
+
+        scratch->bytes += row.body.n;
+        rc = insert_fact(p->db, a->sid, &row, p->err);
         if (rc == 0)
-            rc = project_fact(p, &a->facts->items[i]);
+            rc = project_fact(p, f);
     }
     return rc;
 }
 
-int append_apply(struct db *db, const struct append *a, struct append_scratch *scratch, struct err *err)
+int append_rows(struct db *db, const struct append *a, const struct fact_row *rows, struct append_scratch *scratch,
+                struct err *err)
 {
     struct projection p = {.db = db, .sid = a->sid, .err = err};
     struct row row = {0};
@@ -186,12 +196,17 @@ int append_apply(struct db *db, const struct append *a, struct append_scratch *s
         return erase(db, a, err);
     rc = a->expect == 0 ? insert_row(db, a, err) : 0;
     if (rc == 0)
-        rc = write_facts(&p, a, scratch);
+        rc = write_facts(&p, a, rows, scratch);
     if (rc == 0)
         rc = write_letters(db, a, err);
     if (rc == 0 && a->head != NULL)
         rc = write_head(db, a, scratch, err);
     return rc < 0 ? rc : project_finish(&p, a, last_of(a));
+}
+
+int append_apply(struct db *db, const struct append *a, struct append_scratch *scratch, struct err *err)
+{
+    return append_rows(db, a, NULL, scratch, err);
 }
 
 int append_partial(struct db *db, int64_t sid, uint64_t epoch, const struct partial *p, struct err *err)

@@ -7,7 +7,7 @@
  */
 #include "base/buf.h"
 #include "store/sqlite/db.h"
-#include "store/store.h"
+#include "store/sqlite/fact_row.h"
 
 struct append_scratch {
     struct buf body; /* of one fact or head */
@@ -19,5 +19,8 @@ struct append_scratch {
  * use any more.
  */
 NODISCARD int append_apply(struct db *db, const struct append *a, struct append_scratch *scratch, struct err *err);
+/* The same with the words and bytes that the facts have in another file, one row each: nothing is written anew. */
+NODISCARD int append_rows(struct db *db, const struct append *a, const struct fact_row *rows,
+                          struct append_scratch *scratch, struct err *err);
 /* Text in flight, if the row still has this epoch. */
 NODISCARD int append_partial(struct db *db, int64_t sid, uint64_t epoch, const struct partial *p, struct err *err);

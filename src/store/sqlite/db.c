@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/sqlite/db.h"
 
+#include "base/buf.h"
 #include "base/fault.h"
 #include "base/mem.h"
 #include "store/sqlite/fault_vfs.h"
@@ -45,8 +46,20 @@ int db_fail(struct db *db, int rc, struct err *err)
  */
 static const char pragmas_common[] = "PRAGMA foreign_keys=OFF; PRAGMA wal_autocheckpoint=0; PRAGMA mmap_size=0;"
                                      "PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF;";
-static const char pragmas_writer[] = "PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA cache_size=-2048;";
-static const char pragmas_reader[] = "PRAGMA query_only=ON; PRAGMA cache_size=-512;";
+/* What a mode wants besides, after `first`, which must come before anything of the file is read. */
+static const struct {
+    int flags;
+    const char *first, *pragmas;
+} modes[] = {
+    [DB_WRITER] = {SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL,
+                   "PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA cache_size=-2048;"},
+    [DB_READER] = {SQLITE_OPEN_READONLY, NULL, "PRAGMA query_only=ON; PRAGMA cache_size=-512;"},
+    /* With a schema that may be written (it cannot) SQLite reads on in a file that is shorter than it says. */
+    [DB_VISITOR] = {SQLITE_OPEN_READONLY, "PRAGMA writable_schema=ON; PRAGMA cell_size_check=ON;",
+                    "PRAGMA query_only=ON; PRAGMA cache_size=-8192;"},
+    [DB_DRAFT] = {SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL,
+                  "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-8192;"},
+};
 
 /* ---- faults asked for by tests ---- */
 
@@ -115,14 +128,14 @@ static void configure(void)
     use_faults();
 }
 
-int db_open(struct db *db, const char *path, enum db_mode mode, struct err *err)
+static int open_name(struct db *db, const char *name, const char *path, enum db_mode mode, int flags, struct err *err)
 {
-    int flags = mode == DB_WRITER ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
     int rc;
 
     pthread_once(&once, configure);
     memset(db, 0, sizeof(*db));
-    rc = sqlite3_open_v2(path, &db->h, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, NULL);
+    rc =
+        sqlite3_open_v2(name, &db->h, flags | modes[mode].flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, NULL);
     if (rc != SQLITE_OK) {
         rc = db_fail(db, rc, err);
         err_wrap(err, "%s", path);
@@ -132,14 +145,36 @@ int db_open(struct db *db, const char *path, enum db_mode mode, struct err *err)
     sqlite3_extended_result_codes(db->h, 1);
     sqlite3_busy_timeout(db->h, BUSY_MS);
     sqlite3_db_config(db->h, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    rc = db_exec(db, pragmas_common, err);
+    rc = modes[mode].first == NULL ? 0 : db_exec(db, modes[mode].first, err);
     if (rc == 0)
-        rc = db_exec(db, mode == DB_WRITER ? pragmas_writer : pragmas_reader, err);
+        rc = db_exec(db, pragmas_common, err);
+    if (rc == 0)
+        rc = db_exec(db, modes[mode].pragmas, err);
     if (rc < 0) {
         err_wrap(err, "%s", path);
         db_close(db);
     }
     return rc;
+}
+
+int db_open(struct db *db, const char *path, enum db_mode mode, struct err *err)
+{
+    return open_name(db, path, path, mode, 0, err);
+}
+
+int db_open_still(struct db *db, const char *path, enum db_mode mode, struct err *err)
+{
+    CLEANUP(buf_done) struct buf name = BUF_INIT;
+
+    buf_add_str(&name, path[0] == '/' ? STR("file://") : STR("file:"));
+    for (const char *p = path; *p != '\0'; p++) {
+        if (strchr("%?#", *p) != NULL)
+            buf_addf(&name, "%%%02x", (unsigned char)*p);
+        else
+            buf_add_char(&name, *p);
+    }
+    buf_add_str(&name, STR("?immutable=1"));
+    return open_name(db, name.p, path, mode, SQLITE_OPEN_URI, err);
 }
 
 void db_close(struct db *db)

@@ -35,9 +35,16 @@ struct value {
     (const struct value[]){__VA_ARGS__}, sizeof((const struct value[]){__VA_ARGS__}) / sizeof(struct value)
 #define NO_VALUES NULL, 0
 
-enum db_mode { DB_WRITER, DB_READER };
+enum db_mode {
+    DB_WRITER,
+    DB_READER,
+    DB_VISITOR, /* a tool that reads: goes on as far as it can where the file is damaged */
+    DB_DRAFT,   /* a file in the making, or ":memory:": no journal, nothing is synced */
+};
 
 NODISCARD int db_open(struct db *db, const char *path, enum db_mode mode, struct err *err);
+/* For reading while nobody has the file open: nothing is made beside it. */
+NODISCARD int db_open_still(struct db *db, const char *path, enum db_mode mode, struct err *err);
 void db_close(struct db *db); /* never checkpoints; closed already is fine */
 
 /* A script of ours, no rows wanted. */

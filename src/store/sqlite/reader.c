@@ -53,7 +53,7 @@ static int read_head(struct opening *c)
     if (rc <= 0)
         return rc;
     body = db_bytes(st, 1);
-    if (crc32c_add(0, body.p, body.n) == db_u32(st, 0) && session_read_head(body, &head) && head.seq <= c->last_seq)
+    if (crc32c_add(0, body.p, body.n) == db_u64(st, 0) && session_read_head(body, &head) && head.seq <= c->last_seq)
         c->o->session = head;
     db_end(st);
     return 0;

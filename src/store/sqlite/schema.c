@@ -142,6 +142,15 @@ int schema_upgrade(struct db *db, const char *path, struct err *err)
     return rc;
 }
 
+int schema_make(struct db *db, struct err *err)
+{
+    int rc = 0;
+
+    for (int64_t version = 0; rc == 0 && version < VERSION; version++)
+        rc = upgrade_step(db, version, err);
+    return rc;
+}
+
 int schema_check(struct db *db, const char *path, struct err *err)
 {
     int64_t version;

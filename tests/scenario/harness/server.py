@@ -30,6 +30,7 @@ class Server:
         self.env = dict(env or {})
         self.process = None
         self.log = self.directory / "server.log"
+        self.is_spoiled = False  # the test has damaged what is stored: it is not checked at the end
         self.stderr = None  # a descriptor to be used instead of that file
         self.greeting = None
         self._clients = []
@@ -102,16 +103,6 @@ class Server:
             self.sigterm()
         return self.start()
 
-    def check_store(self):
-        """`culm db check` of a store that no server holds, where this binary has it."""
-        assert self.process is None, "still running"
-        words = [culm_binary(), "db"]
-        options = {"env": clean_environment(self.home), "capture_output": True, "text": True, "timeout": TIMEOUT}
-        if "check" not in subprocess.run([*words, "--help"], check=False, **options).stdout:
-            return
-        done = subprocess.run([*words, "check", "--data-dir", str(self.data_dir)], check=False, **options)
-        assert done.returncode == 0, f"culm db check: {done.returncode}\n{done.stdout}{done.stderr}"
-
     def close(self):
         for client in self._lasting:
             client.close()
@@ -122,8 +113,28 @@ class Server:
                 code = self.process.returncode
                 self.process = None
                 raise AssertionError(f"the server died by itself with {code}\n{self.log_tail()}")
+        if not self.is_spoiled:
+            self.check_store()
         found = SANITIZER.search(self.log_text())
         assert not found, f"the server's log: {self.log_tail()}"
+
+    def check_store(self, *options):
+        """Nothing is wrong with what is stored: after the server's end, or beside it."""
+        if (self.data_dir / "culm.db").exists():
+            done = self.cli("db", "check", *options)
+            assert done.returncode == 0, f"culm db check:\n{done.stdout}{done.stderr}"
+
+    def cli(self, *words):
+        """A command for this server's data directory."""
+        return subprocess.run(
+            [culm_binary(), *map(str, words), "--data-dir", str(self.data_dir)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=TIMEOUT,
+            check=False,
+            encoding="utf-8",
+            env=clean_environment(self.home),
+        )
 
     def log_text(self):
         return self.log.read_text(errors="replace") if self.log.exists() else ""

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Whether a store agrees with itself on one session: the log is dense and its epochs never fall
- * (I-DENSE, I-EPOCH), opening gives its sum (I-FOLD), transcript and rows are folded from it (I-MSG).
- * cmocka assertions.
+ * Whether a store agrees with itself: what it says while it is open, and its file once it is closed,
+ * where the product's own checker compares everything with the log. cmocka assertions.
  */
-#include "store/driver.h"
+#include "store/place.h"
+#include "store/sqlite/check.h"
 
-/* Returns how far the log reaches; 0: no such session. */
+/* The log is dense, its epochs never fall, and opening gives its sum. How far it reaches; 0: no such session. */
 uint64_t check_session(struct driver *d, struct str id);
-/* The list of sessions to recover is right for these. */
-void check_unfinished(struct driver *d, const struct str *ids, size_t n);
+/* Nothing is wrong with the file. It is not open in this process. */
+void check_place(const struct place *p);
+/* What is wrong, one finding per line: "session ID: what". As store_check(). */
+int check_findings(const char *path, struct buf *lines, struct err *err);

@@ -66,7 +66,7 @@ static void damaged_facts_are_found_and_named(void **state)
         place_sql(&place, damages[i]);
         story_open(&good, d, STR("whole"));
         story_turn(&good, d, STR("question"), STR("answer"));
-        assert_damage(d, bad.id, "session broken, fact 2");
+        assert_damage(d, bad.id, "session broken: fact 2");
     }
 }
 
@@ -117,7 +117,7 @@ static void facts_that_do_not_fit_are_named(void **state)
         {5, "assistant", "{\"run\":1,\"round\":1,\"place\":4294967295}", "place in the transcript"},
         {5, "run_ended", "{\"run\":1}", "fact 6, run_ended, does not fit what is before it: no run is active"},
         {6, "run_ended", "{\"run\":2}", "it names another run"},
-        {6, "run_started", "[]", "session a, fact 6"},
+        {6, "run_started", "[]", "session a: fact 6"},
     };
     struct driver *d = *state;
 

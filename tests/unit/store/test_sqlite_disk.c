@@ -148,6 +148,7 @@ static void every_fault_of(struct driver **d, const char *kind, int sys, bool la
         assert_int_equal(run_lives(l, *d, 3), 0); /* without a restart */
         check_lives(l, *d);
         driver_free(*d);
+        check_place(&place);
         *d = driver_new(place_open(&place));
         check_lives(l, *d);
     }
