@@ -185,7 +185,8 @@ static void on_transcript(void *arg, struct answer *answer)
 
 void model_port_start(struct model_port *p, const struct model_call *call)
 {
-    struct query q = {.kind = QUERY_MESSAGES, .session_id = call->session_id, .limit = UINT32_MAX};
+    struct query q = {
+        .kind = QUERY_MESSAGES, .session_id = call->session_id, .limit = UINT32_MAX, .without_runs = true};
     struct call_job *j = mem_zalloc(sizeof(*j));
 
     model_port_abort(p, call->session_id);

@@ -3,6 +3,7 @@
  * The built-in model: no network, no key, deterministic. It plays a script (offline_script.h) for
  * tests and demonstrations, or tells a person who has no provider yet what to do.
  */
+#include "base/clock.h"
 #include "base/id.h"
 #include "base/limits.h"
 #include "base/str.h"
@@ -11,6 +12,7 @@
 #include "model/provider_error.h"
 #include "model/stream.h"
 
+#define LATE_MS 1000   /* more than that is not made up for */
 #define TURN_DELTAS 64 /* without a delay, so many in one turn of the loop */
 #define QUOTE_BYTES 80 /* of the prompt in the plain answer */
 #define BYTES_PER_TOKEN 4
@@ -22,6 +24,7 @@ struct offline {
     struct offline_pieces reason, say;
     uint64_t id_key; /* of the ids of its calls */
     uint32_t call_index;
+    int64_t due; /* mono; when the next piece is */
     size_t prompt_bytes, said_bytes, reason_bytes;
 };
 
@@ -76,13 +79,25 @@ static uint64_t key_of(const struct model_request *q)
     return key;
 }
 
+/* From when the last one was due, not from when the loop came to it: else a busy server would slow the model. */
+static void wake_when_due(struct model_stream *s, struct offline *o)
+{
+    int64_t now = clock_mono_ms();
+
+    o->due += o->line.delay_ms;
+    if (o->due < now - LATE_MS)
+        o->due = now;
+    stream_wake(s, o->due > now ? o->due - now : 0);
+}
+
 /* Whether a first delta (or the end) may come, or nothing ever will. */
 static void begin(struct model_stream *s)
 {
-    const struct offline *o = stream_state(s);
+    struct offline *o = stream_state(s);
 
+    o->due = clock_mono_ms();
     if (o->line.hang != HANG_HEADERS)
-        stream_wake(s, o->line.delay_ms);
+        wake_when_due(s, o);
 }
 
 static void offline_start(struct model_stream *s, const struct model_request *q)
@@ -205,7 +220,7 @@ static void offline_wake(struct model_stream *s)
         if (!stream_delta(s, channel, piece))
             return;
     }
-    stream_wake(s, o->line.delay_ms);
+    wake_when_due(s, o);
 }
 
 static void offline_stop(struct model_stream *s UNUSED)

@@ -12,7 +12,7 @@
 #define CULM_VERSION "dev"
 #endif
 
-enum { CONNECT_MS = 10 * 1000, HEADER_BYTES_MAX = 64 * 1024, IDLE_CONNECTIONS = 64, KEEPALIVE_S = 30 };
+enum { CONNECT_MS = 10 * 1000, HEADER_BYTES_MAX = 64 * 1024, IDLE_CONNECTIONS = 1024, KEEPALIVE_S = 30 };
 
 static const struct curl_library *curl; /* once there is a call */
 

@@ -30,6 +30,7 @@ struct query {
     uint32_t n_seqs;
     uint32_t limit;                                       /* 0: the page limits of the limit table */
     uint64_t kinds;                                       /* facts: bit per enum fact_kind; 0: all */
+    bool without_runs;                                    /* messages: the names of their runs are not wanted */
     struct str after_message;                             /* messages: only what follows it; unknown: everything */
     struct str search, state, cursor, session_kind, root; /* sessions */
     uint32_t offset;

@@ -162,7 +162,7 @@ static int take_message(struct transcript *t, sqlite3_stmt *st, struct err *err)
     struct fact f;
     int rc = fact_row_read(st, 1, t->sid, t->q->session_id, &t->a->arena, &f, err);
 
-    if (rc == 0)
+    if (rc == 0 && !t->q->without_runs)
         rc = find_run_id(t, f.run, err);
     if (rc < 0)
         return rc;
