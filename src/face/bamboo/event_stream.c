@@ -38,7 +38,7 @@ struct event_stream {
     uint32_t batch_ms;
     struct batch *batch;
     struct snapshot snapshot;
-    char id[ID_MAX + 1];
+    char id[]; /* of the session */
 };
 
 /* What one look for more came to. */
@@ -54,7 +54,7 @@ static void on_batch_due(void *arg)
 
 struct event_stream *event_stream_new(struct exchange *x, const struct watch_wish *wish)
 {
-    struct event_stream *s = mem_zalloc(sizeof(*s));
+    struct event_stream *s = mem_zalloc(sizeof(*s) + x->id.n + 1);
 
     s->face = x->face;
     s->opening = x;
@@ -62,7 +62,7 @@ struct event_stream *event_stream_new(struct exchange *x, const struct watch_wis
     s->follow = wish->follow;
     s->deltas = wish->deltas;
     s->batch_ms = wish->batch_ms;
-    str_copy(s->id, sizeof(s->id), x->id);
+    str_copy(s->id, x->id.n + 1, x->id);
     if (s->deltas && s->batch_ms > 0) {
         s->batch = mem_zalloc(sizeof(*s->batch));
         s->batch->timer = timer_new(x->face->o.loop, "face.batch", on_batch_due, s);
