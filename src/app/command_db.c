@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* culm db check */
+/* culm db check, snapshot */
 #include "app/commands.h"
 #include "app/exit_code.h"
 #include "app/print.h"
@@ -7,7 +7,9 @@
 #include "base/clock.h"
 #include "base/json_write.h"
 #include "base/str.h"
+#include "base/utf8.h"
 #include "store/sqlite/check.h"
+#include "store/sqlite/snapshot.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -49,17 +51,11 @@ static void progress_clear(struct progress *p)
 
 /* ---- which file ---- */
 
-/* The one that is named, else that of the data directory. */
 static int find_database(const struct command_line *line, struct buf *out)
 {
     struct home home;
-    int code;
+    int code = command_open_home(line, &home);
 
-    if (line->n_args > 0) {
-        buf_add_str(out, str_of(line->args[0]));
-        return 0;
-    }
-    code = command_open_home(line, &home);
     if (code != 0)
         return code;
     home_file(&home, "culm.db", out);
@@ -159,7 +155,50 @@ static int check(const struct command_line *line, const char *path)
 int command_db_check(const struct command_line *line)
 {
     CLEANUP(buf_done) struct buf path = BUF_INIT;
-    int code = find_database(line, &path);
+    int code = 0;
 
+    if (line->n_args > 0)
+        buf_add_str(&path, str_of(line->args[0]));
+    else
+        code = find_database(line, &path);
     return code != 0 ? code : check(line, path.p);
+}
+
+/* ---- snapshot ---- */
+
+static int print_made(const struct command_line *line, const char *path)
+{
+    CLEANUP(buf_done) struct buf out = BUF_INIT;
+    struct json_writer w = JSON_WRITER(&out);
+
+    if (!line->json) {
+        buf_addf(&out, "made %s\n", path);
+        return print_out(&out);
+    }
+    json_begin_object(&w);
+    json_key_text(&w, "type", "made");
+    if (utf8_is_valid(str_of(path)))
+        json_key_text(&w, "file", path);
+    json_end_object(&w);
+    buf_add_char(&out, '\n');
+    return print_out(&out);
+}
+
+int command_db_snapshot(const struct command_line *line)
+{
+    CLEANUP(buf_done) struct buf path = BUF_INIT;
+    struct progress progress = progress_of("copied", "bytes");
+    const struct snapshot_options o = {.progress = progress_show, .arg = &progress};
+    const char *to = line->args[0];
+    struct err err;
+    int code = find_database(line, &path), rc;
+
+    if (code != 0)
+        return code;
+    rc = store_snapshot(path.p, to, &o, &err);
+    progress_clear(&progress);
+    if (rc < 0)
+        return command_fail(CODE_ERROR, "%s", err.text);
+    code = print_made(line, to);
+    return code != 0 ? code : check(line, to);
 }

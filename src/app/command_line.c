@@ -41,7 +41,8 @@ const struct command_option command_options[] = {
      "begin behind this number, 0 is the beginning (default: the last 20)"},
     {"follow", NULL, BIT(TAIL), offsetof(struct command_line, follow), "wait for the next run, and the next"},
     {"run", "RUN_ID", BIT(STOP), offsetof(struct command_line, run_id), "only if it is this run"},
-    {"json", NULL, BIT(DB_CHECK), offsetof(struct command_line, json), "print each finding as one line of JSON"},
+    {"json", NULL, BIT(DB_CHECK) | BIT(DB_SNAPSHOT), offsetof(struct command_line, json),
+     "print each finding as one line of JSON"},
     {"quiet", NULL, BIT(RUN) | BIT(RESUME), offsetof(struct command_line, quiet), "print the answer and nothing else"},
     {"server", "URL", WITH_SERVER, offsetof(struct command_line, server),
      "use the server there, with the token in CULM_TOKEN"},
@@ -318,6 +319,8 @@ void command_line_help(const struct command *command, const char *group, struct 
         buf_addf(out, "usage: culm %s [OPTION...]%s%s\n\n%s\n", command->name, command->args[0] != '\0' ? " " : "",
                  command->args, command->summary);
         help_options(command, out);
+        if (command_note(command) != NULL)
+            buf_addf(out, "\n%s\n", command_note(command));
         return;
     }
     if (group == NULL)

@@ -27,6 +27,7 @@ enum command_id {
     COMMAND_CONFIG_EXPLAIN,
     COMMAND_COMPLETIONS,
     COMMAND_DB_CHECK,
+    COMMAND_DB_SNAPSHOT,
     COMMAND_VERSION,
     COMMAND_HELP,
     COMMAND_COUNT
@@ -51,6 +52,7 @@ struct command {
     int (*run)(const struct command_line *line); /* the exit code */
 };
 extern const struct command commands[COMMAND_COUNT]; /* commands.c; those of one first word stand together */
+const char *command_note(const struct command *c);   /* what else to know of it, in lines; NULL: nothing */
 
 struct command_option {
     const char *name;  /* without the dashes */

@@ -43,9 +43,26 @@ const struct command commands[COMMAND_COUNT] = {
                              command_completions},
     [COMMAND_DB_CHECK] = {"db check", "[FILE]", 0, 1,
                           "is the database, or that in FILE, what it should be? exit code 0 or 1", command_db_check},
+    [COMMAND_DB_SNAPSHOT] = {"db snapshot", "FILE", 1, 1,
+                             "copy the database as it is now to a new file, and check the copy", command_db_snapshot},
     [COMMAND_VERSION] = {"version", "", 0, 0, "print the version", command_version},
     [COMMAND_HELP] = {"help", "[COMMAND...]", 0, 2, "print what there is, or what a command takes", command_help},
 };
+
+#define IN_ITS_PLACE                                                                                                   \
+    "To serve from FILE: stop the server, move culm.db and (where they are) culm.db-wal and culm.db-shm out of\n"      \
+    "the data directory, put FILE there as culm.db, and start the server."
+
+const char *command_note(const struct command *c)
+{
+    static const char check[] = "Reads only, also while a server works. Each finding names its session and what to do.";
+    static const char snapshot[] =
+        "Also while a server works. FILE is made whole or not at all, and never overwritten.\n"
+        "Exit code 1 with FILE made: the database has findings, and so has its copy.\n" IN_ITS_PLACE;
+    static const char *const notes[COMMAND_COUNT] = {[COMMAND_DB_CHECK] = check, [COMMAND_DB_SNAPSHOT] = snapshot};
+
+    return notes[c - commands];
+}
 
 /* ---- shared ---- */
 

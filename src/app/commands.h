@@ -23,6 +23,7 @@ int command_config_set(const struct command_line *line);
 int command_config_explain(const struct command_line *line);
 int command_completions(const struct command_line *line);
 int command_db_check(const struct command_line *line);
+int command_db_snapshot(const struct command_line *line);
 int command_version(const struct command_line *line);
 int command_help(const struct command_line *line);
 

@@ -96,6 +96,8 @@ static void add_command(const struct command *c, struct buf *out)
     for (size_t i = 0; i < command_options_count; i++)
         if (command_takes(c, &command_options[i]) && !command_option_is_general(&command_options[i]))
             add_option(&command_options[i], out);
+    if (command_note(c) != NULL)
+        add_paragraph(command_note(c), out);
 }
 
 static void add_commands(struct buf *out)

@@ -156,3 +156,68 @@ def test_check_of_nothing_says_what_to_do(make_server):
     done = server.cli("db", "check", server.directory / "missing.db")
     assert done.returncode == 1
     assert "missing.db: No such file" in done.stderr
+
+
+# snapshot
+
+
+def serve_copy(make_server, server, copy, name):
+    """A server on a data directory that holds nothing but this file."""
+    other = make_server(name, start=False)
+    other.data_dir.mkdir(parents=True, mode=0o700)
+    (other.data_dir / "culm.db").write_bytes(copy.read_bytes())
+    return other.start()
+
+
+def transcript(server, session_id):
+    return [(m["id"], m["role"], m["content"]) for m in server.api.messages(session_id)]
+
+
+def test_a_snapshot_under_load_is_whole_and_served(make_server, server, tmp_path):
+    copies = [tmp_path / f"copy{n}.db" for n in range(3)]
+    with Load(server) as load:
+        for copy in copies:
+            load.go_on()
+            done = server.cli("db", "snapshot", copy)
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert done.stdout.startswith(f"made {copy}\nchecked 4 sessions, ")
+            assert copy.stat().st_mode & 0o777 == 0o600
+    assert sorted(f.name for f in tmp_path.iterdir()) == [c.name for c in copies], "drafts were left"
+    other = serve_copy(make_server, server, copies[-1], "b")
+    poll(
+        lambda: other.api.get("/api/v1/sessions", state="running")["sessions"],
+        lambda running: running == [],
+    )
+    for n in range(4):
+        whole, then = transcript(server, f"load{n}"), transcript(other, f"load{n}")
+        answered = [m for m in then if m in whole]
+        assert len(answered) >= len(then) - 1, "only the answer of a run that was cut is another one"
+        assert whole[: len(answered)] == answered
+
+
+def test_a_snapshot_never_overwrites(server, tmp_path):
+    talk(server, ["a"])
+    copy = tmp_path / "copy.db"
+    copy.write_text("mine")
+    done = server.cli("db", "snapshot", copy)
+    assert done.returncode == 1
+    assert "is there already and is not overwritten" in done.stderr
+    assert copy.read_text() == "mine"
+
+
+def test_a_snapshot_of_what_has_findings_is_made_and_says_so(server, tmp_path):
+    talk(server, ["a"])
+    server.sigterm()
+    change(server, "UPDATE session SET title = 'another'")
+    done = server.cli("db", "snapshot", tmp_path / "copy.db", "--json")
+    assert done.returncode == 1
+    made, found, summary = map(json.loads, done.stdout.splitlines())
+    assert made == {"type": "made", "file": str(tmp_path / "copy.db")}
+    assert found["session"] == "a"
+    assert summary["findings"] == 1
+
+
+def test_help_says_how_to_restore(server):
+    done = server.cli("db", "snapshot", "--help")
+    assert "stop the server" in done.stdout
+    assert "culm.db-wal" in done.stdout

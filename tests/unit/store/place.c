@@ -129,3 +129,16 @@ size_t place_count_bytes(const struct place *p, struct str needle)
         closedir(dir);
     return n;
 }
+
+size_t place_count_files(const struct place *p)
+{
+    DIR *dir = opendir(p->dir);
+    struct dirent *e;
+    size_t n = 0;
+
+    while (dir != NULL && (e = readdir(dir)) != NULL)
+        n += e->d_name[0] != '.';
+    if (dir != NULL)
+        closedir(dir);
+    return n;
+}

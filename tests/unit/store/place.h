@@ -18,3 +18,5 @@ int place_try(const struct place *p, bool read_only, struct store **out, struct 
 int64_t place_sql(const struct place *p, const char *sql);
 /* How often the bytes stand in the files of the directory. */
 size_t place_count_bytes(const struct place *p, struct str needle);
+/* Files in the directory. */
+size_t place_count_files(const struct place *p);
