@@ -131,6 +131,13 @@ SIMULATED = [
         200,
     ),
     (
+        "pauses are measured by the wall clock",
+        "tests/sim/world.c",
+        "    return ((struct sim *)arg)->now;",
+        "    return port_now(arg);",
+        1000,
+    ),
+    (
         "timers outlive their session",
         "src/engine/engine.c",
         "if (in->set_by != 0 && in->set_by != l->token)",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "app/commands.h"
 #include "base/fault.h"
+#include "base/mem.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@ int main(int argc, char **argv)
 {
     int code;
 
+    mem_init();
     if (!fault_init())
         return 2;
     signal(SIGPIPE, SIG_IGN);

@@ -62,6 +62,11 @@ static int64_t port_now(void *arg UNUSED)
     return clock_wall_ms();
 }
 
+static int64_t port_mono(void *arg UNUSED)
+{
+    return clock_mono_ms();
+}
+
 /* No timer while nothing runs: a model call arms it. */
 static void arm_audit(struct server *s)
 {
@@ -83,6 +88,8 @@ static void on_audit(void *arg)
     engine_stats(s->engine, &stats);
     if (stats.running > 0 || !engine_is_recovered(s->engine))
         arm_audit(s);
+    else
+        mem_give_back();
 }
 
 static void port_model_start(void *arg, const struct model_call *call)
@@ -123,11 +130,11 @@ static void port_abandon(void *arg, struct str session_id)
     timer_port_abandon(s->timer_port, session_id);
 }
 
-static void port_timer(void *arg, struct str session_id, int64_t at, const struct input *in)
+static void port_timer(void *arg, struct str session_id, int64_t in_ms, const struct input *in)
 {
     struct server *s = arg;
 
-    timer_port_start(s->timer_port, session_id, at, in);
+    timer_port_start(s->timer_port, session_id, in_ms, in);
 }
 
 static void port_reply(void *arg, const struct reply *reply)
@@ -389,6 +396,7 @@ static void open_engine(struct server *s)
     const struct ports ports = {
         .arg = s,
         .now = port_now,
+        .mono = port_mono,
         .model_start = port_model_start,
         .model_abort = port_model_abort,
         .tool_effect = port_tool_effect,

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "app/timer_port.h"
 
-#include "base/clock.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -103,10 +102,9 @@ static struct session_timers *timers_of(struct timer_port *p, struct str session
     return s;
 }
 
-void timer_port_start(struct timer_port *p, struct str session_id, int64_t at, const struct input *in)
+void timer_port_start(struct timer_port *p, struct str session_id, int64_t in_ms, const struct input *in)
 {
     struct pending *t = mem_zalloc(sizeof(*t));
-    int64_t in_ms = at - clock_wall_ms();
 
     t->of = timers_of(p, session_id);
     t->kind = in->kind;

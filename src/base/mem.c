@@ -3,8 +3,14 @@
 
 #include "base/fault.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+enum {
+    OWN_MAPPING_BYTES = 128 * 1024, /* what is larger goes back to the system when it is freed */
+    KEPT_BYTES = 512 * 1024,        /* at the end of a heap */
+};
 
 static void *must(void *p, size_t n)
 {
@@ -13,6 +19,16 @@ static void *must(void *p, size_t n)
         abort();
     }
     return p;
+}
+
+/*
+ * Left alone, glibc learns from the largest block that was ever freed to keep up to 64 MiB in each
+ * thread's heap: one long history would make all that a peak took stay for good.
+ */
+void mem_init(void)
+{
+    mallopt(M_MMAP_THRESHOLD, OWN_MAPPING_BYTES);
+    mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
 }
 
 void *mem_alloc(size_t n)
@@ -75,6 +91,11 @@ char *mem_strdup(const char *s)
 void mem_free(void *p)
 {
     free(p);
+}
+
+void mem_give_back(void)
+{
+    malloc_trim(0);
 }
 
 void mem_free_at(void *pp)

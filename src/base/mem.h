@@ -8,6 +8,7 @@
 #include "base/base.h"
 #include "base/mem.h"
 
+void mem_init(void);        /* once, before the first thread */
 void *mem_alloc(size_t n);  /* not zeroed */
 void *mem_zalloc(size_t n); /* zeroed */
 void *mem_calloc(size_t n, size_t size);
@@ -19,4 +20,5 @@ void *mem_try_realloc(void *p, size_t n);
 char *mem_strdup(const char *s);
 char *mem_strndup(const char *p, size_t n); /* adds the terminator */
 void mem_free(void *p);                     /* NULL is fine */
-void mem_free_at(void *pp);                 /* for CLEANUP: frees *(void **)pp */
+void mem_give_back(void);   /* what the heap kept of a peak, to the system: some milliseconds, for when nothing runs */
+void mem_free_at(void *pp); /* for CLEANUP: frees *(void **)pp */

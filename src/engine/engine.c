@@ -247,7 +247,7 @@ void engine_on_appended(struct engine *e, const struct appended *done)
     }
     if (l->suspect && l->m.s.run.crashes == 0) {
         l->suspect = false;
-        e->suspect_at = e->ports.now(e->ports.arg); /* it made progress: the next one may go on */
+        e->suspect_at = e->ports.mono(e->ports.arg); /* it made progress: the next one may go on */
         engine_arm(e);
     }
     live_drain(e, l);
@@ -258,7 +258,7 @@ void engine_on_appended(struct engine *e, const struct appended *done)
 
 void engine_arm(struct engine *e)
 {
-    int64_t now = e->ports.now(e->ports.arg), next = -1;
+    int64_t now = e->ports.mono(e->ports.arg), next = -1;
 
     LIST_EACH (it, tmp, &e->waiting) {
         struct live *l = LIST_ITEM(it, struct live, link);
@@ -272,7 +272,7 @@ void engine_arm(struct engine *e)
 
 void engine_tick(struct engine *e)
 {
-    int64_t now = e->ports.now(e->ports.arg);
+    int64_t now = e->ports.mono(e->ports.arg);
 
     LIST_EACH (it, tmp, &e->waiting) {
         struct live *l = LIST_ITEM(it, struct live, link);

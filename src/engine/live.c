@@ -305,7 +305,7 @@ static void set_timer(struct engine *e, struct live *l, const struct effect *f)
     struct input in = {
         .kind = f->timer, .run = f->run, .round = f->round, .gen = f->gen, .call = f->call, .set_by = l->token};
 
-    e->ports.timer(e->ports.arg, l->id, f->at, &in);
+    e->ports.timer(e->ports.arg, l->id, f->in_ms, &in);
 }
 
 static void carry_out(struct engine *e, struct live *l, const struct effect *f)
@@ -417,7 +417,7 @@ void live_reset(struct engine *e, struct live *l, const struct err *why)
     l->unfinished = true;
     l->suspect = false;
     l->charged = false;
-    l->wake_at = e->ports.now(e->ports.arg) + reset_pause(l->resets++);
+    l->wake_at = e->ports.mono(e->ports.arg) + reset_pause(l->resets++);
     list_remove(&l->link);
     list_add_tail(&e->waiting, &l->link);
     engine_arm(e);

@@ -38,7 +38,7 @@ struct live {
     bool suspect;             /* one of those that go on one by one; until it makes progress */
     bool charged;             /* a crash to be charged when it recovers */
     uint32_t resets;
-    int64_t wake_at; /* in state WAITING, not suspect: when to open it again */
+    int64_t wake_at; /* mono; in state WAITING, not suspect: when to open it again */
     int64_t partial_at;
     struct flow flow;   /* of the active run */
     struct err refused; /* why it was reset */
@@ -93,7 +93,7 @@ struct engine {
     struct list dirty;   /* watched: something was published or somebody waits for an answer */
     struct step step;
     bool parked, scanned, deferred;
-    int64_t suspect_at; /* when the next suspect may go on */
+    int64_t suspect_at; /* mono; when the next suspect may go on */
     size_t subscribers, queued;
     struct {
         uint64_t started, recovered, ended[RUN_END_COUNT];

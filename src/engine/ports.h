@@ -22,7 +22,8 @@ struct tool_call {
 
 struct ports {
     void *arg;
-    int64_t (*now)(void *arg); /* wall ms */
+    int64_t (*now)(void *arg);  /* wall ms: may be set back and forth, so it measures nothing */
+    int64_t (*mono)(void *arg); /* ms that only rise: how long something waits */
     /* Answered by INPUT_DELTA, then INPUT_MODEL_DONE or INPUT_MODEL_FAILED with the same key. */
     void (*model_start)(void *arg, const struct model_call *call);
     void (*model_abort)(void *arg, struct str session_id);
@@ -32,8 +33,8 @@ struct ports {
     void (*tool_cancel)(void *arg, struct str session_id, uint32_t call);
     /* Everything that runs for this session ends silently: it was reset, parked or deleted. */
     void (*abandon)(void *arg, struct str session_id);
-    /* Feed this input at `at` (wall ms), or soon if that has passed. At most a day ahead. */
-    void (*timer)(void *arg, struct str session_id, int64_t at, const struct input *in);
+    /* Feed this input in `in_ms`; at most a day. */
+    void (*timer)(void *arg, struct str session_id, int64_t in_ms, const struct input *in);
     void (*reply)(void *arg, const struct reply *reply);
     /* Call engine_flush() before the loop sleeps. */
     void (*defer)(void *arg);

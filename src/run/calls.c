@@ -52,7 +52,7 @@ static void set_deadline(struct ctx *c, uint32_t call)
 
     e->timer = INPUT_TIMER_CALL;
     e->call = call;
-    e->at = c->in->now + LIMIT_TOOL_MS;
+    e->in_ms = LIMIT_TOOL_MS;
 }
 
 /* Call id and arguments are views into the answer, which the machine keeps while a call is open. */
@@ -163,7 +163,7 @@ void calls_cancel_running(struct ctx *c)
         struct effect *e = step_effect(c, EFFECT_TIMER);
 
         e->timer = INPUT_TIMER_CANCEL;
-        e->at = c->in->now + LIMIT_CANCEL_MS;
+        e->in_ms = LIMIT_CANCEL_MS;
     }
 }
 

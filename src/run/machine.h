@@ -21,7 +21,7 @@ enum effect_kind {
     EFFECT_MODEL_ABORT,
     EFFECT_TOOL_START,  /* call and its text */
     EFFECT_TOOL_CANCEL, /* call */
-    EFFECT_TIMER,       /* timer, at (wall ms), and the key */
+    EFFECT_TIMER,       /* timer, in_ms, and the key */
 };
 
 struct effect {
@@ -35,7 +35,7 @@ struct effect {
     struct str provider, model, effort;
     bool closing; /* model_start: offer no tools */
     enum input_kind timer;
-    int64_t at;
+    int64_t in_ms; /* a length: the wall clock may be set while the effect waits */
 };
 
 /* What one input caused: facts[] is one atomic append, effects[] are held until it is durable. */

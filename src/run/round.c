@@ -257,7 +257,7 @@ void round_failed(struct ctx *c)
         struct effect *e = step_effect(c, EFFECT_TIMER);
 
         e->timer = INPUT_TIMER_RETRY;
-        e->at = f.due;
+        e->in_ms = f.due - c->in->now;
     }
 }
 

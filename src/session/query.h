@@ -29,6 +29,7 @@ struct query {
     uint64_t seqs[QUERY_SEQS_MAX]; /* facts: exactly these where n_seqs > 0 */
     uint32_t n_seqs;
     uint32_t limit;                                       /* 0: the page limits of the limit table */
+    uint32_t bytes;                                       /* facts: of memory; 0: as the limit table says */
     uint64_t kinds;                                       /* facts: bit per enum fact_kind; 0: all */
     bool without_runs;                                    /* messages: the names of their runs are not wanted */
     struct str after_message;                             /* messages: only what follows it; unknown: everything */

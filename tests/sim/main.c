@@ -15,7 +15,11 @@
 
 static void story(uint64_t seed, bool verbose, struct sim *out)
 {
-    struct sim w = {.seed = seed, .rng = seed * 0x2545f4914f6cdd1du + 1, .port_calls_left = -1, .verbose = verbose};
+    struct sim w = {.seed = seed,
+                    .rng = seed * 0x2545f4914f6cdd1du + 1,
+                    .clock_rng = seed,
+                    .port_calls_left = -1,
+                    .verbose = verbose};
     struct engine_stats stats;
 
     /* Swarm: each seed turns some classes of faults off, so that rare mixtures are met. */
@@ -24,12 +28,15 @@ static void story(uint64_t seed, bool verbose, struct sim *out)
                                    .provider = sim_chance(&w, 80),
                                    .tools = sim_chance(&w, 70),
                                    .deletes = sim_chance(&w, 20),
-                                   .slow_disk = sim_chance(&w, 50)};
+                                   .slow_disk = sim_chance(&w, 50),
+                                   .clock = seed % 2 == 0};
     w.disk = disk_new(&w);
     w.actors = actors_new(&w);
     w.people = people_new(&w);
     watchers_new(&w);
     sim_boot(&w);
+    if (w.faults.clock)
+        sim_clock(&w);
     people_start(w.people);
     while (sim_turn(&w, SIM_FAULTS_MS + SIM_CALM_MS)) {
     }

@@ -16,7 +16,7 @@
 
 /* What the swarm turned on for this seed. */
 struct sim_faults {
-    bool deaths, refusals, provider, tools, deletes, slow_disk;
+    bool deaths, refusals, provider, tools, deletes, slow_disk, clock;
 };
 
 struct sim;
@@ -24,9 +24,10 @@ struct sim_event; /* one thing that will happen */
 typedef void sim_fn(struct sim *w, void *arg, uint64_t a);
 
 struct sim {
-    uint64_t seed, rng;
+    uint64_t seed, rng, clock_rng; /* steps of the clock are drawn apart: the rest of a story is the same without */
     bool verbose;
-    int64_t now;
+    int64_t now;       /* rises; the wall clock is somewhere else */
+    int64_t clock_off; /* by so much */
     uint64_t order;
     struct sim_event *heap;
     size_t heap_n, heap_cap;
@@ -61,6 +62,7 @@ bool sim_chance(struct sim *w, unsigned percent);
 void sim_after(struct sim *w, int64_t delay_ms, sim_fn *fn, void *arg, uint64_t a);
 bool sim_turn(struct sim *w, int64_t until); /* false: nothing left before `until` */
 void sim_boot(struct sim *w);
+void sim_clock(struct sim *w); /* begins to set the clock now and then */
 void sim_die(struct sim *w);
 bool sim_port(struct sim *w); /* false: the server died before this call */
 void sim_fail(struct sim *w, const char *invariant, const char *fmt, ...) PRINTF(3, 4) NORETURN;

@@ -17,18 +17,28 @@ struct sim_event {
     uint64_t a;
 };
 
-uint64_t sim_random(struct sim *w)
+static uint64_t draw(uint64_t *rng)
 {
-    uint64_t z = (w->rng += 0x9e3779b97f4a7c15u);
+    uint64_t z = (*rng += 0x9e3779b97f4a7c15u);
 
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
     return z ^ (z >> 31);
 }
 
+static uint64_t below(uint64_t *rng, uint64_t n)
+{
+    return draw(rng) % n;
+}
+
+uint64_t sim_random(struct sim *w)
+{
+    return draw(&w->rng);
+}
+
 uint64_t sim_below(struct sim *w, uint64_t n)
 {
-    return sim_random(w) % n;
+    return below(&w->rng, n);
 }
 
 bool sim_chance(struct sim *w, unsigned percent)
@@ -125,7 +135,31 @@ bool sim_turn(struct sim *w, int64_t until)
 
 static int64_t port_now(void *arg)
 {
-    return 1700000000000 + ((struct sim *)arg)->now;
+    const struct sim *w = arg;
+
+    return 1700000000000 + w->now + w->clock_off;
+}
+
+static int64_t port_mono(void *arg)
+{
+    return ((struct sim *)arg)->now;
+}
+
+/* Somebody sets the clock: by seconds, hours or years, back and forth. Nothing may come of it. */
+static void fire_clock(struct sim *w, void *arg UNUSED, uint64_t a UNUSED)
+{
+    static const int64_t steps[] = {1000, -1000, 3600 * 1000, -3600 * 1000, 315360000000, -315360000000, 0};
+
+    if (w->now >= SIM_FAULTS_MS)
+        return;
+    w->clock_off = steps[below(&w->clock_rng, ARRAY_LEN(steps))];
+    sim_tell(w, "the clock is %" PRId64 " ms off", w->clock_off);
+    sim_clock(w);
+}
+
+void sim_clock(struct sim *w)
+{
+    sim_after(w, (int64_t)below(&w->clock_rng, 1000), fire_clock, NULL, 0);
 }
 
 static bool port_trusted(void *arg)
@@ -149,7 +183,7 @@ static void fire_timer(struct sim *w, void *arg, uint64_t life)
     mem_free(p);
 }
 
-static void port_timer(void *arg, struct str session_id, int64_t at, const struct input *in)
+static void port_timer(void *arg, struct str session_id, int64_t in_ms, const struct input *in)
 {
     struct sim *w = arg;
     struct planned_input *p;
@@ -159,7 +193,7 @@ static void port_timer(void *arg, struct str session_id, int64_t at, const struc
     p = mem_zalloc(sizeof(*p));
     p->id = (struct str){mem_strndup(session_id.p, session_id.n), session_id.n};
     p->in = *in;
-    sim_after(w, at - port_now(w), fire_timer, p, w->life);
+    sim_after(w, in_ms, fire_timer, p, w->life);
 }
 
 static void fire_flush(struct sim *w, void *arg UNUSED, uint64_t life)
@@ -243,6 +277,7 @@ void sim_boot(struct sim *w)
 {
     struct ports ports = {.arg = w,
                           .now = port_now,
+                          .mono = port_mono,
                           .timer = port_timer,
                           .reply = port_reply,
                           .defer = port_defer,

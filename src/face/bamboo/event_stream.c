@@ -249,7 +249,11 @@ static void ask(struct event_stream *s, const struct query *q)
 
 static void ask_page(struct event_stream *s, uint64_t seq, uint64_t upto)
 {
-    struct query q = {.kind = QUERY_FACTS, .session_id = str_of(s->id), .after = seq - 1, .before = upto + 1};
+    struct query q = {.kind = QUERY_FACTS,
+                      .session_id = str_of(s->id),
+                      .after = seq - 1,
+                      .before = upto + 1,
+                      .bytes = LIMIT_WATCHER_PAGE_BYTES}; /* one who stops reading keeps it in hand */
 
     ask(s, &q);
 }

@@ -29,16 +29,16 @@ struct page {
     struct answer *a;
     int64_t sid;
     struct fact *facts;
-    size_t n, cap, bytes, most;
+    size_t n, cap, bytes, most, most_bytes;
 };
 
 /* 1: taken; 0: the page is full without it. */
 static int take_fact(struct page *p, sqlite3_stmt *st, struct err *err)
 {
-    size_t bytes = fact_row_bytes(st, 0);
+    size_t bytes = fact_row_bytes(st, 0) + sizeof(struct fact);
     int rc;
 
-    if (p->n > 0 && (p->n >= p->most || p->bytes + bytes > LIMIT_PAGE_BYTES)) {
+    if (p->n > 0 && (p->n >= p->most || p->bytes + bytes > p->most_bytes)) {
         p->a->more = true;
         return 0;
     }
@@ -95,8 +95,10 @@ static int read_seqs(struct db *db, struct page *p, struct err *err)
 
 int query_facts(struct db *db, const struct query *q, struct answer *a, struct err *err)
 {
-    struct page p = {
-        .q = q, .a = a, .most = q->limit == 0 || q->limit > LIMIT_PAGE_FACTS ? LIMIT_PAGE_FACTS : q->limit};
+    struct page p = {.q = q,
+                     .a = a,
+                     .most = q->limit == 0 || q->limit > LIMIT_PAGE_FACTS ? LIMIT_PAGE_FACTS : q->limit,
+                     .most_bytes = q->bytes == 0 || q->bytes > LIMIT_PAGE_BYTES ? LIMIT_PAGE_BYTES : q->bytes};
     struct session_key key = {0};
     int rc = query_find_session(db, q->session_id, &key, err);
 
@@ -106,6 +108,7 @@ int query_facts(struct db *db, const struct query *q, struct answer *a, struct e
     rc = q->n_seqs > 0 ? read_seqs(db, &p, err) : read_range(db, &p, err);
     if (rc == 0) {
         a->facts = facts_new(p.facts, (uint32_t)p.n);
+        arena_reset(&a->arena); /* the block has a copy of all of it, and whoever asked may keep the answer for long */
         a->n = p.n;
         a->first_seq = 1; /* nothing is ever cut off at the front */
         a->last_seq = key.last_seq;

@@ -13,6 +13,7 @@ import itertools
 import json
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,12 +40,25 @@ class Outcome:
         return self.body.get(key, default) if self.ok and isinstance(self.body, dict) else default
 
 
+class Tally:
+    """How much has happened, over many transcripts. Any thread."""
+
+    def __init__(self):
+        self.counts = Counter()
+        self._lock = threading.Lock()
+
+    def add(self, what):
+        with self._lock:
+            self.counts[what] += 1
+
+
 class Transcript:
     """The records of the clients of one session, in the order in which they happened. Any thread."""
 
-    def __init__(self):
+    def __init__(self, tally=None):
         self.records = []
         self.frames = 0
+        self.tally = tally or Tally()
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
 
@@ -53,6 +67,7 @@ class Transcript:
         with self._lock:
             self.records.append({"ev": ev, "t": time.monotonic(), "n": n, **fields})
             self.frames += ev == "frame"
+        self.tally.add(ev)
 
     def invoke(self, client, op, session, args):
         n = next(self._numbers)
@@ -61,6 +76,7 @@ class Transcript:
 
     def close(self, n, outcome):
         self.add(outcome.kind, n, status=outcome.status, body=outcome.body)
+        self.tally.add(outcome.status)
         return outcome
 
 
@@ -132,20 +148,21 @@ class Recorder:
         """All sessions; in the transcript of this one."""
         return self._ask("list", session, "GET", "/api/v1/sessions", params, params=params)
 
-    def watch(self, session, **query):
-        """The watcher, or None where there is no stream."""
+    def watch(self, session, pace=None, **query):
+        """The watcher, or None where nobody answered. `pace` is called after each frame: a slow reader waits there."""
         n = self.transcript.invoke(self.name, "watch", session, query)
         try:
-            return RecordedWatcher(self.transcript, n, self.http, f"/api/v1/events/{session}", query)
+            return RecordedWatcher(self.transcript, n, self.http, f"/api/v1/events/{session}", query, pace)
         except (httpx.HTTPError, RuntimeError) as e:
             self.transcript.close(n, Outcome("unknown", None, repr(e)))
             return None
 
 
 class RecordedWatcher(Watcher):
-    def __init__(self, transcript, n, http, path, query):
+    def __init__(self, transcript, n, http, path, query, pace):
         self._transcript = transcript
         self._n = n
+        self._pace = pace
         self._left = False
         super().__init__(http, path, params=query)
 
@@ -155,6 +172,8 @@ class RecordedWatcher(Watcher):
 
     def on_frame(self, frame):
         self._transcript.add("frame", self._n, seq=frame.id, data=frame.data)
+        if self._pace is not None:
+            self._pace()
 
     def on_end(self):
         how = "done" if self.frames and self.frames[-1].data == DONE else "left" if self._left else "cut"
@@ -188,11 +207,11 @@ class Viewer:
                     self._message, self._bytes = frame["message_id"], 0
                 self._bytes = max(self._bytes, frame["offset"] + len(frame["content"].encode()))
 
-    def connect(self, **query):
+    def connect(self, pace=None, **query):
         query["after"] = self.after
         if self.text_cursor and self._message:
             query |= {"message_id": self._message, "offset": self._bytes}
-        return self.recorder.watch(self.session, **query)
+        return self.recorder.watch(self.session, pace, **query)
 
     def take(self, watcher):
         """What this connection showed counts from here on; it must have ended."""

@@ -253,6 +253,14 @@ class Provider:
         self._replies.put(list(steps))
         return self
 
+    def next_reply(self, request):
+        """The steps of the reply to this request."""
+        try:
+            return self._replies.get_nowait()
+        except queue.Empty:
+            self.problems.append(f"a request that no reply was given for: {request.body[:300]!r}")
+            return failure(400, "no reply was scripted for this request", "invalid_request_error")
+
     def wait_requests(self, count, timeout=TIMEOUT):
         with self._changed:
             self._changed.wait_for(lambda: len(self.requests) >= count, timeout)
@@ -309,12 +317,7 @@ class Provider:
         with self._changed:
             self.requests.append(request)
             self._changed.notify_all()
-        try:
-            steps = self._replies.get_nowait()
-        except queue.Empty:
-            self.problems.append(f"a request that no reply was given for: {request.body[:300]!r}")
-            steps = failure(400, "no reply was scripted for this request", "invalid_request_error")
-        for step in steps:
+        for step in self.next_reply(request):
             step(exchange)
         exchange.finish()
         return True

@@ -175,6 +175,11 @@ class Watcher:
         self._wait(lambda: self.ended, "end of the stream", timeout)
         return self
 
+    def ends_within(self, seconds):
+        """Whether it has; for who does something else then."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.ended, seconds)
+
     def wait_done(self, timeout=TIMEOUT):
         self.wait_end(timeout)
         assert self.finished, f"the stream ended without [DONE] ({self.error!r}); seen: {self.describe()}"

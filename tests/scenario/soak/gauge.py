@@ -4,9 +4,11 @@
 import os
 import re
 import threading
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+from harness.api import expect
 from harness.environment import culm_binary
 
 KIB = 1024
@@ -27,9 +29,6 @@ class Sample:
             f"store {self.store / MIB:.1f} MiB"
         )
 
-    def as_dict(self):
-        return asdict(self)
-
 
 def is_sanitized():
     """Memory of a binary built with sanitizers says nothing: what is freed is kept for a while."""
@@ -41,8 +40,11 @@ def _status(pid):
     return dict(re.findall(r"^(\w+):\s+(\d+)", text, re.MULTILINE))
 
 
-def _tasks(pid):
-    return list(Path(f"/proc/{pid}/task").iterdir())
+def _of_tasks(pid, name):
+    """The text of this file for every thread; one may end while it is looked at."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):
+            yield (task / name).read_text()
 
 
 def sample(server):
@@ -53,16 +55,29 @@ def sample(server):
         rss=int(status["RssAnon"]) * KIB,
         fds=len(os.listdir(f"/proc/{pid}/fd")),
         threads=int(status["Threads"]),
-        children=sum(len((task / "children").read_text().split()) for task in _tasks(pid)),
+        children=sum(len(text.split()) for text in _of_tasks(pid, "children")),
         store=sum(f.stat().st_size for f in server.data_dir.iterdir() if f.is_file()),
     )
+
+
+def objects(server):
+    """What is in its memory, as it says itself; the one who asks is not counted."""
+    with server.client() as http:
+        told = expect(http.get("/api/v1/status"), 200)
+    return {
+        "sessions": told["sessions"]["live"],
+        "watched": told["sessions"]["watched"],
+        "watchers": told["watchers"],
+        "effects": told["queued_effects"],
+        "runs": told["runs"]["active"],
+        "connections": told["http"]["connections"] - 1,
+    }
 
 
 def switches(pid):
     """How often its threads have been woken: a thread that sleeps has no context switches."""
     counts = 0
-    for task in _tasks(pid):
-        text = (task / "status").read_text()
+    for text in _of_tasks(pid, "status"):
         counts += sum(map(int, re.findall(r"^(?:non)?voluntary_ctxt_switches:\s+(\d+)", text, re.MULTILINE)))
     return counts
 

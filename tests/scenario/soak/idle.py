@@ -62,7 +62,8 @@ def come_and_go(server, sessions, step, tell=print):
         visitors.leave()
         wait_for_fds(server, samples[0].fds)
         samples[done] = gauge.sample(server)
-        tell(f"{done:6} sessions: {samples[done]}")
+        held = " ".join(f"{name} {count}" for name, count in gauge.objects(server).items())
+        tell(f"{done:6} sessions: {samples[done]}; live objects: {held}")
     return samples
 
 
@@ -83,7 +84,7 @@ def findings(samples, warm, tell=print):
         if after > before:
             yield f"{name}: {before} at the start, {after} at the end"
     after_warm = [(n, s.rss) for n, s in samples.items() if n >= warm]
-    sessions = max(samples) - warm
+    sessions = max(max(samples) - warm, 0)
     growth = gauge.slope(after_warm)
     allowed = BYTES_PER_SESSION * sessions + BYTES_IN_ALL
     tell(f"memory behind the first {warm} sessions: {growth:+.1f} bytes a session")
@@ -93,6 +94,9 @@ def findings(samples, warm, tell=print):
 
 def silence(server, seconds, tell=print):
     """What is wrong when nothing happens."""
+    left = {name: count for name, count in gauge.objects(server).items() if count}
+    if left:
+        yield f"left in memory: {left}"
     wakes = gauge.wakes_in_silence(server.process.pid, seconds)
     tell(f"wake-ups in {seconds:g} s of silence: {wakes[-1]} (windows: {wakes})")
     if wakes[-1]:

@@ -366,6 +366,24 @@ static void a_slow_reader_falls_back_to_the_log(void **state UNUSED)
     assert_non_null(strstr(stand_body(quick), "8\ndata: {\"type\":\"complete\""));
 }
 
+static uint32_t page_bytes;
+
+static bool note_page(const struct query *q, struct answer *a UNUSED)
+{
+    if (q->kind == QUERY_FACTS && q->n_seqs == 0)
+        page_bytes = q->bytes;
+    return false;
+}
+
+/* It stays in memory for as long as he does not read. */
+static void whoever_is_behind_holds_a_small_page_of_the_log(void **state UNUSED)
+{
+    whole_run("yes");
+    stand_on_query(st, note_page);
+    expect_part(watch("?after=0"), "8\ndata: {\"type\":\"complete\"");
+    assert_true(page_bytes > 0 && page_bytes <= 64 * 1024);
+}
+
 static void a_client_may_leave_at_any_time(void **state UNUSED)
 {
     struct http_request *asking, *quiet;
@@ -472,6 +490,7 @@ int main(void)
         TEST(text_can_be_left_out),
         TEST(a_window_makes_one_frame_of_many),
         TEST(a_slow_reader_falls_back_to_the_log),
+        TEST(whoever_is_behind_holds_a_small_page_of_the_log),
         TEST(a_client_may_leave_at_any_time),
         TEST(silence_is_broken_by_a_heartbeat),
         TEST(a_deleted_session_ends_without_done),

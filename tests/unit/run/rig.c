@@ -162,14 +162,14 @@ static void say_reply(const struct rig *r, const struct reply *reply, struct buf
     buf_addf(out, ")");
 }
 
-static void say_timer(const struct rig *r, const struct effect *e, struct buf *out)
+static void say_timer(const struct effect *e, struct buf *out)
 {
     if (e->timer == INPUT_TIMER_RETRY)
         buf_addf(out, "timer(retry %u.%u.%u)", e->run, e->round, e->gen); /* its pause is drawn */
     else if (e->timer == INPUT_TIMER_CALL)
-        buf_addf(out, "timer(call %u +%" PRId64 "s)", e->call, (e->at - r->now) / 1000);
+        buf_addf(out, "timer(call %u +%" PRId64 "s)", e->call, e->in_ms / 1000);
     else
-        buf_addf(out, "timer(cancel %u +%" PRId64 "s)", e->run, (e->at - r->now) / 1000);
+        buf_addf(out, "timer(cancel %u +%" PRId64 "s)", e->run, e->in_ms / 1000);
 }
 
 static void say_effect(const struct rig *r, const struct effect *e, struct buf *out)
@@ -195,7 +195,7 @@ static void say_effect(const struct rig *r, const struct effect *e, struct buf *
         buf_addf(out, "tool_cancel(%u)", e->call);
         break;
     case EFFECT_TIMER:
-        say_timer(r, e, out);
+        say_timer(e, out);
         break;
     }
 }

@@ -83,6 +83,7 @@ static void a_page_ends_where_its_bytes_are_used_up(void **state)
     assert_seqs(facts_page(d, (struct query){.session_id = id, .after = 1}), "2", true); /* one at least */
     assert_seqs(facts_page(d, (struct query){.session_id = id, .after = 2}), "3 4", true);
     assert_seqs(facts_page(d, (struct query){.session_id = id, .after = 4}), "5", false);
+    assert_seqs(facts_page(d, (struct query){.session_id = id, .after = 2, .bytes = LIMIT_PAGE_BYTES / 2}), "3", true);
     mem_free(bytes);
 }
 

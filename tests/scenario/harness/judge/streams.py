@@ -92,7 +92,7 @@ def all_shown(story, op):
         yield Finding("I-RESUME", f"{op} ended with [DONE] at {last}, but {missed} were stored before it was opened")
     i = bisect.bisect_right(story.numbered, last)
     following = story.facts[story.numbered[i]] if i < len(story.numbered) else None
-    if following and following["type"] != "execution_started" and not is_user_message(following):
+    if story.has_log and following and following["type"] != "execution_started" and not is_user_message(following):
         yield Finding(
             "I-RESUME", f"{op} ended with [DONE] at {last} in the middle of a run: {short(following)} follows"
         )
