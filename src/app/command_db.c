@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* culm db check, snapshot */
+/* culm db check, snapshot, repair */
 #include "app/commands.h"
 #include "app/exit_code.h"
 #include "app/print.h"
@@ -8,7 +8,9 @@
 #include "base/json_write.h"
 #include "base/str.h"
 #include "base/utf8.h"
+#include "run/machine.h"
 #include "store/sqlite/check.h"
+#include "store/sqlite/repair.h"
 #include "store/sqlite/snapshot.h"
 
 #include <stdio.h>
@@ -201,4 +203,133 @@ int command_db_snapshot(const struct command_line *line)
         return command_fail(CODE_ERROR, "%s", err.text);
     code = print_made(line, to);
     return code != 0 ? code : check(line, to);
+}
+
+/* ---- repair ---- */
+
+struct repairing {
+    const struct command_line *line;
+    struct progress progress;
+    struct buf out;
+    int code; /* of what could not be printed */
+};
+
+/* In the words of the machine that would have ended the run. */
+static struct facts *end_run(const struct session *s, struct facts *answer, int64_t now)
+{
+    struct machine m;
+    struct step step;
+    struct facts *facts;
+
+    machine_init(&m, s);
+    machine_keep(&m, answer);
+    step_init(&step);
+    run_abandon(&m, now, &step);
+    facts = facts_new(step.facts, step.n_facts);
+    step_done(&step);
+    machine_done(&m);
+    return facts;
+}
+
+static void put_damaged(struct repairing *r, const struct repair_session *s)
+{
+    struct json_writer w = JSON_WRITER(&r->out);
+
+    if (!r->line->json) {
+        buf_addf(&r->out,
+                 "session " STR_FMT ": kept %" PRIu64 " facts, %" PRIu64 " are behind the damage, %" PRIu64
+                 " are missing%s; " STR_FMT "\n",
+                 STR_ARG(s->id), s->kept, s->lost, s->missing, s->was_ended ? "; its run was ended" : "",
+                 STR_ARG(s->why));
+        return;
+    }
+    json_begin_object(&w);
+    json_key_text(&w, "type", "session");
+    json_key_str(&w, "session", s->id);
+    json_key_u64(&w, "kept", s->kept);
+    json_key_u64(&w, "lost", s->lost);
+    json_key_u64(&w, "missing", s->missing);
+    json_key_bool(&w, "run_ended", s->was_ended);
+    json_key_str(&w, "why", s->why);
+    json_end_object(&w);
+    buf_add_char(&r->out, '\n');
+}
+
+static void on_damaged(void *arg, const struct repair_session *s)
+{
+    struct repairing *r = arg;
+
+    progress_clear(&r->progress);
+    put_damaged(r, s);
+    if (r->code == 0)
+        r->code = print_out(&r->out);
+    buf_clear(&r->out);
+}
+
+static void on_pages(void *arg, uint64_t done, uint64_t total)
+{
+    progress_show(&((struct repairing *)arg)->progress, done, total);
+}
+
+static void put_saved(struct repairing *r, const struct repair_report *report, const char *to)
+{
+    struct json_writer w = JSON_WRITER(&r->out);
+
+    if (!r->line->json) {
+        buf_addf(&r->out,
+                 "saved %" PRIu64 " sessions, %" PRIu64 " facts; %" PRIu64 " sessions were damaged, %" PRIu64
+                 " facts are missing",
+                 report->sessions, report->kept, report->damaged, report->missing);
+        if (report->has_lost_file)
+            buf_addf(&r->out, ", %" PRIu64 " are in %s.lost.jsonl", report->lost, to);
+        buf_add_char(&r->out, '\n');
+        if (report->lost_commits > 0)
+            buf_add_str(&r->out,
+                        STR("the write-ahead log was damaged: sessions that were erased while it was written may "
+                            "be back\n"));
+        return;
+    }
+    json_begin_object(&w);
+    json_key_text(&w, "type", "saved");
+    json_key_u64(&w, "sessions", report->sessions);
+    json_key_u64(&w, "damaged", report->damaged);
+    json_key_u64(&w, "kept", report->kept);
+    json_key_u64(&w, "lost", report->lost);
+    json_key_u64(&w, "missing", report->missing);
+    json_key_bool(&w, "log_damaged", report->lost_commits > 0);
+    json_end_object(&w);
+    buf_add_char(&r->out, '\n');
+}
+
+static int repair(const struct command_line *line, const char *data_dir, const char *to)
+{
+    struct repairing r = {.line = line, .progress = progress_of("read", "pages")};
+    const struct repair_options o = {.rest = end_run, .damaged = on_damaged, .progress = on_pages, .arg = &r};
+    struct repair_report report;
+    struct err err;
+    int rc = store_repair(data_dir, to, &o, &report, &err), code = r.code;
+
+    progress_clear(&r.progress);
+    if (rc < 0)
+        code = command_fail(CODE_ERROR, "%s", err.text);
+    if (code == 0) {
+        put_saved(&r, &report, to);
+        code = print_out(&r.out);
+    }
+    if (code == 0)
+        code = print_made(line, to);
+    buf_done(&r.out);
+    return code != 0 ? code : check(line, to);
+}
+
+int command_db_repair(const struct command_line *line)
+{
+    struct home home;
+    int code = command_open_home(line, &home);
+
+    if (code != 0)
+        return code;
+    code = repair(line, home.path, line->args[0]);
+    home_done(&home);
+    return code;
 }

@@ -41,7 +41,7 @@ const struct command_option command_options[] = {
      "begin behind this number, 0 is the beginning (default: the last 20)"},
     {"follow", NULL, BIT(TAIL), offsetof(struct command_line, follow), "wait for the next run, and the next"},
     {"run", "RUN_ID", BIT(STOP), offsetof(struct command_line, run_id), "only if it is this run"},
-    {"json", NULL, BIT(DB_CHECK) | BIT(DB_SNAPSHOT), offsetof(struct command_line, json),
+    {"json", NULL, BIT(DB_CHECK) | BIT(DB_SNAPSHOT) | BIT(DB_REPAIR), offsetof(struct command_line, json),
      "print each finding as one line of JSON"},
     {"quiet", NULL, BIT(RUN) | BIT(RESUME), offsetof(struct command_line, quiet), "print the answer and nothing else"},
     {"server", "URL", WITH_SERVER, offsetof(struct command_line, server),

@@ -45,6 +45,8 @@ const struct command commands[COMMAND_COUNT] = {
                           "is the database, or that in FILE, what it should be? exit code 0 or 1", command_db_check},
     [COMMAND_DB_SNAPSHOT] = {"db snapshot", "FILE", 1, 1,
                              "copy the database as it is now to a new file, and check the copy", command_db_snapshot},
+    [COMMAND_DB_REPAIR] = {"db repair", "FILE", 1, 1, "save what can be read of a damaged database to a new file",
+                           command_db_repair},
     [COMMAND_VERSION] = {"version", "", 0, 0, "print the version", command_version},
     [COMMAND_HELP] = {"help", "[COMMAND...]", 0, 2, "print what there is, or what a command takes", command_help},
 };
@@ -59,7 +61,12 @@ const char *command_note(const struct command *c)
     static const char snapshot[] =
         "Also while a server works. FILE is made whole or not at all, and never overwritten.\n"
         "Exit code 1 with FILE made: the database has findings, and so has its copy.\n" IN_ITS_PLACE;
-    static const char *const notes[COMMAND_COUNT] = {[COMMAND_DB_CHECK] = check, [COMMAND_DB_SNAPSHOT] = snapshot};
+    static const char repair[] =
+        "While no server works. The database is not changed; FILE is made whole or not at all, and never\n"
+        "overwritten. A session is kept up to the first fact that is missing or damaged; a run that was cut off\n"
+        "there ends as an error. What can be read behind the damage is in FILE.lost.jsonl.\n" IN_ITS_PLACE;
+    static const char *const notes[COMMAND_COUNT] = {
+        [COMMAND_DB_CHECK] = check, [COMMAND_DB_SNAPSHOT] = snapshot, [COMMAND_DB_REPAIR] = repair};
 
     return notes[c - commands];
 }

@@ -24,6 +24,7 @@ int command_config_explain(const struct command_line *line);
 int command_completions(const struct command_line *line);
 int command_db_check(const struct command_line *line);
 int command_db_snapshot(const struct command_line *line);
+int command_db_repair(const struct command_line *line);
 int command_version(const struct command_line *line);
 int command_help(const struct command_line *line);
 

@@ -162,3 +162,15 @@ void utf8_repair_end(struct utf8_repair *r, struct buf *out)
         replace(r, out);
     r->n = 0;
 }
+
+void utf8_add_line(struct str bytes, struct buf *out)
+{
+    struct utf8_repair repair = {0};
+    size_t at = out->n;
+
+    utf8_repair_add(&repair, bytes, out);
+    utf8_repair_end(&repair, out);
+    for (; at < out->n; at++)
+        if ((unsigned char)out->p[at] < 0x20 || out->p[at] == 0x7f)
+            out->p[at] = ' ';
+}

@@ -23,3 +23,5 @@ struct utf8_repair {
 };
 void utf8_repair_add(struct utf8_repair *r, struct str piece, struct buf *out);
 void utf8_repair_end(struct utf8_repair *r, struct buf *out); /* what waited becomes U+FFFD */
+/* Bytes that may be anything, as one line: what is broken becomes U+FFFD, control characters become blanks. */
+void utf8_add_line(struct str bytes, struct buf *out);

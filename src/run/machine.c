@@ -37,11 +37,10 @@ void machine_keep(struct machine *m, struct facts *facts)
 
 static void start_run(struct ctx *c, enum run_origin origin, const struct run_limits *limits);
 
-void run_end(struct ctx *c, enum run_end end, enum failure failure, struct str text)
+static void put_end(struct ctx *c, enum run_end end, enum failure failure, struct str text)
 {
     const struct run_state *r = &c->s->run;
     struct fact f = {.kind = FACT_RUN_ENDED, .run = r->number, .end = end, .failure = failure, .text = text};
-    struct run_limits limits = r->limits;
     char id[ID_TEXT];
 
     session_run_id(c->s, r->number, id);
@@ -51,6 +50,13 @@ void run_end(struct ctx *c, enum run_end end, enum failure failure, struct str t
     if (end == END_CANCELLED)
         f.by = arena_str(&c->out->arena, str_of(r->stopped_by));
     step_fact(c, f);
+}
+
+void run_end(struct ctx *c, enum run_end end, enum failure failure, struct str text)
+{
+    struct run_limits limits = c->s->run.limits;
+
+    put_end(c, end, failure, text);
     /* Posted while it ran, and too late for its last round: whoever was told that it is running counts on that. */
     if (c->s->inbox > 0)
         start_run(c, ORIGIN_HTTP, &limits);
@@ -376,4 +382,18 @@ void run_step(struct machine *m, const struct input *in, struct step *out)
 
     step_begin(out);
     handlers[in->kind](&c);
+}
+
+void run_abandon(struct machine *m, int64_t now, struct step *out)
+{
+    const struct input in = {.now = now};
+    struct ctx c = {.m = m, .s = &m->s, .in = &in, .out = out};
+
+    step_begin(out);
+    if (!m->s.run.active)
+        return;
+    calls_give_up(&c, OUTCOME_UNKNOWN);
+    calls_drop_proposed(&c);
+    put_end(&c, END_ERROR, FAILURE_INTERNAL,
+            STR("What came next was lost when the store was damaged; the run was ended by its repair."));
 }

@@ -58,3 +58,8 @@ void step_init(struct step *st);
 void step_done(struct step *st);
 /* *out holds the result until the next run_step(); its facts also borrow from `in`. */
 void run_step(struct machine *m, const struct input *in, struct step *out);
+/*
+ * What followed in the log is lost, and with it what the active run did: its open calls are over, it ends as an error,
+ * and no other begins. The facts alone; nothing is done.
+ */
+void run_abandon(struct machine *m, int64_t now, struct step *out);

@@ -2,11 +2,17 @@
 """culm db: what an operator does with the file."""
 
 import json
+import os
+import random
 import sqlite3
 import threading
 
+import pytest
+
+from harness import provider as p
 from harness.api import poll
 from harness.offline import say, words
+from harness.server import Server
 
 TURNS = 6
 
@@ -221,3 +227,136 @@ def test_help_says_how_to_restore(server):
     done = server.cli("db", "snapshot", "--help")
     assert "stop the server" in done.stdout
     assert "culm.db-wal" in done.stdout
+
+
+# repair
+
+
+def put_in_place(server, repaired):
+    """As the help says."""
+    for file in server.data_dir.glob("culm.db*"):
+        file.unlink()
+    repaired.rename(database(server))
+    server.is_spoiled = False
+
+
+def repair(server, path):
+    done = server.cli("db", "repair", path, "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert lines[-1]["type"] == "summary"
+    assert lines[-1]["findings"] == 0
+    (saved,) = [line for line in lines if line["type"] == "saved"]
+    return saved, {line["session"]: line for line in lines if line["type"] == "session"}
+
+
+def all_facts(server, session_id):
+    return server.api.get(f"/api/v1/sessions/{session_id}/facts")["facts"]
+
+
+def test_repair_is_refused_while_a_server_works(server, tmp_path):
+    done = server.cli("db", "repair", tmp_path / "new.db")
+    assert done.returncode == 1
+    assert "is held by process" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_repair_keeps_undamaged_sessions_as_they_were(server, tmp_path):
+    talk(server)
+    before = {s: (transcript(server, s), all_facts(server, s)) for s in "abc"}
+    server.sigterm()
+    server.is_spoiled = True
+    flip(database(server), b"b1w0 b1w1")  # in the answer of the second turn
+    saved, damaged = repair(server, tmp_path / "new.db")
+    assert saved["sessions"] == 3
+    assert list(damaged) == ["b"]
+    assert damaged["b"]["lost"] >= 2
+    assert damaged["b"]["run_ended"] is True
+    put_in_place(server, tmp_path / "new.db")
+    server.start()
+    for s in "ac":
+        assert (transcript(server, s), all_facts(server, s)) == before[s]
+    kept = transcript(server, "b")
+    assert kept == before["b"][0][: len(kept)]
+    assert len(kept) == len(before["b"][0]) - 1
+    lost = [json.loads(line) for line in (tmp_path / "new.db.lost.jsonl").read_text().splitlines()]
+    assert {line["session"] for line in lost} == {"b"}
+    assert lost[0]["damaged"] is True
+    talk(server)  # all of them go on
+
+
+def test_repair_ends_a_run_that_was_cut_off(make_server, provider, tmp_path):
+    server = make_server(env=provider.environment)
+    provider.reply(p.tool(0, id="c1", name="look", arguments="{}"), p.finish("tool_calls"), p.done())
+    provider.reply(p.text("half"), p.silence())
+    session_id, run_id = server.api.turn("do it", "s")
+    provider.wait_requests(2)
+    server.kill9()
+    change(server, "DELETE FROM fact WHERE kind = 'call_ended'")
+    saved, damaged = repair(server, tmp_path / "new.db")
+    assert saved["damaged"] == 1
+    assert damaged["s"]["run_ended"] is True
+    put_in_place(server, tmp_path / "new.db")
+    server.start()
+    run = server.api.wait_run(run_id)
+    assert run["status"] == "error"
+    assert "repair" in run["error"]
+    (result,) = [m for m in server.api.messages(session_id) if m["role"] == "tool"]
+    assert "may or may not have happened" in result["content"]
+    provider.reply(*p.answer("I see"))
+    server.api.whole_turn("go on", session_id)
+    assert server.api.conversation(session_id)[-1] == ("assistant", "I see")
+
+
+def test_repair_saves_what_a_killed_server_left(server, tmp_path):
+    with Load(server, is_cut=True) as load:
+        load.go_on()
+        server.kill9()
+    saved, damaged = repair(server, tmp_path / "new.db")
+    assert saved["sessions"] == 4
+    assert damaged == {}
+    assert not (tmp_path / "new.db.lost.jsonl").exists()
+    put_in_place(server, tmp_path / "new.db")
+    server.start()
+    poll(
+        lambda: server.api.get("/api/v1/sessions", state="running")["sessions"],
+        lambda running: running == [],
+    )
+
+
+def damage(data, chance, how):
+    size = len(data)
+    if how == "bytes":
+        for _ in range(50):
+            data[chance.randrange(size)] ^= 1 << chance.randrange(8)
+    elif how == "pages":
+        for _ in range(3):
+            at = chance.randrange(size // 4096) * 4096
+            data[at : at + 4096] = chance.randbytes(4096)
+    elif how == "cut":
+        del data[chance.randrange(size) :]
+    elif how == "header":
+        data[:100] = bytes(100)
+    return data
+
+
+@pytest.mark.parametrize("how", ["bytes", "pages", "cut", "header"])
+def test_every_command_ends_on_every_damaged_file(server, tmp_path, how):
+    seed = int(os.environ.get("CULM_DB_SEED", str(random.randrange(1 << 32))))
+    print(f"CULM_DB_SEED={seed}")
+    chance = random.Random(seed)
+    talk(server, turns=4)
+    server.sigterm()
+    server.is_spoiled = True
+    good = database(server).read_bytes()
+    for n in range(6):
+        database(server).write_bytes(damage(bytearray(good), chance, how))
+        assert server.cli("db", "check").returncode in (0, 1)
+        assert server.cli("db", "snapshot", tmp_path / f"{n}.snapshot").returncode in (0, 1)
+        saved, _ = repair(server, tmp_path / f"{n}.repaired")
+        assert saved["kept"] + saved["lost"] > 0 or how == "cut"
+        other = Server(tmp_path / f"served{n}")
+        other.data_dir.mkdir(parents=True, mode=0o700)
+        (other.data_dir / "culm.db").write_bytes((tmp_path / f"{n}.repaired").read_bytes())
+        other.start()
+        other.close()

@@ -20,26 +20,14 @@ static const char *const remedies[] = {
 #undef X
 };
 
-/* Bytes of a damaged file may be anything: they leave as one line of UTF-8. */
-static void add_clean(struct buf *out, struct str text)
-{
-    struct utf8_repair repair = {0};
-    size_t at = out->n;
-
-    utf8_repair_add(&repair, text, out);
-    utf8_repair_end(&repair, out);
-    for (; at < out->n; at++)
-        if ((unsigned char)out->p[at] < 0x20 || out->p[at] == 0x7f)
-            out->p[at] = ' ';
-}
-
+/* Bytes of a damaged file may be anything. */
 static void report(struct checker *c, const char *remedy, struct str what)
 {
     CLEANUP(buf_done) struct buf session = BUF_INIT, text = BUF_INIT;
     struct check_finding f = {.remedy = remedy};
 
-    add_clean(&session, buf_str(&c->session));
-    add_clean(&text, what);
+    utf8_add_line(buf_str(&c->session), &session);
+    utf8_add_line(what, &text);
     f.session = buf_str(&session);
     f.what = buf_str(&text);
     c->report->findings++;

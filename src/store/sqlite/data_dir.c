@@ -141,3 +141,10 @@ int data_dir_visit(const struct data_dir *d, struct err *err)
                        d->db_path);
     return err_sys(err, ERR_IO, errno, "%s", d->db_path);
 }
+
+int data_dir_hold(struct data_dir *d, struct err *err)
+{
+    int rc = data_dir_visit(d, err);
+
+    return rc < 0 ? rc : take_lock(d, err);
+}

@@ -20,5 +20,7 @@ void data_dir_init(struct data_dir *d, const char *path);
 void data_dir_done(struct data_dir *d); /* lets go of the lock */
 /* ERR_LOCKED names the process that holds it. */
 NODISCARD int data_dir_own(struct data_dir *d, struct err *err);
+/* The same for one that is there, with a database in it that stays as it is: nobody begins to work on it meanwhile. */
+NODISCARD int data_dir_hold(struct data_dir *d, struct err *err);
 /* For reading beside an owner or none. ERR_NOT_FOUND: nothing there. */
 NODISCARD int data_dir_visit(const struct data_dir *d, struct err *err);

@@ -10,8 +10,6 @@
 #include <malloc.h>
 #include <pthread.h>
 
-#define BUSY_MS 5000
-
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 int db_fail(struct db *db, int rc, struct err *err)
@@ -143,7 +141,7 @@ static int open_name(struct db *db, const char *name, const char *path, enum db_
         return rc;
     }
     sqlite3_extended_result_codes(db->h, 1);
-    sqlite3_busy_timeout(db->h, BUSY_MS);
+    sqlite3_busy_timeout(db->h, DB_BUSY_MS);
     sqlite3_db_config(db->h, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     rc = modes[mode].first == NULL ? 0 : db_exec(db, modes[mode].first, err);
     if (rc == 0)
@@ -307,7 +305,7 @@ void db_rollback(struct db *db)
     struct err ignored = {0};
 
     if (db->h != NULL && !sqlite3_get_autocommit(db->h) && db_run(db, sql, NO_VALUES, &ignored) < 0)
-        db->failed = SQLITE_IOERR; /* it cannot be left: whoever uses the connection next opens another */
+        db_close(db);
 }
 
 struct str db_bytes(sqlite3_stmt *st, int column)

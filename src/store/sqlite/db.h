@@ -11,6 +11,7 @@
 #include <sqlite3.h>
 
 #define DB_STATEMENTS 64
+#define DB_BUSY_MS 5000 /* for the lock of another program */
 
 struct db {
     sqlite3 *h; /* NULL: not open */
@@ -58,7 +59,7 @@ void db_end(sqlite3_stmt *st);
 /* The first column of the first row; no row leaves *out alone. 1: there was one. */
 NODISCARD int db_number(struct db *db, const char *sql, const struct value *values, size_t n, int64_t *out,
                         struct err *err);
-/* Where a transaction is open. If that fails, `failed` is SQLITE_IOERR: the connection is to be opened anew. */
+/* Where a transaction is open. One that cannot be left closes the connection: it would be in everybody's way. */
 void db_rollback(struct db *db);
 
 struct str db_bytes(sqlite3_stmt *st, int column); /* text or blob; until the next step */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/sqlite/new_file.h"
 
-#include "base/buf.h"
+#include "base/directory.h"
 #include "base/fault.h"
 #include "base/id.h"
 #include "base/mem.h"
@@ -38,17 +38,16 @@ int new_file_begin(struct new_file *f, const char *path, struct err *err)
     return 0;
 }
 
-static int sync_name(const char *name, int flags)
+static int sync_draft(const struct new_file *f, struct err *err)
 {
     int sys = fault_fails(FAULT_SYNC);
-    int fd = open(name, O_RDONLY | O_CLOEXEC | flags);
+    int fd = open(f->draft, O_RDONLY | O_CLOEXEC);
 
-    if (fd < 0)
-        return errno;
-    if (sys == 0 && fsync(fd) != 0)
+    if (fd < 0 || (sys == 0 && fsync(fd) != 0))
         sys = errno;
-    close(fd);
-    return sys;
+    if (fd >= 0)
+        close(fd);
+    return sys == 0 ? 0 : err_sys(err, ERR_IO, sys, "%s", f->path);
 }
 
 /* Not every file system has the first way, and not every one the second. */
@@ -68,32 +67,20 @@ static int give_name(const struct new_file *f)
     return 0;
 }
 
-static int sync_directory(const char *path)
-{
-    CLEANUP(buf_done) struct buf directory = BUF_INIT;
-    const char *slash = strrchr(path, '/');
-
-    if (slash == NULL)
-        buf_add_char(&directory, '.');
-    else
-        buf_add(&directory, path, slash == path ? 1 : (size_t)(slash - path));
-    return sync_name(directory.p, O_DIRECTORY);
-}
-
 int new_file_publish(struct new_file *f, struct err *err)
 {
-    int sys = sync_name(f->draft, 0);
+    CLEANUP(buf_done) struct buf directory = BUF_INIT;
+    int rc = sync_draft(f, err), sys;
 
-    if (sys == 0)
-        sys = give_name(f);
-    if (sys == EEXIST)
-        return taken(f->path, err);
-    if (sys == 0) {
-        mem_free(f->draft);
-        f->draft = NULL;
-        sys = sync_directory(f->path);
-    }
-    return sys == 0 ? 0 : err_sys(err, ERR_IO, sys, "%s", f->path);
+    if (rc < 0)
+        return rc;
+    sys = give_name(f);
+    if (sys != 0)
+        return sys == EEXIST ? taken(f->path, err) : err_sys(err, ERR_IO, sys, "%s", f->path);
+    mem_free(f->draft);
+    f->draft = NULL;
+    directory_of(f->path, &directory);
+    return directory_sync(directory.p, err);
 }
 
 void new_file_done(struct new_file *f)

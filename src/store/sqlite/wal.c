@@ -295,16 +295,30 @@ static void scan_frames(struct scan *c, const char *path)
     judge(c, path, has_header, sum);
 }
 
-static void find_pages(struct scan *c)
+static uint64_t offset_of_frame(const struct wal *w, uint64_t number)
 {
-    uint8_t head[8];
+    return HEADER_BYTES + (number - 1) * (FRAME_BYTES + (uint64_t)w->page_size);
+}
 
-    c->w->frame_of = map_new();
-    for (uint64_t number = 1; number <= c->w->frames; number++) {
-        off_t at = (off_t)(HEADER_BYTES + (number - 1) * (FRAME_BYTES + c->w->page_size));
+/* The page that it is of; 0: it is not of this log. */
+static uint32_t page_of_frame(const struct wal *w, uint64_t number)
+{
+    uint8_t head[16];
 
-        if (pread(c->w->fd, head, sizeof(head), at) == (ssize_t)sizeof(head))
-            map_put_u64(c->w->frame_of, big(head), (void *)(uintptr_t)number);
+    if (pread(w->fd, head, sizeof(head), (off_t)offset_of_frame(w, number)) != (ssize_t)sizeof(head))
+        return 0;
+    return memcmp(head + 8, w->salt, sizeof(w->salt)) == 0 ? big(head) : 0;
+}
+
+static void find_pages(struct wal *w, uint64_t n)
+{
+    w->n_images = w->lost_commits > 0 ? n : w->frames;
+    w->frame_of = map_new();
+    for (uint64_t number = 1; number <= w->n_images; number++) {
+        uint32_t page = page_of_frame(w, number);
+
+        if (page > 0)
+            map_put_u64(w->frame_of, page, (void *)(uintptr_t)number);
     }
 }
 
@@ -324,8 +338,9 @@ int wal_open(struct wal *w, const char *path, bool with_pages, struct err *err)
     w->bytes = (uint64_t)info.st_size;
     scan_frames(&c, path);
     mem_free(c.frame);
+    memcpy(w->salt, c.header + 16, sizeof(w->salt));
     if (with_pages)
-        find_pages(&c);
+        find_pages(w, c.n);
     if (is_in_use(path)) /* somebody came: what was seen may have moved meanwhile */
         wal_close(w);
     return 0;
@@ -345,6 +360,16 @@ bool wal_find(const struct wal *w, uint32_t page, uint64_t *offset)
 
     if (frame == 0)
         return false;
-    *offset = HEADER_BYTES + (frame - 1) * (FRAME_BYTES + w->page_size) + FRAME_BYTES;
+    *offset = offset_of_frame(w, frame) + FRAME_BYTES;
     return true;
+}
+
+bool wal_image(const struct wal *w, uint64_t i, uint64_t *offset)
+{
+    uint32_t page = i < w->n_images ? page_of_frame(w, i + 1) : 0;
+
+    if (page == 0)
+        return false;
+    *offset = offset_of_frame(w, i + 1) + FRAME_BYTES;
+    return w->lost_commits > 0 || map_find_u64(w->frame_of, page) == (void *)(uintptr_t)(i + 1);
 }

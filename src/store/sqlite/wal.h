@@ -20,7 +20,9 @@ struct wal {
     uint64_t frames;       /* up to the last commit that can be read */
     uint64_t broken;       /* number of the first broken frame (from 1); 0: the header; with `lost` only */
     uint64_t lost_commits; /* stored behind it, at least; 0: nothing is known to be lost */
-    struct map *frame_of;  /* by page: the newest readable frame, as a pointer; filled where asked for */
+    uint8_t salt[8];       /* of the frames that belong to it */
+    uint64_t n_images;     /* frames that may be looked at; 0 unless pages were asked for */
+    struct map *frame_of;  /* by page: the newest of them, as a pointer */
 };
 
 /* `path` is that of the database. */
@@ -29,3 +31,5 @@ void wal_close(struct wal *w);
 bool wal_is_there(const char *path);
 /* Where in the log the newest state of the page stands; false: not in it. */
 bool wal_find(const struct wal *w, uint32_t page, uint64_t *offset);
+/* Image `i` of a page, from 0; false: a newer one counts. Where commits are lost, all count. */
+bool wal_image(const struct wal *w, uint64_t i, uint64_t *offset);

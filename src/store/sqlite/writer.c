@@ -14,6 +14,7 @@
 #define BATCH_BYTES (1024 * 1024)
 #define WAL_MOST_PAGES 8192 /* 32 MiB: folded back even under load */
 #define WAL_IDLE_PAGES 1024 /* 4 MiB: folded back when nothing waits */
+#define ERASE_AGAIN_MS 500  /* between two tries to have what was erased leave the disk */
 #define WRITER_NUMBERS (1 << 24)
 
 struct writer {
@@ -26,6 +27,7 @@ struct writer {
     int wal_pages;        /* in the write-ahead log, 0 where it was folded back or cannot be at the moment */
     int wal_next;         /* pages at which the log is folded back under load */
     bool erased;          /* what was erased still stands in the log */
+    int64_t erase_at;     /* mono; a reader kept it there: not before then once more */
     int64_t partial_at;   /* mono; when texts in flight were written last */
 };
 
@@ -52,13 +54,13 @@ static int open_db(struct writer *w, struct err *err)
  */
 static int make_usable(struct writer *w, struct err *err)
 {
-    if (w->db.h != NULL && (w->db.failed & 0xff) == SQLITE_IOERR) {
-        db_rollback(&w->db);
-        db_close(&w->db);
-        w->st->n_reopened++;
-        FAULT_POINT("store.reopen");
-    }
-    return w->db.h != NULL ? 0 : open_db(w, err);
+    if (w->db.h != NULL && (w->db.failed & 0xff) != SQLITE_IOERR)
+        return 0;
+    db_rollback(&w->db);
+    db_close(&w->db);
+    w->st->n_reopened++;
+    FAULT_POINT("store.reopen");
+    return open_db(w, err);
 }
 
 /* ---- checkpoints ---- */
@@ -70,9 +72,11 @@ static void checkpoint(struct writer *w, int mode)
     if (w->db.h == NULL)
         return;
     FAULT_POINT("store.checkpoint.before");
+    sqlite3_busy_timeout(w->db.h, 0); /* nobody's append waits for a reader */
     rc = sqlite3_wal_checkpoint_v2(w->db.h, NULL, mode, NULL, NULL);
+    sqlite3_busy_timeout(w->db.h, DB_BUSY_MS);
     FAULT_POINT("store.checkpoint.after");
-    w->wal_pages = 0; /* the next commit tells how many there are: no second try before */
+    w->wal_pages = 0; /* the next commit tells how many there are */
     w->st->n_checkpoints++;
     if (rc == SQLITE_OK && mode == SQLITE_CHECKPOINT_TRUNCATE)
         w->erased = false;
@@ -86,12 +90,17 @@ static void checkpoint(struct writer *w, int mode)
 /* Nothing waits: is there enough in the log, or something in it that was erased and must leave the disk? */
 static bool wants_checkpoint(const struct writer *w)
 {
-    return w->wal_pages > 0 && (w->erased || w->wal_pages >= WAL_IDLE_PAGES);
+    return w->erased ? clock_mono_ms() >= w->erase_at : w->wal_pages >= WAL_IDLE_PAGES;
 }
 
 static void checkpoint_when_idle(struct writer *w)
 {
-    checkpoint(w, w->erased ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE);
+    struct err ignored; /* nobody asked for it, and it is tried again */
+
+    w->wal_pages = 0;                               /* no second try before the next commit, */
+    w->erase_at = clock_mono_ms() + ERASE_AGAIN_MS; /* or then */
+    if (make_usable(w, &ignored) == 0)
+        checkpoint(w, w->erased ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE);
 }
 
 /* A reader may keep the log from beginning anew: then not after each commit, but after each quarter more. */
@@ -278,6 +287,16 @@ static int64_t partial_pause(const struct writer *w)
     return passed >= LIMIT_PARTIAL_MS || passed < 0 ? 0 : LIMIT_PARTIAL_MS - passed;
 }
 
+/* Milliseconds until the writer has something to do of its own accord; 0: never. */
+static int64_t pause_of(const struct writer *w, int64_t partial)
+{
+    int64_t erase = w->erased ? w->erase_at - clock_mono_ms() : 0;
+
+    if (!w->erased || (partial > 0 && partial < erase))
+        return partial;
+    return erase > 0 ? erase : 1;
+}
+
 static void wait_at_most(struct sqlite_store *st, int64_t ms)
 {
     struct timespec t;
@@ -312,10 +331,11 @@ static bool wait_for_work(struct writer *w)
             pthread_mutex_lock(&st->queue_lock);
             continue;
         }
-        if (list_is_empty(&st->partials))
+        pause = pause_of(w, list_is_empty(&st->partials) ? 0 : pause > 0 ? pause : 1);
+        if (pause == 0)
             pthread_cond_wait(&st->queue_more, &st->queue_lock);
         else
-            wait_at_most(st, pause > 0 ? pause : 1);
+            wait_at_most(st, pause);
     }
 }
 

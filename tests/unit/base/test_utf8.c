@@ -95,6 +95,15 @@ static void floor_never_splits_a_character(void **state UNUSED)
     assert_int_equal(utf8_floor(STR_NULL, 3), 0);
 }
 
+static void bytes_become_one_line(void **state UNUSED)
+{
+    CLEANUP(buf_done) struct buf out = BUF_INIT;
+
+    buf_add_str(&out, STR("at 1\n"));
+    utf8_add_line(STR("a\tb\nc\x7f \xc3\xa9 \xff\xc3"), &out);
+    assert_string_equal(out.p, "at 1\na b c  \xc3\xa9 \xef\xbf\xbd\xef\xbf\xbd");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -102,6 +111,7 @@ int main(void)
         cmocka_unit_test(each_maximal_broken_part_becomes_one_replacement_however_it_is_cut),
         cmocka_unit_test(an_unfinished_character_waits_for_its_rest),
         cmocka_unit_test(floor_never_splits_a_character),
+        cmocka_unit_test(bytes_become_one_line),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

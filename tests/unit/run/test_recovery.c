@@ -386,6 +386,68 @@ static void a_run_ends_whole_wherever_it_was_cut(void **state UNUSED)
     assert_true(steps >= 8);
 }
 
+/* ---- what came next is lost ---- */
+
+/* The kinds of the facts that end it, and where it stands then. */
+static void check_abandoned(struct rig *r, const char *expected)
+{
+    CLEANUP(buf_done) struct buf said = BUF_INIT;
+    uint64_t seq = r->m.s.seq;
+
+    run_abandon(&r->m, 5000, &r->st);
+    for (uint32_t i = 0; i < r->st.n_facts; i++) {
+        const struct fact *f = &r->st.facts[i];
+
+        assert_int_equal(f->seq, seq + 1 + i);
+        assert_int_equal(f->at, 5000);
+        buf_addf(&said, "%s(%u%s) ", fact_kind_name(f->kind), f->kind == FACT_CALL_ENDED ? f->call : f->run,
+                 f->kind != FACT_CALL_ENDED        ? ""
+                 : f->outcome == OUTCOME_UNKNOWN   ? " unknown"
+                 : f->outcome == OUTCOME_CANCELLED ? " cancelled"
+                                                   : "?");
+    }
+    buf_add_str(&said, str_of(session_state_word(&r->m.s)));
+    assert_string_equal(said.p, expected);
+    assert_int_equal(r->st.n_effects, 0);
+}
+
+static void a_run_whose_log_was_cut_ends_as_an_error(void **state UNUSED)
+{
+    struct rig r;
+
+    begin(&r);
+    rig_crash(&r);
+    check_abandoned(&r, "run_ended(1) error");
+    assert_int_equal(r.st.facts[0].end, END_ERROR);
+    assert_int_equal(r.st.facts[0].failure, FAILURE_INTERNAL);
+    assert_true(r.st.facts[0].text.n > 0 && r.st.facts[0].id.n > 0);
+    check_abandoned(&r, "error"); /* it is at rest now */
+    rig_done(&r);
+}
+
+static void calls_of_a_run_whose_log_was_cut_are_over(void **state UNUSED)
+{
+    struct rig r;
+
+    begin(&r);
+    feed(&r, (struct input)DONE(1, 1, 0, CALLS(U, R, R)));
+    rig_crash(&r);
+    check_abandoned(&r, "call_ended(1 unknown) call_ended(2 cancelled) call_ended(3 cancelled) run_ended(1) error");
+    rig_done(&r);
+}
+
+/* Nobody asked this life for it. */
+static void no_run_begins_for_what_waited_meanwhile(void **state UNUSED)
+{
+    struct rig r;
+
+    begin(&r);
+    feed(&r, (struct input)POST("m2"));
+    rig_crash(&r);
+    check_abandoned(&r, "run_ended(1) queued");
+    rig_done(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -405,6 +467,9 @@ int main(void)
         cmocka_unit_test(a_stop_is_carried_through),
         cmocka_unit_test(a_session_at_rest_has_nothing_to_recover),
         cmocka_unit_test(a_run_ends_whole_wherever_it_was_cut),
+        cmocka_unit_test(a_run_whose_log_was_cut_ends_as_an_error),
+        cmocka_unit_test(calls_of_a_run_whose_log_was_cut_are_over),
+        cmocka_unit_test(no_run_begins_for_what_waited_meanwhile),
     };
 
     return cmocka_run_group_tests_name("recovery", tests, NULL, NULL);
