@@ -2,8 +2,8 @@
 """Many clients, many faults, one judge: `./dev soak faults [MINUTES]`.
 
 Stories (load.py) are played all the time while a nemesis (nemesis.py) strikes; 1,000 watchers never read. Every session
-is judged when it is over. For the last part of the time nothing kills the server any more, so that one life is long
-enough to tell whether memory grows.
+is judged when it is over. In the last third of the time everything goes wrong but nothing kills the server, so that one
+life is long enough to tell whether memory grows.
 """
 
 import argparse
@@ -21,12 +21,11 @@ from harness.environment import short_directory
 from . import gauge, nemesis
 from .crowd import Crowd
 from .load import Stage, Story
-from .world import Pace, World
+from .world import JUDGED_SECONDS, WARM_SECONDS, Pace, World
 
 LONG = Pace(freeze=(1, 15), hold=(2, 8), step=(0.5, 3), gap=(3, 12))
 SHORT = Pace(freeze=(0.5, 1.5), hold=(0.5, 1.5), step=(0.2, 0.5), gap=(0.3, 1))
-CALM = 0.6  # of the time after which nothing kills any more
-LONG_LIFE = 180  # seconds that a life must have for its memory to be judged
+SPARED = 1 / 3  # of the time, at its end, in which nothing kills
 # Bounds on memory, generous on purpose: the figures are printed.
 GROWTH_BYTES_PER_MINUTE = 2 * gauge.MIB
 REST_BYTES = 24 * gauge.MIB  # above the first sample, when all is over
@@ -67,10 +66,18 @@ class Soak:
             self.told += 1
 
     def look(self):
-        while not self.broken.wait(1):
-            if not self.world.look():
-                self.broken.set()
-                self.world.stopping.set()
+        try:
+            while not self.broken.wait(1):
+                if not self.world.look():
+                    self.give_up()
+        except Exception as e:
+            self.world.found(f"the harness failed: the gauge: {e!r}")
+            self.give_up()
+            raise
+
+    def give_up(self):
+        self.broken.set()
+        self.world.stopping.set()
 
     # the nemesis
 
@@ -81,8 +88,7 @@ class Soak:
             how(self.world, self.chance)
         except AssertionError as e:
             self.world.found(f"{name}: {e}")
-            self.broken.set()
-            self.world.stopping.set()
+            self.give_up()
 
     def strike_each_once(self):
         for name in self.chance.sample(self.names, len(self.names)):
@@ -92,9 +98,10 @@ class Soak:
 
     def strike_for(self, seconds):
         began = time.monotonic()
+        spared_from = seconds - spared_seconds(seconds)
+        sparing = [name for name in self.names if not nemesis.NEMESES[name][2]]
         while (passed := time.monotonic() - began) < seconds and not self.broken.is_set():
-            calm = [name for name in self.names if not nemesis.NEMESES[name][2]]
-            names = calm if passed > seconds * CALM else self.names
+            names = sparing if passed > spared_from else self.names
             if names:
                 self.strike(self.chance.choice(names))
             self.world.wait(self.chance.uniform(*self.world.pace.gap))
@@ -142,27 +149,38 @@ class Soak:
             self.world.found(f"left in memory: {left}")
 
     def judge_memory(self):
+        if gauge.is_sanitized():
+            return
+        if not any(life.can_tell() for life in self.world.lives):
+            print(f"growth of memory: no life was {WARM_SECONDS + JUDGED_SECONDS} s long, so it is not judged")
         for number, life in enumerate(self.world.lives, 1):
-            if life.seconds() < LONG_LIFE or gauge.is_sanitized():
+            if not life.can_tell():
                 continue
             growth = life.growth() * 60
             most = max(s.rss for _, s in life.samples)
             print(
                 f"life {number}: {life.seconds():.0f} s, memory at most {most / gauge.MIB:.1f} MiB, "
-                f"{growth / gauge.MIB:+.2f} MiB a minute in its second half"
+                f"{growth / gauge.MIB:+.2f} MiB a minute after the first {WARM_SECONDS} s"
             )
             if growth > GROWTH_BYTES_PER_MINUTE:
                 self.world.found(f"memory grew by {growth:.0f} bytes a minute in life {number}")
 
     def line(self, began):
         world, counts = self.world, self.world.tally.counts
-        held = world.lives[-1].samples[-1][1] if world.lives[-1].samples else world.lives[-1].base
+        life = world.lives[-1]
         strikes = " ".join(f"{name} {count}" for name, count in sorted(world.strikes.items()))
         return (
             f"{time.monotonic() - began:5.0f} s  ok {counts['ok']} failed {counts['failed']} "
-            f"(503: {counts[503]}) unknown {counts['unknown']}  frames {counts['frame']}  stories {self.told}  {held}  "
+            f"(503: {counts[503]}) unknown {counts['unknown']}  frames {counts['frame']}  stories {self.told}  "
+            f"life {len(world.lives)} ({life.seconds():.0f} s): {life.last()}  "
             f"stuck {len(self.crowd.sockets)} (thrown out {self.crowd.counts['thrown out']})  {strikes}"
         )
+
+
+def spared_seconds(seconds):
+    """Enough of a short time for one life that tells, but never all of it: kills belong to every soak."""
+    enough = WARM_SECONDS + JUDGED_SECONDS + 30
+    return max(seconds * SPARED, min(enough, seconds * 2 / 3))
 
 
 def tell_curve(soak, began, every, over):

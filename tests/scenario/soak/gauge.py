@@ -13,6 +13,8 @@ from harness.environment import culm_binary
 
 KIB = 1024
 MIB = 1024 * 1024
+# What reading /proc gives of a process that goes away: no directory, no threads, or a status without memory.
+DYING = (FileNotFoundError, ProcessLookupError, PermissionError, KeyError)
 
 
 @dataclass(frozen=True)
@@ -47,17 +49,28 @@ def _of_tasks(pid, name):
             yield (task / name).read_text()
 
 
+def _sizes(directory):
+    """Of its files; one may be removed while it is looked at."""
+    for file in directory.iterdir():
+        with suppress(FileNotFoundError):
+            if file.is_file():
+                yield file.stat().st_size
+
+
 def sample(server):
-    """The server must be alive."""
+    """None: the server is just dying, or dead."""
     pid = server.process.pid
-    status = _status(pid)
-    return Sample(
-        rss=int(status["RssAnon"]) * KIB,
-        fds=len(os.listdir(f"/proc/{pid}/fd")),
-        threads=int(status["Threads"]),
-        children=sum(len(text.split()) for text in _of_tasks(pid, "children")),
-        store=sum(f.stat().st_size for f in server.data_dir.iterdir() if f.is_file()),
-    )
+    try:
+        status = _status(pid)
+        return Sample(
+            rss=int(status["RssAnon"]) * KIB,
+            fds=len(os.listdir(f"/proc/{pid}/fd")),
+            threads=int(status["Threads"]),
+            children=sum(len(text.split()) for text in _of_tasks(pid, "children")),
+            store=sum(_sizes(server.data_dir)),
+        )
+    except DYING:
+        return None
 
 
 def objects(server):

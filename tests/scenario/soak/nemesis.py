@@ -127,9 +127,7 @@ def fill_disk_and_kill(world, chance):
     """Whatever a process leaves of a disk that is full."""
     world.disk.fill()
     world.wait(chance.uniform(*world.pace.step))
-    world.server.kill9()
-    world.disk.free()
-    world.start_server()
+    world.restart("kill", between=world.disk.free)
 
 
 def step_clock_on_a_full_disk(world, chance):

@@ -17,6 +17,8 @@ from .provider_process import ProviderProcess
 
 # A provider that says nothing is given up soon: a soak has no ten minutes for each.
 LIMITS = {"model_headers_ms": 2000, "model_content_ms": 4000, "model_idle_ms": 2000}
+WARM_SECONDS = 120  # of a life, until everything has happened that memory is kept for
+JUDGED_SECONDS = 300  # of a life after that: less tells nothing about growth
 
 
 @dataclass(frozen=True)
@@ -31,19 +33,25 @@ class Pace:
 
 @dataclass
 class Life:
-    """From a start to a death."""
+    """From a start to a death, with what was held in it."""
 
     started: float
     base: gauge.Sample
     samples: list = field(default_factory=list)  # (seconds since the start, Sample)
 
     def growth(self):
-        """Bytes a second, by the second half of this life."""
-        half = self.samples[len(self.samples) // 2 :]
-        return gauge.slope([(t, s.rss) for t, s in half])
+        """Bytes a second, after the warm-up."""
+        return gauge.slope([(t, s.rss) for t, s in self.samples if t >= WARM_SECONDS])
 
     def seconds(self):
         return self.samples[-1][0] if self.samples else 0
+
+    def can_tell(self):
+        """Whether it was long enough to tell growth from warming up."""
+        return self.seconds() >= WARM_SECONDS + JUDGED_SECONDS
+
+    def last(self):
+        return self.samples[-1][1] if self.samples else self.base
 
 
 class World:
@@ -56,7 +64,7 @@ class World:
         self.lives = []
         self.stopping = threading.Event()
         self.stages = []  # sessions that the crowd may watch
-        self._alive = threading.RLock()  # held while the server is made to die and to start
+        self._alive = threading.RLock()  # held while the server is made to die and to start, and while it is looked at
         self.clock = Clock(directory)
         self.disk = Disk(directory / "a")
         self.provider = ProviderProcess()
@@ -90,9 +98,12 @@ class World:
     def start_server(self):
         with self._alive:
             self.server.start()
-            self.lives.append(Life(time.monotonic(), gauge.sample(self.server)))
+            base = gauge.sample(self.server)
+            assert base is not None, f"the server died while it started\n{self.server.log_tail()}"
+            self.lives.append(Life(time.monotonic(), base))
 
-    def restart(self, how):
+    def restart(self, how, between=lambda: None):
+        """`between`: what is done while there is no server."""
         with self._alive:
             pid = self.server.process.pid
             if how == "kill":
@@ -100,6 +111,7 @@ class World:
             else:
                 self.server.sigterm()
             self.clock.forget(pid)
+            between()
             self.start_server()
 
     def look(self):
@@ -111,8 +123,9 @@ class World:
             if code is not None:
                 self.found(f"the server died by itself with {code}:\n{self.server.log_tail()}")
                 return False
-            life = self.lives[-1]
-            life.samples.append((time.monotonic() - life.started, gauge.sample(self.server)))
+            life, now = self.lives[-1], gauge.sample(self.server)
+            if now is not None:
+                life.samples.append((time.monotonic() - life.started, now))
             return True
 
     def close(self):
