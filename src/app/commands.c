@@ -125,7 +125,7 @@ int command_load_config(const struct command_line *line, const struct home *home
     if (rc < 0)
         config_free(c);
     else
-        *out = c;
+        config_look_over(*out = c);
     return rc;
 }
 

@@ -36,7 +36,8 @@ void config_free(struct config *c)
         return;
     arena_done(&c->arena);
     mem_free(c->values);
-    mem_free(c->providers);
+    for (int i = 0; i < CONFIG_FAMILIES; i++)
+        mem_free(c->owners[i].names);
     mem_free(c->revisions);
     mem_free(c->notices);
     mem_free(c);
@@ -51,15 +52,29 @@ struct str config_section_of(struct str name)
     return str_next(&rest, '.', &section) ? section : name;
 }
 
-bool config_is_of_provider(const struct config_key *key)
+enum config_family config_family_of(const struct config_key *key)
 {
-    return strchr(key->name, '*') != NULL;
+    if (strchr(key->name, '*') == NULL)
+        return CONFIG_PLAIN;
+    return str_has_prefix(str_of(key->name), STR("models.")) ? CONFIG_OF_MODEL : CONFIG_OF_PROVIDER;
 }
 
-/* The provider's name stands between the first and the last dot: it may hold dots itself. */
-static bool fits_pattern(const char *pattern, struct str name, struct str *provider)
+bool config_owner_is_valid(enum config_family family, struct str owner)
 {
-    const char *star = strchr(pattern, '*');
+    struct str rest = owner, provider;
+
+    if (family == CONFIG_OF_PROVIDER)
+        return id_is_valid(owner);
+    for (size_t i = 0; i < owner.n; i++)
+        if ((unsigned char)owner.p[i] <= ' ' || owner.p[i] == 0x7f)
+            return false;
+    return family == CONFIG_OF_MODEL && str_next(&rest, '/', &provider) && id_is_valid(provider) && rest.n > 0;
+}
+
+/* The owner's name stands between the first and the last dot: it may hold dots itself. */
+static bool fits_pattern(const struct config_key *key, struct str name, struct str *owner)
+{
+    const char *pattern = key->name, *star = strchr(pattern, '*');
     struct str head = {pattern, (size_t)(star - pattern)}, tail = str_of(star + 1), middle;
 
     if (!str_has_prefix(name, head) || name.n <= head.n + tail.n)
@@ -68,16 +83,16 @@ static bool fits_pattern(const char *pattern, struct str name, struct str *provi
         return false;
     middle = str_skip(name, head.n);
     middle.n -= tail.n;
-    *provider = middle;
-    return id_is_valid(middle);
+    *owner = middle;
+    return config_owner_is_valid(config_family_of(key), middle);
 }
 
-const struct config_key *config_find_key(struct str name, struct str *provider)
+const struct config_key *config_find_key(struct str name, struct str *owner)
 {
-    *provider = STR_NULL;
+    *owner = STR_NULL;
     for (size_t i = 0; i < CONFIG_KEY_COUNT; i++) {
-        if (config_is_of_provider(&config_keys[i])) {
-            if (fits_pattern(config_keys[i].name, name, provider))
+        if (config_family_of(&config_keys[i]) != CONFIG_PLAIN) {
+            if (fits_pattern(&config_keys[i], name, owner))
                 return &config_keys[i];
         } else if (str_is(name, config_keys[i].name)) {
             return &config_keys[i];
@@ -86,20 +101,37 @@ const struct config_key *config_find_key(struct str name, struct str *provider)
     return NULL;
 }
 
-/* What the key would be called for the provider that the wrong name seems to mean. */
+/* Of whom the wrong name seems to speak. */
+static void owner_alike(enum config_family family, struct str wrong, struct buf *out)
+{
+    struct str middle = wrong, section;
+    const char *last;
+
+    if (!str_next(&middle, '.', &section) || middle.n == 0)
+        middle = STR_NULL;
+    last = middle.n == 0 ? NULL : memrchr(middle.p, '.', middle.n);
+    if (last != NULL)
+        middle.n = (size_t)(last - middle.p);
+    if (config_owner_is_valid(family, middle))
+        buf_add_str(out, middle);
+    else if (family == CONFIG_OF_MODEL)
+        buf_addf(out, "PROVIDER/" STR_FMT, STR_ARG(id_is_valid(middle) ? middle : STR("MODEL")));
+    else
+        buf_add_str(out, STR("NAME"));
+}
+
+/* What the key would be called for that owner. */
 static void name_alike(const struct config_key *key, struct str wrong, struct buf *out)
 {
-    struct str rest = wrong, first, provider = STR("NAME"), part;
+    enum config_family family = config_family_of(key);
     const char *star = strchr(key->name, '*');
 
-    if (star == NULL) {
+    if (family == CONFIG_PLAIN) {
         buf_add_str(out, str_of(key->name));
         return;
     }
-    if (str_next(&rest, '.', &first) && str_next(&rest, '.', &part) && id_is_valid(part))
-        provider = part;
     buf_add(out, key->name, (size_t)(star - key->name));
-    buf_add_str(out, provider);
+    owner_alike(family, wrong, out);
     buf_add_str(out, str_of(star + 1));
 }
 
@@ -138,23 +170,24 @@ const struct config_value *config_find_value(const struct config *c, struct str 
     return NULL;
 }
 
-static void add_provider(struct config *c, struct str name)
+static void add_owner(struct config *c, enum config_family family, struct str name)
 {
-    for (size_t i = 0; i < c->n_providers; i++)
-        if (str_is(name, c->providers[i]))
+    struct config_owners *o = &c->owners[family];
+
+    for (size_t i = 0; i < o->n; i++)
+        if (str_is(name, o->names[i]))
             return;
-    c->providers = mem_grow(c->providers, &c->cap_providers, c->n_providers + 1, sizeof(*c->providers));
-    c->providers[c->n_providers++] = arena_str(&c->arena, name).p;
+    o->names = mem_grow(o->names, &o->cap, o->n + 1, sizeof(*o->names));
+    o->names[o->n++] = arena_str(&c->arena, name).p;
 }
 
-struct config_value *config_put_value(struct config *c, const struct config_key *key, struct str name,
-                                      struct str provider)
+struct config_value *config_put_value(struct config *c, const struct config_key *key, struct str name, struct str owner)
 {
     for (size_t i = 0; i < c->n_values; i++)
         if (str_is(name, c->values[i].name))
             return &c->values[i];
-    assert(provider.n > 0);
-    add_provider(c, provider);
+    assert(owner.n > 0);
+    add_owner(c, config_family_of(key), owner);
     c->values = mem_grow(c->values, &c->cap_values, c->n_values + 1, sizeof(*c->values));
     c->values[c->n_values] = default_value(key, arena_str(&c->arena, name).p);
     return &c->values[c->n_values++];
@@ -165,12 +198,13 @@ void config_drop_value(struct config_value *v)
     *v = default_value(v->key, v->name);
 }
 
-const struct config_value *config_provider_value(const struct config *c, const char *provider, enum config_id id)
+const struct config_value *config_owner_value(const struct config *c, const char *owner, enum config_id id)
 {
+    const char *pattern = config_keys[id].name, *star = strchr(pattern, '*');
     CLEANUP(buf_done) struct buf name = BUF_INIT;
     const struct config_value *v;
 
-    buf_addf(&name, "providers.%s%s", provider, strchr(config_keys[id].name, '*') + 1);
+    buf_addf(&name, "%.*s%s%s", (int)(star - pattern), pattern, owner, star + 1);
     v = config_find_value(c, buf_str(&name));
     return v != NULL ? v : &c->values[id];
 }
@@ -252,7 +286,7 @@ const char *const *config_notices(const struct config *c)
 
 size_t config_provider_count(const struct config *c)
 {
-    return c->n_providers;
+    return c->owners[CONFIG_OF_PROVIDER].n;
 }
 
 const char *config_variable_value(const struct config *c, const char *name)
@@ -269,8 +303,8 @@ const char *config_variable_value(const struct config *c, const char *name)
 
 int config_provider(const struct config *c, size_t i, struct config_provider *out, struct err *err)
 {
-    const char *name = c->providers[i];
-    const char *key = config_provider_value(c, name, CONFIG_PROVIDER_API_KEY)->text;
+    const char *name = c->owners[CONFIG_OF_PROVIDER].names[i];
+    const char *key = config_owner_value(c, name, CONFIG_PROVIDER_API_KEY)->text;
 
     if (key != NULL && str_has_prefix(str_of(key), STR(ENV_PREFIX))) {
         const char *variable = key + strlen(ENV_PREFIX);
@@ -282,10 +316,10 @@ int config_provider(const struct config *c, size_t i, struct config_provider *ou
     }
     *out = (struct config_provider){
         .name = name,
-        .driver = config_provider_value(c, name, CONFIG_PROVIDER_DRIVER)->text,
-        .base_url = config_provider_value(c, name, CONFIG_PROVIDER_BASE_URL)->text,
+        .driver = config_owner_value(c, name, CONFIG_PROVIDER_DRIVER)->text,
+        .base_url = config_owner_value(c, name, CONFIG_PROVIDER_BASE_URL)->text,
         .api_key = key,
-        .models = config_provider_value(c, name, CONFIG_PROVIDER_MODELS)->list,
+        .models = config_owner_value(c, name, CONFIG_PROVIDER_MODELS)->list,
     };
     return 0;
 }
@@ -323,14 +357,16 @@ static bool same_value(const struct config_value *a, const struct config_value *
 
 const char *config_needs_restart(const struct config *before, const struct config *after)
 {
+    const struct config_owners *had = &before->owners[CONFIG_OF_PROVIDER], *has = &after->owners[CONFIG_OF_PROVIDER];
+
     for (size_t i = 0; i < CONFIG_KEY_COUNT; i++)
         if ((config_keys[i].flags & CONFIG_LIVE) == 0 && !same_value(&before->values[i], &after->values[i]))
             return config_keys[i].name;
-    for (size_t i = 0; i < before->n_providers; i++) {
+    for (size_t i = 0; i < had->n; i++) {
         bool is_there = false;
 
-        for (size_t k = 0; k < after->n_providers; k++)
-            is_there = is_there || strcmp(before->providers[i], after->providers[k]) == 0;
+        for (size_t k = 0; k < has->n; k++)
+            is_there = is_there || strcmp(had->names[i], has->names[k]) == 0;
         if (!is_there)
             return "providers: one was taken away";
     }

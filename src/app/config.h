@@ -9,6 +9,7 @@
 #include "app/config_table.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "session/price.h"
 
 struct config;
 
@@ -30,6 +31,9 @@ NODISCARD int config_read_environment(struct config *c, char *const *environment
 NODISCARD int config_set(struct config *c, struct str name, struct str value, enum config_origin origin,
                          struct err *err);
 
+/* After the last layer: what does not fit together becomes a notice. */
+void config_look_over(struct config *c);
+
 bool config_truth(const struct config *c, enum config_id id);
 int64_t config_number(const struct config *c, enum config_id id);
 const char *config_text(const struct config *c, enum config_id id);        /* NULL: none */
@@ -45,6 +49,9 @@ struct config_provider {
 size_t config_provider_count(const struct config *c);
 /* ERR_BAD_REQUEST: the variable that holds its key is not set. */
 NODISCARD int config_provider(const struct config *c, size_t i, struct config_provider *out, struct err *err);
+
+/* A new reference. Models that have no price for input and output are not in it. */
+struct price_list *config_prices(const struct config *c);
 
 /* A secret stands in the file itself, not in a variable that it names. */
 bool config_holds_secrets(const struct config *c);

@@ -15,6 +15,9 @@ static void write_type(const struct config_key *key, struct buf *out)
     case CONFIG_NUMBER:
         buf_addf(out, "number, %" PRId64 " to %" PRId64, key->min, key->max);
         break;
+    case CONFIG_AMOUNT:
+        buf_addf(out, "amount, %" PRId64 " to %" PRId64, key->min / MICROS_PER_ONE, key->max / MICROS_PER_ONE);
+        break;
     case CONFIG_TEXT:
         buf_add_str(out, STR("text"));
         break;
@@ -36,6 +39,9 @@ static void write_default(const struct config_key *key, struct buf *out)
         break;
     case CONFIG_NUMBER:
         buf_addf(out, "%" PRId64, key->number);
+        break;
+    case CONFIG_AMOUNT:
+        buf_add_str(out, STR("unset"));
         break;
     case CONFIG_TEXT:
     case CONFIG_WORD:
@@ -112,7 +118,7 @@ static void explain_key(const struct config_key *key, const char *name, struct b
     write_default(key, out);
     buf_addf(out, "; a change counts %s", when(key));
     buf_add_str(out, STR("\n"));
-    if (key->env != NULL || config_is_of_provider(key)) {
+    if (key->env != NULL || config_family_of(key) == CONFIG_OF_PROVIDER) {
         CLEANUP(buf_done) struct buf variables = BUF_INIT;
 
         if (write_variables(key, "", "", &variables))
@@ -123,24 +129,24 @@ static void explain_key(const struct config_key *key, const char *name, struct b
 int config_explain(const struct config *c, struct str name, struct buf *out, struct err *err)
 {
     bool any = false;
-    struct str provider;
+    struct str owner;
 
-    if (config_find_key(name, &provider) != NULL && config_find_value(c, name) == NULL) {
+    if (config_find_key(name, &owner) != NULL && config_find_value(c, name) == NULL) {
         CLEANUP(buf_done) struct buf text = BUF_INIT;
 
         buf_add_str(&text, name);
-        explain_key(config_find_key(name, &provider), text.p, out);
+        explain_key(config_find_key(name, &owner), text.p, out);
         return 0;
     }
     for (size_t i = 0; i < c->n_values; i++) {
         const struct config_value *v = &c->values[i];
         struct str s = str_of(v->name);
 
-        /* Asked for everything, a key of each provider is explained once; asked for one, with its value. */
+        /* Asked for everything, a key of each provider or model is explained once; asked for one, with its value. */
         if (name.n == 0 ? i >= CONFIG_KEY_COUNT : !str_eq(s, name) && !(str_has_prefix(s, name) && s.p[name.n] == '.'))
             continue;
         explain_key(v->key, v->name, out);
-        if (i >= CONFIG_KEY_COUNT || !config_is_of_provider(v->key))
+        if (i >= CONFIG_KEY_COUNT || config_family_of(v->key) == CONFIG_PLAIN)
             explain_value(v, out);
         any = true;
     }
@@ -162,6 +168,9 @@ static const char head[] =
     "  \"providers\": {\n"
     "    \"local\": { \"base_url\": \"http://127.0.0.1:11434\", \"models\": [\"qwen3\"] },\n"
     "    \"openai\": { \"api_key\": \"env:OPENAI_API_KEY\" }\n"
+    "  },\n"
+    "  \"models\": {\n"
+    "    \"openai/gpt-5\": { \"input_price\": 1.25, \"output_price\": 10, \"cached_input_price\": 0.125 }\n"
     "  },\n"
     "  \"defaults\": { \"model\": \"local/qwen3\" }\n"
     "}\n"
@@ -185,7 +194,15 @@ static const char head[] =
 
 static const char middle[] =
     "\n"
-    "`*` is the name of a provider: 1 to 128 of `A-Za-z0-9._:-`. A model is named `MODEL`, or `PROVIDER/MODEL`.\n"
+    "`providers.*` is the name of a provider: 1 to 128 of `A-Za-z0-9._:-`; `models.*` is `PROVIDER/MODEL`, which may "
+    "have\n"
+    "dots. In other places a model is named `MODEL`, or `PROVIDER/MODEL`.\n"
+    "\n"
+    "An amount is written with at most six digits after the point and kept exactly. What is left out of a model's "
+    "prices\n"
+    "is not guessed: unless it has one for input and one for output, the cost of its calls is not known. A change of "
+    "prices\n"
+    "counts for runs that start afterwards.\n"
     "\n"
     "## Environment\n"
     "\n"

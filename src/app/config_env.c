@@ -54,8 +54,8 @@ static int read_provider(struct config *c, const struct config_env_provider *p, 
                       key != NULL ? key_variable : url_variable, p->name);
         return 0;
     }
-    if (config_provider_value(c, p->name, CONFIG_PROVIDER_API_KEY)->origin == CONFIG_FROM_FILE ||
-        config_provider_value(c, p->name, CONFIG_PROVIDER_BASE_URL)->origin == CONFIG_FROM_FILE) {
+    if (config_owner_value(c, p->name, CONFIG_PROVIDER_API_KEY)->origin == CONFIG_FROM_FILE ||
+        config_owner_value(c, p->name, CONFIG_PROVIDER_BASE_URL)->origin == CONFIG_FROM_FILE) {
         config_notice(c, "%s is not used: the configuration file has an address or key for providers.%s",
                       key != NULL ? key_variable : url_variable, p->name);
         return 0;

@@ -20,12 +20,22 @@ static bool is_secret(const struct config_value *v)
 
 void config_write_value(struct json_writer *w, const struct config_value *v, bool mask)
 {
+    CLEANUP(buf_done) struct buf amount = BUF_INIT;
+
     switch (v->key->type) {
     case CONFIG_BOOL:
         json_put_bool(w, v->truth);
         break;
     case CONFIG_NUMBER:
         json_put_i64(w, v->number);
+        break;
+    case CONFIG_AMOUNT:
+        if (v->number == CONFIG_NO_AMOUNT) {
+            json_put_null(w);
+            break;
+        }
+        micros_write(v->number, &amount);
+        json_put_raw(w, buf_str(&amount));
         break;
     case CONFIG_TEXT:
     case CONFIG_WORD:
@@ -50,7 +60,7 @@ static struct str last_part(const struct config_value *v)
     return str_of(dot + 1);
 }
 
-/* What is written: the values that the filter wants, in the order of the table, and of the providers. */
+/* What is written: the values that the filter wants, in the order of the table, and of the owners. */
 struct selection {
     const struct config *c;
     bool (*wanted)(const struct config_value *v, struct str arg);
@@ -58,20 +68,20 @@ struct selection {
     bool mask;
 };
 
-static void write_provider(const struct selection *s, const char *provider, struct json_writer *w)
+static void write_owner(const struct selection *s, enum config_family family, const char *owner, struct json_writer *w)
 {
     bool begun = false;
 
     for (size_t i = 0; i < CONFIG_KEY_COUNT; i++) {
         const struct config_value *v;
 
-        if (!config_is_of_provider(&config_keys[i]))
+        if (config_family_of(&config_keys[i]) != family)
             continue;
-        v = config_provider_value(s->c, provider, (enum config_id)i);
+        v = config_owner_value(s->c, owner, (enum config_id)i);
         if (v == &s->c->values[i] || !s->wanted(v, s->arg))
             continue;
         if (!begun) {
-            json_put_key(w, str_of(provider));
+            json_put_key(w, str_of(owner));
             json_begin_object(w);
         }
         begun = true;
@@ -86,19 +96,22 @@ static void write_section(const struct selection *s, struct str section, struct 
 {
     CLEANUP(buf_done) struct buf body = BUF_INIT;
     struct json_writer inner = JSON_WRITER(&body);
+    enum config_family family = CONFIG_PLAIN;
 
     json_begin_object(&inner);
     for (size_t i = 0; i < CONFIG_KEY_COUNT; i++) {
         const struct config_value *v = &s->c->values[i];
 
-        if (config_is_of_provider(v->key) || !str_eq(config_section_of(str_of(v->name)), section) ||
-            !s->wanted(v, s->arg))
+        if (!str_eq(config_section_of(str_of(v->name)), section))
+            continue;
+        family = config_family_of(v->key);
+        if (family != CONFIG_PLAIN || !s->wanted(v, s->arg))
             continue;
         json_put_key(&inner, last_part(v));
         config_write_value(&inner, v, s->mask);
     }
-    for (size_t i = 0; i < s->c->n_providers && str_is(section, "providers"); i++)
-        write_provider(s, s->c->providers[i], &inner);
+    for (size_t i = 0; i < s->c->owners[family].n; i++)
+        write_owner(s, family, s->c->owners[family].names[i], &inner);
     if (body.n == 1) /* nothing of it is wanted */
         return;
     json_end_object(&inner);
@@ -187,9 +200,9 @@ int config_show(const struct config *c, struct str name, struct buf *out, struct
 {
     CLEANUP(buf_done) struct buf json = BUF_INIT;
     struct json_writer w = JSON_WRITER(&json);
-    struct str provider;
+    struct str owner;
 
-    if (config_find_key(name, &provider) != NULL) {
+    if (config_find_key(name, &owner) != NULL) {
         const struct config_value *v = config_find_value(c, name);
 
         if (v == NULL)

@@ -16,6 +16,14 @@ struct config_value {
     const char *const *list;
 };
 
+/* Whose keys have a `*` in their names. */
+enum config_family { CONFIG_PLAIN, CONFIG_OF_PROVIDER, CONFIG_OF_MODEL, CONFIG_FAMILIES };
+
+struct config_owners {
+    const char **names; /* in the order of their arrival */
+    size_t n, cap;
+};
+
 struct config_section_revision {
     const char *section;
     uint64_t revision;
@@ -25,8 +33,7 @@ struct config {
     struct arena arena;
     struct config_value *values; /* the plain keys first, in the order of the table (gaps where it has a `*`) */
     size_t n_values, cap_values;
-    const char **providers; /* names, in the order of their arrival */
-    size_t n_providers, cap_providers;
+    struct config_owners owners[CONFIG_FAMILIES];
     struct config_section_revision *revisions;
     size_t n_revisions, cap_revisions;
     const char **notices;
@@ -35,17 +42,20 @@ struct config {
 };
 
 struct str config_section_of(struct str name);
-bool config_is_of_provider(const struct config_key *key);
-/* The key of a full name, and of which provider; NULL: no such key. */
-const struct config_key *config_find_key(struct str name, struct str *provider);
+enum config_family config_family_of(const struct config_key *key);
+/* A provider's name, or PROVIDER/MODEL. */
+bool config_owner_is_valid(enum config_family family, struct str owner);
+/* The key of a full name, and whose it is; NULL: no such key. */
+const struct config_key *config_find_key(struct str name, struct str *owner);
 int config_unknown(struct str name, struct err *err); /* names the nearest */
 
 const struct config_value *config_find_value(const struct config *c, struct str name); /* NULL: not set */
 /* Makes it where it is missing, with the key's default. */
 struct config_value *config_put_value(struct config *c, const struct config_key *key, struct str name,
-                                      struct str provider);
+                                      struct str owner);
 void config_drop_value(struct config_value *v); /* back to the default */
-const struct config_value *config_provider_value(const struct config *c, const char *provider, enum config_id id);
+/* The default where this owner has none. */
+const struct config_value *config_owner_value(const struct config *c, const char *owner, enum config_id id);
 void config_notice(struct config *c, const char *fmt, ...) PRINTF(2, 3);
 const char *config_variable_value(const struct config *c, const char *name); /* NULL: not set or empty */
 void config_set_revision(struct config *c, struct str section, uint64_t revision);

@@ -4,7 +4,6 @@
 
 #include "app/config_internal.h"
 #include "app/small_file.h"
-#include "base/id.h"
 #include "base/str.h"
 #include "base/utf8.h"
 
@@ -94,6 +93,19 @@ static int take_string(struct config *c, struct config_value *v, struct str text
     return rc;
 }
 
+static int take_amount(struct config_value *v, struct str text, struct err *err)
+{
+    int64_t micros;
+
+    if (!micros_read(text, &micros) || micros < v->key->min || micros > v->key->max)
+        return err_set(err, ERR_BAD_REQUEST,
+                       "%s: expected an amount from %" PRId64 " to %" PRId64
+                       " with at most six digits after the point, such as 1.25",
+                       v->name, v->key->min / MICROS_PER_ONE, v->key->max / MICROS_PER_ONE);
+    v->number = micros;
+    return 0;
+}
+
 static int take_number(struct config_value *v, int64_t number, struct err *err)
 {
     int rc = check_number(v, number, err);
@@ -117,6 +129,8 @@ int config_take_json(struct config *c, struct config_value *v, const struct json
         return 0;
     case CONFIG_NUMBER:
         return node->type == JSON_INT ? take_number(v, node->number, err) : refuse(v, err, "a whole number");
+    case CONFIG_AMOUNT: /* as it is written, since a double would not hold it */
+        return take_amount(v, node->type == JSON_INT || node->type == JSON_REAL ? node->raw : STR_NULL, err);
     case CONFIG_TEXT:
     case CONFIG_WORD:
         return node->type == JSON_STRING ? take_string(c, v, node->text, err) : refuse(v, err, "a text");
@@ -157,6 +171,8 @@ int config_take_text(struct config *c, struct config_value *v, struct str text, 
         return 0;
     case CONFIG_NUMBER:
         return str_to_i64(text, &number) ? take_number(v, number, err) : refuse(v, err, "a whole number");
+    case CONFIG_AMOUNT:
+        return take_amount(v, text, err);
     case CONFIG_TEXT:
     case CONFIG_WORD:
         return take_string(c, v, text, err);
@@ -168,14 +184,14 @@ int config_take_text(struct config *c, struct config_value *v, struct str text, 
 
 int config_set(struct config *c, struct str name, struct str value, enum config_origin origin, struct err *err)
 {
-    struct str provider;
-    const struct config_key *key = config_find_key(name, &provider);
+    struct str owner;
+    const struct config_key *key = config_find_key(name, &owner);
     struct config_value *v;
     int rc;
 
     if (key == NULL)
         return config_unknown(name, err);
-    v = config_put_value(c, key, name, provider);
+    v = config_put_value(c, key, name, owner);
     if (str_is(value, "null")) {
         config_drop_value(v);
         return 0;
@@ -188,13 +204,21 @@ int config_set(struct config *c, struct str name, struct str value, enum config_
 
 /* ---- a file ---- */
 
-/* An object of its own at this depth: a section, or one provider (whose name may hold dots). */
+/* An object of its own at this depth: a section, or one provider or model (whose name may hold dots). */
 static bool is_inner(struct str name, unsigned depth)
 {
     struct str section, rest = name;
 
-    if (depth == 2)
-        return str_next(&rest, '.', &section) && str_is(section, "providers") && rest.p != NULL && id_is_valid(rest);
+    if (depth == 2) {
+        enum config_family family;
+
+        if (!str_next(&rest, '.', &section) || rest.p == NULL)
+            return false;
+        family = str_is(section, "providers") ? CONFIG_OF_PROVIDER
+                 : str_is(section, "models")  ? CONFIG_OF_MODEL
+                                              : CONFIG_PLAIN;
+        return config_owner_is_valid(family, rest);
+    }
     for (size_t i = 0; depth == 1 && i < CONFIG_KEY_COUNT; i++)
         if (str_eq(config_section_of(str_of(config_keys[i].name)), name))
             return true;
@@ -220,10 +244,10 @@ static int read_members(struct config *c, struct buf *path, unsigned depth, cons
     return 0;
 }
 
-static int read_key(struct config *c, const struct config_key *key, struct str name, struct str provider,
+static int read_key(struct config *c, const struct config_key *key, struct str name, struct str owner,
                     const struct json *node, struct err *err)
 {
-    struct config_value *v = config_put_value(c, key, name, provider);
+    struct config_value *v = config_put_value(c, key, name, owner);
     int rc = config_take_json(c, v, node, err);
 
     if (rc == 0 && node->type != JSON_NULL)
@@ -233,8 +257,8 @@ static int read_key(struct config *c, const struct config_key *key, struct str n
 
 static int read_member(struct config *c, struct buf *path, unsigned depth, const struct json *node, struct err *err)
 {
-    struct str name = buf_str(path), provider;
-    const struct config_key *key = config_find_key(name, &provider);
+    struct str name = buf_str(path), owner;
+    const struct config_key *key = config_find_key(name, &owner);
     bool is_filled = node->type == JSON_OBJECT && node->count > 0;
 
     if (is_inner(name, depth)) {
@@ -242,8 +266,8 @@ static int read_member(struct config *c, struct buf *path, unsigned depth, const
             return err_set(err, ERR_BAD_REQUEST, STR_FMT ": expected an object", STR_ARG(name));
         return read_members(c, path, depth + 1, node, err);
     }
-    if (key != NULL && depth == (config_is_of_provider(key) ? 3 : 2))
-        return read_key(c, key, name, provider, node, err);
+    if (key != NULL && depth == (config_family_of(key) == CONFIG_PLAIN ? 2 : 3))
+        return read_key(c, key, name, owner, node, err);
     if (key != NULL)
         return err_set(err, ERR_BAD_REQUEST, STR_FMT ": sections are objects of their own: {\"server\": {\"port\": 1}}",
                        STR_ARG(name));

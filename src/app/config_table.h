@@ -3,11 +3,15 @@
 /*
  * Every key of the configuration, once: the parser, the defaults, `culm config`, its documentation
  * and the names in the environment come from this table. A name with `*` stands for one key of
- * each provider. The section is the part before the first dot. Pure data; any thread.
+ * each provider, or of each model. The section is the part before the first dot. Pure data; any thread.
  */
 #include "base/base.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/micros.h"
+
+/* The price of a million tokens. */
+#define CONFIG_PRICE .number = CONFIG_NO_AMOUNT, .max = (int64_t)1000 * 1000 * MICROS_PER_ONE, .flags = CONFIG_LIVE
 
 #define CONFIG_LOG_MODULE(id, name) " " name
 #define CONFIG_LOG_MODULES LOG_MODULES(CONFIG_LOG_MODULE)
@@ -39,6 +43,12 @@
     X(PROVIDER_MODELS, "providers.*.models", LIST,                                                                     \
       "models it may be asked for, the first is its default; empty: any, and none is the default",                     \
       .flags = CONFIG_LIVE)                                                                                            \
+    X(MODEL_INPUT_PRICE, "models.*.input_price", AMOUNT,                                                               \
+      "price of a million tokens of input, in any money, but in the same for all models", CONFIG_PRICE)                \
+    X(MODEL_OUTPUT_PRICE, "models.*.output_price", AMOUNT,                                                             \
+      "price of a million tokens of output, reasoning included; a price counts only with both of them", CONFIG_PRICE)  \
+    X(MODEL_CACHED_INPUT_PRICE, "models.*.cached_input_price", AMOUNT,                                                 \
+      "price of a million tokens of input that the provider had in its cache; else that of other input", CONFIG_PRICE) \
     X(DEFAULTS_MODEL, "defaults.model", TEXT,                                                                          \
       "model of sessions that name none, as MODEL or PROVIDER/MODEL; else the first model of the first provider",      \
       .flags = CONFIG_LIVE, .env = "CULM_MODEL")                                                                       \
@@ -72,7 +82,9 @@ enum config_id {
         CONFIG_KEY_COUNT
 };
 
-enum config_type { CONFIG_BOOL, CONFIG_NUMBER, CONFIG_TEXT, CONFIG_WORD, CONFIG_LIST };
+enum config_type { CONFIG_BOOL, CONFIG_NUMBER, CONFIG_AMOUNT, CONFIG_TEXT, CONFIG_WORD, CONFIG_LIST };
+
+#define CONFIG_NO_AMOUNT (-1)
 
 enum {
     CONFIG_LIVE = 1,   /* a running server takes it over at SIGHUP */
@@ -84,7 +96,7 @@ struct config_key {
     enum config_type type;
     const char *doc;
     unsigned flags;
-    int64_t number, min, max;                       /* NUMBER: default and range */
+    int64_t number, min, max;                       /* NUMBER, AMOUNT (in micros): default and range */
     const char *text;                               /* TEXT, WORD: default; NULL: none */
     const char *const *words;                       /* WORD: NULL-terminated */
     const char *env;                                /* the variable that gives it where the file does not; NULL: none */

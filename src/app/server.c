@@ -33,6 +33,7 @@ struct server {
     struct store *store;
     struct http_client *http_client;
     struct model_registry *models;
+    struct price_list *prices;
     struct model_port *model_port;
     struct timer_port *timer_port;
     struct timer *alarm;
@@ -105,6 +106,13 @@ static void port_model_abort(void *arg, struct str session_id)
     struct server *s = arg;
 
     model_port_abort(s->model_port, session_id);
+}
+
+static struct price port_price(void *arg, struct str provider, struct str model)
+{
+    const struct server *s = arg;
+
+    return price_find(s->prices, provider, model);
 }
 
 /* There are no tools yet: the machine answers such calls itself and starts none. */
@@ -309,9 +317,12 @@ int server_reload(struct server *s, const struct config *config, struct err *err
     model_registry_free(trial);
     if (rc == 0)
         rc = set_up_models(s->models, config, err);
-    if (rc == 0)
-        face_set_default_effort(s->face, config_text(config, CONFIG_DEFAULTS_EFFORT));
-    return rc;
+    if (rc < 0)
+        return rc;
+    price_list_unref(s->prices);
+    s->prices = config_prices(config);
+    face_set_default_effort(s->face, config_text(config, CONFIG_DEFAULTS_EFFORT));
+    return 0;
 }
 
 /* ---- opening ---- */
@@ -387,6 +398,7 @@ static int open_models(struct server *s, struct err *err)
         rc = set_up_models(s->models, s->o.config, err);
     if (rc < 0)
         return rc;
+    s->prices = config_prices(s->o.config);
     s->model_port = model_port_new(s->models);
     return 0;
 }
@@ -399,6 +411,7 @@ static void open_engine(struct server *s)
         .mono = port_mono,
         .model_start = port_model_start,
         .model_abort = port_model_abort,
+        .price = port_price,
         .tool_effect = port_tool_effect,
         .tool_start = port_tool_start,
         .tool_cancel = port_tool_cancel,
@@ -625,6 +638,7 @@ void server_free(struct server *s)
     timer_port_free(s->timer_port);
     model_port_free(s->model_port);
     model_registry_free(s->models);
+    price_list_unref(s->prices);
     http_client_free(s->http_client);
     timer_free(s->alarm);
     timer_free(s->audit);

@@ -5,6 +5,7 @@
  * the simulator with its own. Ports never call back in: answers come as engine_submit().
  */
 #include "run/machine.h"
+#include "session/price.h"
 #include "session/query.h"
 
 struct model_call {
@@ -27,7 +28,8 @@ struct ports {
     /* Answered by INPUT_DELTA, then INPUT_MODEL_DONE or INPUT_MODEL_FAILED with the same key. */
     void (*model_start)(void *arg, const struct model_call *call);
     void (*model_abort)(void *arg, struct str session_id);
-    int (*tool_effect)(void *arg, struct str tool); /* enum effect_class */
+    struct price (*price)(void *arg, struct str provider, struct str model); /* of calls that begin now */
+    int (*tool_effect)(void *arg, struct str tool);                          /* enum effect_class */
     /* Answered by INPUT_TOOL_DONE. */
     void (*tool_start)(void *arg, const struct tool_call *call);
     void (*tool_cancel)(void *arg, struct str session_id, uint32_t call);

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+#include "app/config.h"
+#include "temporary.h"
+
+static struct config *read_good(const char *text)
+{
+    struct config *c = config_new();
+    struct err err = {0};
+
+    if (config_read_text(c, str_of(text), &err) < 0)
+        fail_msg("%s: %s", text, err.text);
+    config_look_over(c);
+    return c;
+}
+
+static void refused(const char *text, const char *part)
+{
+    struct config *c = config_new();
+    struct err err = {0};
+
+    assert_int_equal(config_read_text(c, str_of(text), &err), -ERR_BAD_REQUEST);
+    if (strstr(err.text, part) == NULL)
+        fail_msg("%s: \"%s\" is not in \"%s\"", text, part, err.text);
+    config_free(c);
+}
+
+static struct price price_in(const char *text, const char *provider, const char *model)
+{
+    struct config *c = read_good(text);
+    struct price_list *l = config_prices(c);
+    struct price p;
+
+    config_free(c); /* the list does not need it */
+    p = price_find(l, str_of(provider), str_of(model));
+    price_list_unref(l);
+    return p;
+}
+
+static void prices_are_held_exactly(void **state UNUSED)
+{
+    struct price p = price_in("{\"models\": {\"openai/gpt-4.1\": {\"input_price\": 1.25, \"output_price\": 10, "
+                              "\"cached_input_price\": 0.125}}}",
+                              "openai", "gpt-4.1");
+
+    assert_true(p.known && p.input == 1250000 && p.output == 10 * MICROS_PER_ONE && p.cached == 125000);
+    p = price_in("{\"models\": {\"a/b\": {\"input_price\": 0.000001, \"output_price\": 1000000}}}", "a", "b");
+    assert_true(p.known && p.input == 1 && p.output == (int64_t)1000000 * MICROS_PER_ONE);
+}
+
+static void cached_input_costs_what_input_costs_unless_it_is_said(void **state UNUSED)
+{
+    struct price p = price_in("{\"models\": {\"a/b\": {\"input_price\": 3, \"output_price\": 4}}}", "a", "b");
+
+    assert_true(p.known && p.cached == 3 * MICROS_PER_ONE);
+    p = price_in("{\"models\": {\"a/b\": {\"input_price\": 3, \"output_price\": 4, \"cached_input_price\": 0}}}", "a",
+                 "b");
+    assert_true(p.known && p.cached == 0);
+}
+
+static void nothing_costs_nothing_only_where_it_is_said(void **state UNUSED)
+{
+    struct price p = price_in("{\"models\": {\"a/b\": {\"input_price\": 0, \"output_price\": 0}}}", "a", "b");
+
+    assert_true(p.known && p.input == 0 && p.output == 0 && p.cached == 0);
+    assert_false(price_in("{}", "a", "b").known);
+    assert_false(price_in("{\"models\": {}}", "a", "b").known);
+    assert_false(price_in("{\"models\": {\"a/b\": {}}}", "a", "b").known);
+    assert_false(price_in("{\"models\": {\"a/b\": {\"input_price\": null, \"output_price\": 1}}}", "a", "b").known);
+}
+
+static void half_a_price_is_not_used_and_said(void **state UNUSED)
+{
+    struct config *c = read_good("{\"models\": {\"a/in\": {\"input_price\": 1}, \"a/out\": {\"output_price\": 1}, "
+                                 "\"a/cached\": {\"cached_input_price\": 1}, \"a/both\": {\"input_price\": 1, "
+                                 "\"output_price\": 1}}}");
+    struct price_list *l = config_prices(c);
+    const char *const *n = config_notices(c);
+
+    assert_string_equal(n[0], "models.a/in: the price is not used: output_price is missing");
+    assert_string_equal(n[1], "models.a/out: the price is not used: input_price is missing");
+    assert_string_equal(n[2], "models.a/cached: the price is not used: input_price is missing");
+    assert_null(n[3]);
+    assert_true(price_find(l, STR("a"), STR("both")).known);
+    assert_false(price_find(l, STR("a"), STR("in")).known || price_find(l, STR("a"), STR("out")).known);
+    price_list_unref(l);
+    config_free(c);
+}
+
+static void a_model_is_named_with_its_provider_and_may_have_slashes_and_dots(void **state UNUSED)
+{
+    struct price p = price_in("{\"models\": {\"hub/meta/llama-3.1:free\": {\"input_price\": 1, \"output_price\": 2}}}",
+                              "hub", "meta/llama-3.1:free");
+
+    assert_true(p.known);
+    refused("{\"models\": {\"gpt\": {\"input_price\": 1}}}", "did you mean \"models.PROVIDER/gpt.input_price\"?");
+    refused("{\"models\": {\"openai/\": {\"input_price\": 1}}}", "unknown key \"models.openai/.input_price\"");
+    refused("{\"models\": {\"/gpt\": {\"input_price\": 1}}}", "unknown key");
+    refused("{\"models\": {\"a b/gpt\": {\"input_price\": 1}}}", "unknown key");
+    refused("{\"models\": {\"a/g t\": {\"input_price\": 1}}}", "unknown key");
+    refused("{\"models\": {\"a/b.c\": {\"inputprice\": 1}}}", "did you mean \"models.a/b.c.input_price\"?");
+    refused("{\"models\": {\"a/b\": 1}}", "models.a/b: expected an object");
+    refused("{\"models\": 1}", "models: expected an object");
+}
+
+static void what_is_no_price_is_refused_with_its_key(void **state UNUSED)
+{
+    static const char *const wrong[] = {"-1",        "1e3",       "\"1\"",   "true",          "[1]",
+                                        "0.0000001", "1000000.1", "1000001", "99999999999999"};
+
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        CLEANUP(buf_done) struct buf text = BUF_INIT;
+
+        buf_addf(&text, "{\"models\": {\"a/b\": {\"output_price\": %s}}}", wrong[i]);
+        refused(text.p, "models.a/b.output_price: expected an amount from 0 to 1000000 with at most six digits");
+    }
+}
+
+static void prices_are_shown_as_they_were_written(void **state UNUSED)
+{
+    struct config *c = read_good("{\"models\": {\"a/b.1\": {\"input_price\": 0.10, \"output_price\": 2.50}}}");
+    struct config *again = config_new();
+    CLEANUP(buf_done) struct buf one = BUF_INIT, all = BUF_INIT, told = BUF_INIT, twice = BUF_INIT;
+    struct err err;
+
+    assert_int_equal(config_show(c, STR("models.a/b.1.input_price"), &one, &err), 0);
+    assert_string_equal(one.p, "0.1\n");
+    assert_int_equal(config_show(c, STR("models"), &all, &err), 0);
+    assert_string_equal(all.p, "{\n  \"models\": {\n    \"a/b.1\": {\n      \"input_price\": 0.1,\n      "
+                               "\"output_price\": 2.5\n    }\n  }\n}\n");
+    assert_int_equal(config_read_text(again, buf_str(&all), &err), 0);
+    assert_int_equal(config_show(again, STR("models"), &twice, &err), 0);
+    assert_string_equal(twice.p, all.p);
+    assert_int_equal(config_explain(c, STR("models.a/b.1.output_price"), &told, &err), 0);
+    assert_non_null(strstr(told.p, "now: 2.5 (from the file)"));
+    assert_int_equal(config_explain(c, STR("models.other/model.output_price"), &told, &err), 0);
+    config_free(again);
+    config_free(c);
+}
+
+static void prices_are_changed_in_the_file_and_count_at_a_reload(void **state)
+{
+    const char *path = temporary_path(state, "config.json");
+    struct config *before = config_new(), *after = config_new();
+    uint64_t revision;
+    struct err err;
+
+    assert_int_equal(config_change_file(path, STR("models.a/b.1.input_price"), STR("1.5"), -1, &revision, &err), 0);
+    assert_int_equal(config_read_file(before, path, true, &err), 0);
+    assert_int_equal(config_change_file(path, STR("models.a/b.1.output_price"), STR("2"), 1, &revision, &err), 0);
+    assert_int_equal(config_change_file(path, STR("models.a/b.1.input_price"), STR("x"), 2, &revision, &err),
+                     -ERR_BAD_REQUEST);
+    assert_int_equal(config_read_file(after, path, true, &err), 0);
+    assert_null(config_needs_restart(before, after));
+    assert_int_equal(config_provider_count(after), 0); /* a priced model makes no provider */
+    config_free(after);
+    config_free(before);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(prices_are_held_exactly),
+        cmocka_unit_test(cached_input_costs_what_input_costs_unless_it_is_said),
+        cmocka_unit_test(nothing_costs_nothing_only_where_it_is_said),
+        cmocka_unit_test(half_a_price_is_not_used_and_said),
+        cmocka_unit_test(a_model_is_named_with_its_provider_and_may_have_slashes_and_dots),
+        cmocka_unit_test(what_is_no_price_is_refused_with_its_key),
+        cmocka_unit_test(prices_are_shown_as_they_were_written),
+        TEMPORARY_TEST(prices_are_changed_in_the_file_and_count_at_a_reload),
+    };
+
+    return cmocka_run_group_tests_name("config prices", tests, NULL, NULL);
+}
