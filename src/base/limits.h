@@ -28,6 +28,9 @@
     X(PARALLEL_TOOLS, 8, "tools of one session at work at once")                                                       \
     X(TOOL_MS, 10 * 60 * 1000, "deadline of a tool call")                                                              \
     X(CANCEL_MS, 2 * 1000, "a tool that does not obey a stop is given up after this")                                  \
+    X(KEY_CHARS, 255, "characters of an Idempotency-Key")                                                              \
+    X(RECEIPT_MS, 24 * 3600 * 1000, "the reply to a request is kept for repeats under its Idempotency-Key")            \
+    X(RECEIPT_GONE_MS, 7 * 24 * 3600 * 1000, "after that the key is refused, before it is forgotten")                  \
     X(INBOX_MESSAGES, 1000, "messages waiting to be admitted in one session")                                          \
     X(CONTEXT_TOKENS, 128 * 1000, "context window of a model nobody describes")                                        \
     X(OUTPUT_TOKENS, 8 * 1000, "longest answer of a model nobody describes")                                           \

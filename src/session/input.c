@@ -52,6 +52,8 @@ static const struct record_field input_fields[] = {
     {.name = "node", .type = RECORD_I64, AT(from.node)},
     {.name = "token", .type = RECORD_I64, AT(from.token)},
     TEXT(key),
+    TEXT(fingerprint),
+    FLAG(recall),
     TEXT(request),
     {.name = "run", .type = RECORD_U32, AT(run)},
     TEXT(run_id),

@@ -51,8 +51,10 @@ struct input {
     enum input_kind kind;
     int64_t now; /* wall ms; set by the engine */
     struct reply_to from;
-    struct str key;     /* Idempotency-Key, or empty */
-    struct str request; /* name of the request that brought it, for the log, or empty */
+    struct str key;         /* Idempotency-Key, or empty */
+    struct str fingerprint; /* with a key: of what was asked; the same request has the same */
+    bool recall;            /* with a key: it cannot be done as things are now, but its first reply may be there */
+    struct str request;     /* name of the request that brought it, for the log, or empty */
 
     uint32_t run, round, gen, call; /* key of late inputs; cancel: run 0 means whichever */
     uint64_t set_by;                /* timers: the live object that set it; one that is gone has no timers */
@@ -110,6 +112,9 @@ NODISCARD int input_read(struct str bytes, struct arena *a, struct input *out, s
     X(UPDATED)                                                                                                         \
     X(STALE) /* update: if_match did not fit */                                                                        \
     X(DELETED)                                                                                                         \
+    X(KEY_REUSED)  /* the key belongs to another request */                                                            \
+    X(KEY_EXPIRED) /* its reply is not kept any more */                                                                \
+    X(NO_RECEIPT)  /* recall: there was no such request */                                                             \
     X(FULL)        /* the inbox is full */                                                                             \
     X(UNAVAILABLE) /* not stored: try again; error says why */
 enum reply_kind {
@@ -127,10 +132,13 @@ struct reply {
     bool started;                /* posted with execute: a run was started, run_id is its id */
     bool already_running;        /* posted with execute: run_id is that of the run that will take it */
     /* the server's view, for client_sync */
-    const char *sync_reason; /* NULL: no mismatch; static text */
+    const char *sync_reason; /* NULL: no mismatch; static text, or borrowed for the call where replayed */
     uint32_t message_count;
     char last_message_id[ID_MAX + 1];
     bool has_pending_message;
     uint64_t metadata_version;
     struct err err; /* unavailable */
+    /* A repeat under its key: all the above was decided for an earlier request, of this name. Borrowed for the call. */
+    bool replayed;
+    struct str request;
 };

@@ -5,7 +5,7 @@
  * carried out on a reader thread; its answer holds one arena with everything in it and is freed
  * by the callback's receiver with answer_free().
  */
-#include "session/session.h"
+#include "session/receipt.h"
 
 enum query_kind {
     QUERY_FACTS,      /* session_id; after/before, limit, kinds, seqs -> facts */
@@ -16,6 +16,7 @@ enum query_kind {
     QUERY_RUNS,       /* session_id, limit -> runs, newest first */
     QUERY_ACTIVE,     /* -> runs that are active, all sessions */
     QUERY_UNFINISHED, /* -> session_ids to recover */
+    QUERY_RECEIPT,    /* session_id (which need not exist), key -> receipts[0], or none */
 };
 
 #define QUERY_SEQS_MAX 8
@@ -34,6 +35,7 @@ struct query {
     bool without_runs;                                    /* messages: the names of their runs are not wanted */
     struct str after_message;                             /* messages: only what follows it; unknown: everything */
     struct str search, state, cursor, session_kind, root; /* sessions */
+    struct str key;                                       /* receipt */
     uint32_t offset;
 };
 
@@ -80,6 +82,7 @@ struct answer {
     struct session_row *sessions;
     struct run_row *runs;
     struct str *session_ids;
+    struct receipt *receipts;
     size_t n;        /* items of whichever list it is */
     uint64_t total;  /* messages: in all; sessions: matching */
     struct str next; /* sessions: cursor of the next page, or empty */

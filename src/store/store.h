@@ -3,10 +3,12 @@
 /*
  * The log, as a port with two implementations (SQLite here, PostgreSQL for several nodes; the
  * simulator has one in memory). An append is a compare-and-swap, all or nothing:
- *   (session, expected epoch, first seq) -> (new epoch, facts, letters, owner, head)
+ *   (session, expected epoch, first seq) -> (new epoch, facts, letters, receipt, owner, head)
  * It is refused when the epoch is not the row's or the seq not the next, and idempotent: the same
- * append sent twice is stored once. Tables are folded from the facts in the same transaction.
- * Completions and answers arrive on the loop thread, appends of one session in their order:
+ * append sent twice is stored once. A key has one receipt: an append with another one for it is
+ * refused. A receipt alone may be of a session that is not there (expected epoch 0, no facts), which
+ * it does not make. Old ones are forgotten, a few at a time, when another is written. Tables are folded from the facts
+ * in the same transaction. Completions and answers arrive on the loop thread, appends of one session in their order:
  * the store calls `notify` (any thread) and the owner calls store_poll() on the loop.
  */
 #include "session/query.h"
@@ -58,8 +60,9 @@ struct append {
     struct facts *facts;          /* a reference is taken; NULL: a claim or release alone */
     const struct letter *letters; /* copied */
     size_t n_letters;
-    uint64_t consumed;          /* letter folded by this step; 0: none */
-    const struct session *head; /* fold after this step, where the session rests; NULL: keep the old. Copied */
+    const struct receipt *receipt; /* of the request under a key that this step answers; NULL: none. Copied */
+    uint64_t consumed;             /* letter folded by this step; 0: none */
+    const struct session *head;    /* fold after this step, where the session rests; NULL: keep the old. Copied */
 };
 
 struct appended {

@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "store/sqlite/crc32c.h"
 #include "store/sqlite/project.h"
+#include "store/sqlite/receipt_row.h"
 
 struct row {
     bool found;
@@ -57,6 +58,10 @@ static int is_there(struct db *db, const struct append *a, const struct row *row
         return !row->found;
     if (!row->found || row->last_seq < last_of(a))
         return 0;
+    if (a->facts == NULL && a->receipt != NULL) {
+        rc = receipt_row_compare(db, a->session_id, a->receipt, err);
+        return rc == 0 ? 1 : rc == 1 || rc == -ERR_REFUSED ? 0 : rc;
+    }
     if (a->facts == NULL)
         return row->epoch == a->epoch && row->last_seq == a->first - 1;
     rc = db_number(db, sql, VALUES(V_INT(a->sid), V_INT(last_of(a))), &epoch, err);
@@ -71,19 +76,37 @@ static int id_is_taken(struct db *db, struct str id, struct err *err)
     return db_number(db, sql, VALUES(V_TEXT(id)), &sid, err);
 }
 
+/* Of a session that is not there, and stays so. */
+static bool is_receipt_alone(const struct append *a)
+{
+    return a->expect == 0 && a->facts == NULL && a->receipt != NULL;
+}
+
+/* 1: its key has none yet, or it brings none; 0: it is there; -ERR_REFUSED: the key has another one. */
+static int check_receipt(struct db *db, const struct append *a, struct err *err)
+{
+    int rc = a->receipt == NULL ? 1 : receipt_row_compare(db, a->session_id, a->receipt, err);
+
+    if (rc == 0 && a->facts != NULL)
+        return err_set(err, ERR_REFUSED, "session " STR_FMT ": there is a receipt of facts that are not",
+                       STR_ARG(a->session_id));
+    return rc;
+}
+
 /* 1: to be applied; 0: it is there already; -ERR_REFUSED, or the database's failure. */
 static int check(struct db *db, const struct append *a, const struct row *row, struct err *err)
 {
-    bool fits = a->expect == 0 ? !row->found && a->first == 1 && a->facts != NULL && !a->erase
-                               : row->found && row->epoch == a->expect && row->last_seq == a->first - 1;
+    bool is_new = !row->found && a->first == 1 && (a->facts != NULL || is_receipt_alone(a)) && !a->erase;
+    bool fits = a->expect == 0 ? is_new : row->found && row->epoch == a->expect && row->last_seq == a->first - 1;
     int rc;
 
     if (!fits) {
         rc = is_there(db, a, row, err);
         return rc < 0 ? rc : rc > 0 ? 0 : refuse(a, row, err);
     }
-    if (a->expect != 0)
-        return 1;
+    rc = check_receipt(db, a, err);
+    if (rc <= 0 || a->expect != 0)
+        return rc;
     rc = id_is_taken(db, a->session_id, err);
     if (rc > 0)
         return err_set(err, ERR_REFUSED, "session " STR_FMT " exists already", STR_ARG(a->session_id));
@@ -137,6 +160,16 @@ static int write_letters(struct db *db, const struct append *a, struct err *err)
     return rc;
 }
 
+static int write_receipt(struct db *db, const struct append *a, struct err *err)
+{
+    int rc;
+
+    if (a->receipt == NULL)
+        return 0;
+    rc = receipt_row_put(db, a->session_id, a->receipt, err);
+    return rc < 0 ? rc : receipt_row_forget(db, a->receipt->at, err);
+}
+
 static int write_head(struct db *db, const struct append *a, struct append_scratch *scratch, struct err *err)
 {
     static const char sql[] = "INSERT OR REPLACE INTO head(sid, crc, body) VALUES(?, ?, ?)";
@@ -155,8 +188,9 @@ static int erase(struct db *db, const struct append *a, struct err *err)
                       inbox[] = "DELETE FROM inbox WHERE sid = ?", run[] = "DELETE FROM run WHERE sid = ?",
                       head[] = "DELETE FROM head WHERE sid = ?", partial[] = "DELETE FROM partial WHERE sid = ?",
                       sent[] = "DELETE FROM letter WHERE src = ?", session[] = "DELETE FROM session WHERE sid = ?",
-                      received[] = "DELETE FROM letter WHERE dst = (SELECT id FROM session WHERE sid = ?)";
-    const char *const by_sid[] = {fact, message, inbox, run, head, partial, sent, received, session};
+                      received[] = "DELETE FROM letter WHERE dst = (SELECT id FROM session WHERE sid = ?)",
+                      receipt[] = "DELETE FROM receipt WHERE session = (SELECT id FROM session WHERE sid = ?)";
+    const char *const by_sid[] = {fact, message, inbox, run, head, partial, sent, received, receipt, session};
     int rc = 0;
 
     for (size_t i = 0; rc == 0 && i < ARRAY_LEN(by_sid); i++)
@@ -194,11 +228,15 @@ int append_rows(struct db *db, const struct append *a, const struct fact_row *ro
         return rc;
     if (a->erase)
         return erase(db, a, err);
+    if (is_receipt_alone(a))
+        return write_receipt(db, a, err);
     rc = a->expect == 0 ? insert_row(db, a, err) : 0;
     if (rc == 0)
         rc = write_facts(&p, a, rows, scratch);
     if (rc == 0)
         rc = write_letters(db, a, err);
+    if (rc == 0)
+        rc = write_receipt(db, a, err);
     if (rc == 0 && a->head != NULL)
         rc = write_head(db, a, scratch, err);
     return rc < 0 ? rc : project_finish(&p, a, last_of(a));

@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "store/sqlite/crc32c.h"
 #include "store/sqlite/fact_row.h"
+#include "store/sqlite/receipt_row.h"
 
 #define WRITER_MASK 0xffffff /* the low bits of an epoch are the number of a life */
 
@@ -233,6 +234,7 @@ static query_answer_fn *const answers[] = {
     [QUERY_SESSION] = query_session, [QUERY_SESSIONS] = query_sessions,
     [QUERY_RUN] = query_run,         [QUERY_RUNS] = query_runs,
     [QUERY_ACTIVE] = query_active,   [QUERY_UNFINISHED] = query_unfinished,
+    [QUERY_RECEIPT] = query_receipt,
 };
 
 static int begin(struct reader *r, struct err *err)

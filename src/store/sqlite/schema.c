@@ -63,8 +63,15 @@ static const char version_1[] =
     "CREATE INDEX letter_dst ON letter(dst);"
     "CREATE INDEX letter_src ON letter(src);";
 
+/* With a number of its own and the name of its session: a receipt may say that there is none. */
+static const char version_2[] =
+    "CREATE TABLE receipt(ord INTEGER PRIMARY KEY, session TEXT NOT NULL, key TEXT NOT NULL,"
+    " fingerprint TEXT NOT NULL, at INTEGER NOT NULL, crc INTEGER NOT NULL, reply TEXT NOT NULL);"
+    "CREATE UNIQUE INDEX receipt_key ON receipt(session, key);"
+    "CREATE INDEX receipt_at ON receipt(at);";
+
 /* steps[v] brings a file of version v to v + 1. Released steps never change. */
-static const char *const steps[] = {version_1};
+static const char *const steps[] = {version_1, version_2};
 
 #define VERSION ((int64_t)ARRAY_LEN(steps))
 

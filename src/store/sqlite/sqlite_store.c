@@ -154,7 +154,7 @@ static void put_query(struct store *s, const struct query *q, query_fn *done, vo
     struct sqlite_store *st = of(s);
     struct read_item *it;
     size_t n = q->session_id.n + q->run_id.n + q->after_message.n + q->search.n + q->state.n + q->cursor.n +
-               q->session_kind.n + q->root.n;
+               q->session_kind.n + q->root.n + q->key.n;
     char *at;
 
     it = mem_zalloc(sizeof(*it) + n);
@@ -172,24 +172,33 @@ static void put_query(struct store *s, const struct query *q, query_fn *done, vo
     it->query.cursor = put_text(&at, q->cursor);
     it->query.session_kind = put_text(&at, q->session_kind);
     it->query.root = put_text(&at, q->root);
+    it->query.key = put_text(&at, q->key);
     queue_read(st, &st->queries, it);
 }
 
 /* ---- writes ---- */
 
-/* One block: the item, the head, the letters, the text. */
+static size_t text_bytes(const struct append *a)
+{
+    size_t n = a->session_id.n;
+
+    for (size_t i = 0; i < a->n_letters; i++)
+        n += a->letters[i].to.n + a->letters[i].body.n;
+    return a->receipt == NULL ? n : n + a->receipt->key.n + a->receipt->fingerprint.n + a->receipt->reply.n;
+}
+
+/* One block: the item, the head, the letters, the receipt, the text. */
 static struct append_item *copy_append(const struct append *a)
 {
     size_t head = a->head == NULL ? 0 : sizeof(*a->head), letters = a->n_letters * sizeof(*a->letters);
-    size_t text = a->session_id.n;
+    size_t receipt_size = a->receipt == NULL ? 0 : sizeof(*a->receipt);
     struct append_item *it;
+    struct receipt *receipt;
     struct letter *copy;
     char *at;
 
-    for (size_t i = 0; i < a->n_letters; i++)
-        text += a->letters[i].to.n + a->letters[i].body.n;
     _Static_assert(sizeof(struct append_item) % 8 == 0 && sizeof(struct session) % 8 == 0, "they stand in a row");
-    it = mem_zalloc(sizeof(*it) + head + letters + text);
+    it = mem_zalloc(sizeof(*it) + head + letters + receipt_size + text_bytes(a));
     it->item.kind = ITEM_APPENDED;
     list_init(&it->item.link);
     it->a = *a;
@@ -198,9 +207,17 @@ static struct append_item *copy_append(const struct append *a)
     if (a->head != NULL)
         it->a.head = memcpy(at, a->head, head);
     copy = (struct letter *)(void *)(at + head);
-    at += head + letters;
-    it->a.session_id = put_text(&at, a->session_id);
     it->a.letters = copy;
+    receipt = (struct receipt *)(void *)(at + head + letters);
+    at += head + letters + receipt_size;
+    it->a.session_id = put_text(&at, a->session_id);
+    if (a->receipt != NULL) {
+        *receipt = *a->receipt;
+        receipt->key = put_text(&at, a->receipt->key);
+        receipt->fingerprint = put_text(&at, a->receipt->fingerprint);
+        receipt->reply = put_text(&at, a->receipt->reply);
+        it->a.receipt = receipt;
+    }
     for (size_t i = 0; i < a->n_letters; i++)
         copy[i] = (struct letter){
             .id = a->letters[i].id, .to = put_text(&at, a->letters[i].to), .body = put_text(&at, a->letters[i].body)};

@@ -13,10 +13,10 @@
 /* The formatter would break these lists anew each time. */
 /* clang-format off */
 #define TEXTS(X) \
-    X(key) X(run_id) X(by) X(session_id) X(title) X(system) X(provider) X(model) X(effort) X(workspace) \
+    X(key) X(fingerprint) X(run_id) X(by) X(session_id) X(title) X(system) X(provider) X(model) X(effort) X(workspace) \
     X(message_id) X(text) X(sync.last_message_id) X(sync.pending_tool_call_id)
 #define NUMBERS(X) \
-    X(from.node) X(from.token) X(run) X(nonce) X(set_title) X(set_pinned) X(set_model) X(set_effort) X(pinned) \
+    X(from.node) X(from.token) X(recall) X(run) X(nonce) X(set_title) X(set_pinned) X(set_model) X(set_effort) X(pinned) \
     X(if_match) X(execute) X(sync.present) X(sync.message_count) X(sync.has_pending_question) X(limits.max_tokens) \
     X(limits.max_rounds) X(limits.max_calls) X(origin) X(charged)
 /* clang-format on */
@@ -29,6 +29,8 @@ static struct input everything(enum input_kind kind)
     return (struct input){.kind = kind,
                           .from = {.node = UINT64_MAX, .token = 0x8000000000000001u},
                           .key = STR("key-1"),
+                          .fingerprint = STR("f00d"),
+                          .recall = true,
                           .run = 7,
                           .run_id = STR("run id"),
                           .by = STR("somebody"),
@@ -61,7 +63,8 @@ static struct input everything(enum input_kind kind)
 
 /* `%s` is the kind. */
 static const char whole[] =
-    "{\"v\":1,\"kind\":\"%s\",\"node\":-1,\"token\":-9223372036854775807,\"key\":\"key-1\",\"run\":7,"
+    "{\"v\":1,\"kind\":\"%s\",\"node\":-1,\"token\":-9223372036854775807,\"key\":\"key-1\","
+    "\"fingerprint\":\"f00d\",\"recall\":true,\"run\":7,"
     "\"run_id\":\"run id\",\"by\":\"somebody\",\"session_id\":\"s1\",\"nonce\":-81985529216486896,"
     "\"title\":\"A \\\"title\\\"\\n\",\"system\":\"You are.\",\"provider\":\"acme\",\"model\":\"m-1\","
     "\"effort\":\"high\",\"workspace\":\"/"

@@ -148,9 +148,10 @@ struct append story_step(struct story *t)
                        .letters = t->letters,
                        .n_letters = t->n_letters,
                        .consumed = t->consumed,
+                       .receipt = t->receipt,
                        .head = unfinished || t->no_head ? NULL : &t->s};
 
-    if (t->epoch == 0)
+    if (t->epoch == 0 || (t->n == 0 && t->receipt != NULL))
         t->epoch = ++t->generation << WRITER_BITS | t->writer;
     a.epoch = t->epoch;
     for (uint32_t i = 0; i < t->n; i++)
@@ -161,6 +162,7 @@ struct append story_step(struct story *t)
     t->letters = NULL;
     t->n_letters = 0;
     t->consumed = 0;
+    t->receipt = NULL;
     return a;
 }
 

@@ -22,6 +22,7 @@ struct story {
     const struct letter *letters; /* of the next step */
     size_t n_letters;
     uint64_t consumed;
+    const struct receipt *receipt; /* of the next step; alone it takes a new epoch, as owners do */
     bool no_head;
 };
 

@@ -261,6 +261,51 @@ static void a_head_whose_calls_no_answer_has_is_refused(void **state)
     assert_open_says(d, t.id, "session a: fact 2 is not the answer whose calls are open");
 }
 
+/* ---- receipts ---- */
+
+static void a_damaged_receipt_is_named_and_is_in_the_way_of_its_key_alone(void **state)
+{
+    static const char *const damages[] = {
+        "UPDATE receipt SET reply = replace(reply, 'first', 'fjrst')",
+        "UPDATE receipt SET at = at + 1",
+        "UPDATE receipt SET fingerprint = 'ff'",
+        "UPDATE receipt SET session = 'b', key = 'ka' WHERE session = 'a'",
+    };
+    const struct receipt first = {.key = STR("k"), .fingerprint = STR("f"), .at = 5, .reply = STR("first")};
+    const struct receipt next = {.key = STR("l"), .fingerprint = STR("f"), .at = 5, .reply = STR("next")};
+    struct driver *d = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(damages); i++) {
+        struct query q = {.kind = QUERY_RECEIPT, .session_id = STR("a"), .key = STR("k")};
+        struct answer *a;
+        struct story t;
+
+        driver_free(d);
+        place_clear(&place);
+        d = *state = driver_new(place_open(&place));
+        story_open(&t, d, STR("a"));
+        story_create(&t, STR("T"), STR_NULL);
+        t.receipt = &first;
+        assert_int_equal(story_commit(&t, d), 0);
+        place_sql(&place, damages[i]);
+        if (i == 3) { /* it is found where it does not belong */
+            q.session_id = STR("b");
+            q.key = STR("ka");
+        }
+        a = driver_query(d, &q);
+        assert_int_equal(a->rc, -ERR_CORRUPT);
+        assert_non_null(strstr(a->err.text, i == 3 ? "session b: the reply kept under key ka is damaged"
+                                                   : "session a: the reply kept under key k is damaged"));
+        answer_free(a);
+        t.receipt = &next;
+        assert_int_equal(story_commit(&t, d), 0);
+        if (i == 3)
+            continue;
+        t.receipt = &first;
+        assert_int_equal(story_commit(&t, d), -ERR_REFUSED);
+    }
+}
+
 #define CASE(fn) {#fn, fn, set_up, tear_down, NULL}
 
 int main(void)
@@ -274,6 +319,7 @@ int main(void)
         CASE(a_head_that_cannot_be_is_left_alone),
         CASE(a_head_whose_calls_no_answer_has_is_refused),
         CASE(a_session_at_rest_is_opened_from_its_head_alone),
+        CASE(a_damaged_receipt_is_named_and_is_in_the_way_of_its_key_alone),
     };
 
     return cmocka_run_group_tests_name("sqlite damage", cases, NULL, NULL);

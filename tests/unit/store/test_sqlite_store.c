@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/mem.h"
 #include "base/str.h"
-#include "store/place.h"
+#include "store/check.h"
 #include "store/store_suite.h"
 #include "store/story.h"
 
@@ -189,6 +189,35 @@ static void a_newer_file_is_refused(void **state)
     place_sql(&place, "PRAGMA user_version=99");
     assert_refused(ERR_VERSION, "format 99");
     assert_int_equal(place_sql(&place, "PRAGMA user_version"), 99);
+}
+
+/* Takes back what the second version brought. */
+static void make_version_1(void)
+{
+    static const char *const undo[] = {"DROP TABLE receipt", "PRAGMA user_version=1"};
+
+    for (size_t i = 0; i < ARRAY_LEN(undo); i++)
+        place_sql(&place, undo[i]);
+}
+
+static void a_file_of_the_first_version_is_brought_up(void **state)
+{
+    struct receipt r = {.key = STR("k"), .fingerprint = STR("f"), .at = 1, .reply = STR("reply")};
+    struct story t;
+
+    story_open(&t, *state, STR("a"));
+    story_turn(&t, *state, STR("question"), STR("answer"));
+    driver_free(*state);
+    *state = NULL;
+    make_version_1();
+    *state = driver_new(place_open(&place));
+    story_open(&t, *state, STR("a"));
+    story_post(&t, STR("u2"), STR("goes on"));
+    t.receipt = &r;
+    assert_int_equal(story_commit(&t, *state), 0);
+    driver_free(*state);
+    *state = NULL;
+    check_place(&place);
 }
 
 static void a_file_of_another_program_is_refused(void **state)
@@ -425,6 +454,7 @@ int main(void)
         CASE(a_second_owner_is_refused_with_the_number_of_the_first),
         CASE(the_lock_goes_with_its_holder),
         CASE(a_newer_file_is_refused),
+        CASE(a_file_of_the_first_version_is_brought_up),
         CASE(a_file_of_another_program_is_refused),
         CASE(a_file_that_is_no_database_is_refused),
         CASE(a_reader_beside_the_owner_sees_what_is_committed),
