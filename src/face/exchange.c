@@ -229,6 +229,12 @@ bool exchange_failed_by(struct exchange *x, const struct reply *reply, struct st
     case REPLY_NOT_FOUND:
         exchange_no_session(x, session_id);
         return true;
+    case REPLY_NO_MODEL:
+        exchange_fail(x, ERR_BAD_REQUEST,
+                      "No model is known for this run: its session has none, the request names none and there is no "
+                      "default. Name one in the request (\"model\": \"PROVIDER/MODEL\"), or set defaults.model in the "
+                      "configuration or CULM_MODEL.");
+        return true;
     case REPLY_FULL:
         http_reply_header(x->req, "Retry-After", "1");
         exchange_fail_as(x, 429, "inbox_full",

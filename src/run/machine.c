@@ -99,6 +99,12 @@ static struct str choose(struct ctx *c, const char *pin, struct str wanted, cons
     return wanted;
 }
 
+/* Without any of these a run could call nobody. An input without one comes where there is no default. */
+static bool knows_model(const struct ctx *c)
+{
+    return c->s->model[0] != '\0' || c->in->model.n > 0 || c->s->run_model[0] != '\0';
+}
+
 static void start_run(struct ctx *c, enum run_origin origin, const struct run_limits *limits)
 {
     const struct input *in = c->in;
@@ -190,13 +196,18 @@ static void on_post(struct ctx *c)
 {
     const struct input *in = c->in;
     struct fact f = {.kind = FACT_MESSAGE_POSTED, .id = in->message_id, .text = in->text, .key = in->key};
-    bool was_running = c->s->run.active, starts;
+    bool was_running = c->s->run.active;
     const char *mismatch = in->execute ? sync_mismatch(c) : NULL; /* the client has not seen this message yet */
+    bool starts = in->execute && !was_running && mismatch == NULL;
     struct reply *r;
     uint64_t seq;
 
     if (c->s->inbox >= LIMIT_INBOX_MESSAGES) {
         step_reply(c, REPLY_FULL);
+        return;
+    }
+    if (starts && !knows_model(c)) {
+        step_reply(c, REPLY_NO_MODEL);
         return;
     }
     if (!session_exists(c->s))
@@ -211,7 +222,6 @@ static void on_post(struct ctx *c)
     }
     step_fact(c, f);
     seq = c->s->seq;
-    starts = in->execute && !was_running && mismatch == NULL;
     if (starts)
         start_run(c, (enum run_origin)in->origin, &in->limits);
     step_reply(c, REPLY_POSTED);
@@ -243,6 +253,8 @@ static void on_resume(struct ctx *c)
         step_reply(c, REPLY_RUNNING);
     } else if (!session_has_work(c->s)) {
         step_reply(c, REPLY_NOTHING);
+    } else if (!knows_model(c)) {
+        step_reply(c, REPLY_NO_MODEL);
     } else {
         uint32_t run = c->s->runs + 1;
 

@@ -104,6 +104,7 @@ NODISCARD int input_read(struct str bytes, struct arena *a, struct input *out, s
     X(RUNNING)   /* already running: run_id */                                                                         \
     X(NOTHING)   /* nothing to do */                                                                                   \
     X(NEED_SYNC) /* the client's view differs: sync_reason */                                                          \
+    X(NO_MODEL)  /* nothing was done: a run would have to begin, and nobody says with which model */                   \
     X(NOT_FOUND)                                                                                                       \
     X(EXISTS)    /* create: the id is taken */                                                                         \
     X(STOPPED)   /* run_id */                                                                                          \

@@ -10,9 +10,11 @@ bool turn_model(struct exchange *x, const struct model_wish *wish, struct input 
     struct model_choice choice = {.given = false};
     struct err err = {.code = ERR_OK};
     const struct face_options *o = &x->face->o;
+    bool is_refused = model_wish_read(wish, x->json, &x->arena, &choice, &err) < 0;
 
-    if (model_wish_read(wish, x->json, &x->arena, &choice, &err) < 0 ||
-        o->resolve_model(o->arg, choice.provider, choice.ref, &in->provider, &in->model, &err) < 0) {
+    if (!is_refused && o->resolve_model(o->arg, choice.provider, choice.ref, &in->provider, &in->model, &err) < 0)
+        is_refused = choice.given;
+    if (is_refused) {
         exchange_fail_err(x, &err);
         return false;
     }

@@ -4,7 +4,10 @@
 #include "face/bamboo/requests.h"
 #include "face/exchange.h"
 
-/* Provider, model and effort of the request, or the default's; answers 400 and returns false where there is none. */
+/*
+ * Provider, model and effort of the request, or the default's. They stay empty where it names none and there is no
+ * default: the session may have one of its own. A name that means nothing is answered with 400, and false.
+ */
 bool turn_model(struct exchange *x, const struct model_wish *wish, struct input *in);
 /* Workspace, system text and what is refused, for a session that may have to be made; as above. */
 bool turn_session(struct exchange *x, const struct unsupported *u, struct str workspace, struct str system_prompt,

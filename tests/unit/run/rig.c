@@ -289,6 +289,10 @@ const char *rig_feed(struct rig *r, const struct input *given)
     struct machine twin;
 
     in.now = r->now;
+    if ((in.kind == INPUT_POST || in.kind == INPUT_RESUME) && in.model.n == 0 && !r->without_default) {
+        in.provider = STR("p");
+        in.model = STR("default");
+    }
     copy_machine(&r->m, &twin);
     run_step(&r->m, &in, &r->st);
     say_step(r, &r->st, &r->m.s, &r->said);

@@ -20,6 +20,7 @@ struct rig {
     size_t n_log, log_cap;
     int64_t now;
     struct buf said;
+    bool without_default; /* else inputs that start a run and name no model bring the default one, as faces do */
 };
 
 void rig_init(struct rig *r);
