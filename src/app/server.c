@@ -380,7 +380,8 @@ static int check_bind(const struct config *c, struct err *err)
 static int open_store(struct server *s, struct err *err)
 {
     const struct sqlite_options options = {.data_dir = s->o.home->path, .read_only = s->o.read_only};
-    const struct store_callbacks callbacks = {on_notify, on_appended, on_opened, s};
+    const struct store_callbacks callbacks = {
+        .notify = on_notify, .on_appended = on_appended, .on_opened = on_opened, .arg = s};
     int rc = sqlite_store_open(&options, &s->store, err);
 
     if (rc == 0)

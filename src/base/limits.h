@@ -47,6 +47,7 @@
     X(PAGE_FACTS, 512, "facts in one page of the log")                                                                 \
     X(PAGE_BYTES, 1024 * 1024, "bytes in one page of the log")                                                         \
     X(WATCHER_PAGE_BYTES, 64 * 1024, "memory of the page that a watcher who is behind has in hand")                    \
+    X(FEED_FACTS, 200 * 1000, "facts, of all sessions, that the account feed reaches back")                            \
     X(HISTORY_MESSAGES, 2000, "messages in one history reply")                                                         \
     X(SHUTDOWN_MS, 2 * 1000, "from SIGTERM to exit")                                                                   \
     X(SUSPECT_TOOL_CRASHES, 2, "crashes in tool calls without progress that make a run a suspect")                     \

@@ -5,6 +5,7 @@
  * carried out on a reader thread; its answer holds one arena with everything in it and is freed
  * by the callback's receiver with answer_free().
  */
+#include "session/feed.h"
 #include "session/receipt.h"
 
 enum query_kind {
@@ -17,6 +18,7 @@ enum query_kind {
     QUERY_ACTIVE,     /* -> runs that are active, all sessions */
     QUERY_UNFINISHED, /* -> session_ids to recover */
     QUERY_RECEIPT,    /* session_id (which need not exist), key -> receipts[0], or none */
+    QUERY_FEED,       /* after, limit, bytes -> feed, first_seq, last_seq, upto, more */
 };
 
 #define QUERY_SEQS_MAX 8
@@ -71,13 +73,25 @@ struct run_row {
     struct usage usage;
 };
 
+/* One event of the account feed. */
+struct feed_row {
+    uint64_t seq; /* of the feed */
+    int64_t at;
+    enum feed_event event;
+    struct str session_id;
+    uint64_t title_version;  /* of the title that the event brings; 0: it is not the session's title any more */
+    const struct fact *fact; /* NULL: the event has none */
+};
+
 struct answer {
     struct arena arena;
     int rc; /* 0 or a negative code, then err */
     struct err err;
-    struct facts *facts; /* QUERY_FACTS; with the session's first and last seq below */
-    uint64_t first_seq, last_seq;
-    bool more; /* facts, messages: the page was cut */
+    struct facts *facts;          /* QUERY_FACTS; with the session's first and last seq below */
+    uint64_t first_seq, last_seq; /* feed: of what is kept; sessions: last_seq is that of the feed */
+    struct feed_row *feed;
+    uint64_t upto; /* feed: everything up to this number has been looked at */
+    bool more;     /* facts, messages, feed: the page was cut */
     struct message *messages;
     struct session_row *sessions;
     struct run_row *runs;

@@ -77,6 +77,8 @@ struct store_callbacks {
     void (*notify)(void *arg); /* any thread: call store_poll() soon */
     void (*on_appended)(void *arg, const struct appended *done);
     void (*on_opened)(void *arg, struct opened *o); /* the receiver calls opened_free() */
+    /* The account feed is stored up to this number: before the completions of the same commit. May be NULL. */
+    void (*on_feed)(void *arg, uint64_t newest);
     void *arg;
 };
 

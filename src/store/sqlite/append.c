@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/sqlite/append.h"
 
+#include "base/clock.h"
 #include "base/str.h"
+#include "session/feed.h"
 #include "store/sqlite/crc32c.h"
+#include "store/sqlite/feed.h"
 #include "store/sqlite/project.h"
 #include "store/sqlite/receipt_row.h"
 
@@ -125,12 +128,14 @@ static int insert_row(struct db *db, const struct append *a, struct err *err)
                   err);
 }
 
-static int insert_fact(struct db *db, int64_t sid, const struct fact_row *row, struct err *err)
+/* Its place is ours to give: the database would give that of an erased fact once more. */
+static int insert_fact(struct db *db, uint64_t pos, int64_t sid, const struct fact_row *row, struct err *err)
 {
-    static const char sql[] = "INSERT INTO fact(sid, seq, epoch, kind, at, crc, body) VALUES(?, ?, ?, ?, ?, ?, ?)";
+    static const char sql[] =
+        "INSERT INTO fact(pos, sid, seq, epoch, kind, at, crc, body) VALUES(?, ?, ?, ?, ?, ?, ?, ?)";
 
     return db_run(db, sql,
-                  VALUES(V_INT(sid), V_INT(row->seq), V_INT(row->epoch), V_TEXT(row->kind), V_INT(row->at),
+                  VALUES(V_INT(pos), V_INT(sid), V_INT(row->seq), V_INT(row->epoch), V_TEXT(row->kind), V_INT(row->at),
                          V_INT(row->crc), V_TEXT(row->body)),
                   err);
 }
@@ -181,8 +186,8 @@ static int write_head(struct db *db, const struct append *a, struct append_scrat
     return db_run(db, sql, VALUES(V_INT(a->sid), V_INT(crc32c_add(0, body.p, body.n)), V_BLOB(body)), err);
 }
 
-/* Every table that knows a session. secure_delete overwrites what was there. */
-static int erase(struct db *db, const struct append *a, struct err *err)
+/* Every table that knows a session. secure_delete overwrites what was there. That it is gone stays on the feed. */
+static int erase(struct db *db, const struct append *a, struct append_scratch *scratch, struct err *err)
 {
     static const char fact[] = "DELETE FROM fact WHERE sid = ?", message[] = "DELETE FROM message WHERE sid = ?",
                       inbox[] = "DELETE FROM inbox WHERE sid = ?", run[] = "DELETE FROM run WHERE sid = ?",
@@ -191,10 +196,11 @@ static int erase(struct db *db, const struct append *a, struct err *err)
                       received[] = "DELETE FROM letter WHERE dst = (SELECT id FROM session WHERE sid = ?)",
                       receipt[] = "DELETE FROM receipt WHERE session = (SELECT id FROM session WHERE sid = ?)";
     const char *const by_sid[] = {fact, message, inbox, run, head, partial, sent, received, receipt, session};
-    int rc = 0;
+    int rc = feed_put_erased(db, ++scratch->pos, clock_wall_ms(), a->sid, err);
 
     for (size_t i = 0; rc == 0 && i < ARRAY_LEN(by_sid); i++)
         rc = db_run(db, by_sid[i], VALUES(V_INT(a->sid)), err);
+    scratch->told = scratch->pos;
     return rc;
 }
 
@@ -208,7 +214,10 @@ static int write_facts(struct projection *p, const struct append *a, const struc
         struct fact_row row = rows != NULL ? rows[i] : row_of(a, f, scratch);
 
         scratch->bytes += row.body.n;
-        rc = insert_fact(p->db, a->sid, &row, p->err);
+        scratch->pos++;
+        if (feed_has(f->kind))
+            scratch->told = scratch->pos;
+        rc = insert_fact(p->db, scratch->pos, a->sid, &row, p->err);
         if (rc == 0)
             rc = project_fact(p, f);
     }
@@ -227,7 +236,7 @@ int append_rows(struct db *db, const struct append *a, const struct fact_row *ro
     if (rc <= 0)
         return rc;
     if (a->erase)
-        return erase(db, a, err);
+        return erase(db, a, scratch, err);
     if (is_receipt_alone(a))
         return write_receipt(db, a, err);
     rc = a->expect == 0 ? insert_row(db, a, err) : 0;

@@ -12,6 +12,8 @@
 struct append_scratch {
     struct buf body; /* of one fact or head */
     size_t bytes;    /* of bodies written; the caller clears it */
+    uint64_t pos;    /* place given last, to a fact or to an erasure: it only rises, also over what was undone */
+    uint64_t told;   /* the last of them that the feed tells of; 0: none. The caller clears it */
 };
 
 /*

@@ -83,6 +83,7 @@ struct one {
     bool has_row, has_head, met_head, damaged;
     uint64_t epoch, owner, last_seq; /* of the row */
     uint64_t seq, newest_epoch;      /* of the newest fact that was read */
+    uint64_t pos;                    /* its place of arrival */
     struct session head;
 };
 
@@ -165,6 +166,15 @@ static void check_epoch(struct checker *c, const struct one *s, const struct fac
                 row->seq, writer, c->last_writer);
 }
 
+/* What the account feed tells in its order. */
+static void check_place(struct checker *c, struct one *s, uint64_t seq, uint64_t pos)
+{
+    if (pos <= s->pos)
+        check_found(c, REMEDY_REBUILD, "fact %" PRIu64 " stands at place %" PRIu64 ", before the one that it follows",
+                    seq, pos);
+    s->pos = pos;
+}
+
 static int take_fact(struct checker *c, struct one *s, const struct fact_row *row)
 {
     const struct fact *f;
@@ -195,7 +205,7 @@ static int take_fact(struct checker *c, struct one *s, const struct fact_row *ro
 
 static int read_facts(struct checker *c, struct one *s)
 {
-    static const char sql[] = "SELECT " FACT_COLUMNS " FROM fact f WHERE f.sid = ? ORDER BY f.seq";
+    static const char sql[] = "SELECT " FACT_COLUMNS ", f.pos FROM fact f WHERE f.sid = ? ORDER BY f.seq";
     sqlite3_stmt *st = db_query(&c->visit.db, sql, VALUES(V_INT(s->sid)), c->err);
     int rc = st == NULL ? -(int)c->err->code : 1;
 
@@ -203,6 +213,7 @@ static int read_facts(struct checker *c, struct one *s)
     while (rc > 0 && (rc = db_step(&c->visit.db, st, c->err)) > 0) {
         struct fact_row row = fact_row_of(st, 0);
 
+        check_place(c, s, row.seq, db_u64(st, FACT_N_COLUMNS));
         rc = take_fact(c, s, &row);
         if (rc < 0)
             db_end(st);
@@ -353,8 +364,8 @@ static int measure(struct checker *c)
 
 static int check_open(struct checker *c)
 {
-    int (*const parts[])(struct checker *) = {measure,     check_structure, check_pages,
-                                              check_lives, check_sessions,  check_orphans};
+    int (*const parts[])(struct checker *) = {measure,        check_structure, check_pages, check_lives,
+                                              check_sessions, check_orphans,   check_feed};
     int rc = db_open(&c->scratch, ":memory:", DB_DRAFT, c->err);
 
     if (rc == 0)

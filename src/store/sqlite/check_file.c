@@ -175,3 +175,27 @@ int check_orphans(struct checker *c)
         rc = check_orphans_of(c, tables[i].table, tables[i].sql);
     return rc;
 }
+
+/* ---- what the account feed tells and no fact does ---- */
+
+int check_feed(struct checker *c)
+{
+    static const struct {
+        const char *sql, *what;
+    } rules[] = {
+        {"SELECT pos FROM feed d WHERE EXISTS (SELECT 1 FROM fact f WHERE f.pos = d.pos) LIMIT 1",
+         "an erased session where a fact stands"},
+        {"SELECT pos FROM feed WHERE pos < 1 LIMIT 1", "what cannot have one"},
+        {"SELECT pos FROM feed WHERE session = '' LIMIT 1 OFFSET 1", "its beginning a second time"},
+    };
+    int64_t pos = 0;
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < ARRAY_LEN(rules); i++) {
+        rc = db_number(&c->visit.db, rules[i].sql, NO_VALUES, &pos, c->err);
+        if (rc > 0)
+            check_found(c, REMEDY_REBUILD, "the account feed has at place %" PRId64 " %s", pos, rules[i].what);
+        rc = check_take_damage(c, rc < 0 ? rc : 0, REMEDY_REBUILD, "the account feed cannot be read: ");
+    }
+    return rc;
+}

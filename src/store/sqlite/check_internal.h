@@ -45,6 +45,7 @@ NODISCARD int check_structure(struct checker *c);
 NODISCARD int check_pages(struct checker *c);
 NODISCARD int check_lives(struct checker *c);
 NODISCARD int check_orphans(struct checker *c);
+NODISCARD int check_feed(struct checker *c);
 
 /* check_tables.c: the rows of the session in both databases; those in the scratch are taken out. */
 NODISCARD int check_tables(struct checker *c, int64_t sid);

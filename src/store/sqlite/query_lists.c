@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "store/sqlite/fact_row.h"
+#include "store/sqlite/feed.h"
 #include "store/sqlite/reader.h"
 
 /* Fills the next item of a growing list from a row. */
@@ -287,6 +288,7 @@ int query_sessions(struct db *db, const struct query *q, struct answer *a, struc
                                  : q->state.n > 0 || q->session_kind.n > 0 ? &by_state
                                                                            : &everything;
     int64_t total = 0;
+    uint64_t newest = 0;
     uint32_t limit = q->limit == 0 ? LIMIT_PAGE_FACTS : q->limit;
     int64_t child = str_is(q->session_kind, "child") ? 1 : str_is(q->session_kind, "root") ? 0 : -1;
     struct place at;
@@ -302,6 +304,9 @@ int query_sessions(struct db *db, const struct query *q, struct answer *a, struc
         rc = collect_sessions(db, db_query(db, sql->page, values, ARRAY_LEN(values), err), a, err);
     else if (rc > 0)
         rc = 0;
+    if (rc == 0)
+        rc = feed_newest(db, &newest, err);
+    a->last_seq = feed_last(newest);
     a->total = (uint64_t)total;
     if (rc == 0 && a->n > limit) {
         const struct session_row *last = &a->sessions[limit - 1];

@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "store/sqlite/crc32c.h"
 #include "store/sqlite/fact_row.h"
+#include "store/sqlite/feed.h"
 #include "store/sqlite/receipt_row.h"
 
 #define WRITER_MASK 0xffffff /* the low bits of an epoch are the number of a life */
@@ -229,6 +230,7 @@ static int open_session(struct reader *r, struct opening *c)
 
 typedef int query_answer_fn(struct db *db, const struct query *q, struct answer *a, struct err *err);
 
+/* The feed is none of them: how far it reaches is the store's. */
 static query_answer_fn *const answers[] = {
     [QUERY_FACTS] = query_facts,     [QUERY_MESSAGES] = query_messages,
     [QUERY_SESSION] = query_session, [QUERY_SESSIONS] = query_sessions,
@@ -252,6 +254,13 @@ static int begin(struct reader *r, struct err *err)
     return db_run(&r->db, sql, NO_VALUES, err);
 }
 
+static int answer(struct reader *r, struct read_item *it, struct err *err)
+{
+    if (it->query.kind == QUERY_FEED)
+        return feed_query(&r->db, &it->query, r->st->feed_facts, it->answer, err);
+    return answers[it->query.kind](&r->db, &it->query, it->answer, err);
+}
+
 static void serve(struct reader *r, struct read_item *it)
 {
     struct err err;
@@ -265,7 +274,7 @@ static void serve(struct reader *r, struct read_item *it)
         if (rc < 0)
             it->opened->err = err;
     } else {
-        rc = rc < 0 ? rc : answers[it->query.kind](&r->db, &it->query, it->answer, &err);
+        rc = rc < 0 ? rc : answer(r, it, &err);
         it->answer->rc = rc;
         if (rc < 0)
             it->answer->err = err;

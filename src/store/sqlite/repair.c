@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "base/utf8.h"
 #include "store/sqlite/data_dir.h"
+#include "store/sqlite/feed.h"
 #include "store/sqlite/lost_file.h"
 #include "store/sqlite/replay.h"
 #include "store/sqlite/salvage.h"
@@ -319,10 +320,21 @@ static int put_letters(struct repair *r)
     return rc;
 }
 
+/* Session by session is not the order in which things happened: the feed begins anew, above every number it has had. */
+static int put_feed(struct repair *r)
+{
+    uint64_t newest = 0;
+    int rc = feed_newest(&r->db, &newest, r->err);
+
+    if (newest < r->salvage.newest_place)
+        newest = r->salvage.newest_place;
+    return rc < 0 ? rc : feed_put_mark(&r->db, newest + 1, r->now, r->err);
+}
+
 static int rebuild(struct repair *r, const char *draft)
 {
     static const char begin[] = "BEGIN", commit[] = "COMMIT";
-    int (*const parts[])(struct repair *) = {put_lives, rebuild_sessions, put_letters};
+    int (*const parts[])(struct repair *) = {put_lives, rebuild_sessions, put_letters, put_feed};
     int rc = db_open(&r->db, draft, DB_DRAFT, r->err);
 
     if (rc < 0)

@@ -56,12 +56,22 @@ static bool is_intact(const struct fact_row *row, int64_t sid)
     return intact;
 }
 
+#define PLACE_MOST (INT64_C(1) << 50) /* no file has so many: what says so is damaged */
+
+/* The number of a row has no checksum. */
+static void take_place(struct salvage *s, int64_t place)
+{
+    if (place > 0 && place <= PLACE_MOST && (uint64_t)place > s->newest_place)
+        s->newest_place = (uint64_t)place;
+}
+
 static void take_fact(struct salvage *s, uint64_t image, unsigned cell, int64_t sid, const struct fact_row *row)
 {
     bool intact = is_intact(row, sid);
 
     if (!intact && (row->seq == 0 || row->seq > INT64_MAX || fact_kind_find(row->kind) == FACT_UNKNOWN))
         return; /* nothing in it can be believed */
+    take_place(s, s->row.rowid);
     s->facts = mem_grow(s->facts, &s->cap_facts, s->n_facts + 1, sizeof(*s->facts));
     s->facts[s->n_facts++] = (struct salvaged_fact){
         .sid = sid, .seq = row->seq, .epoch = row->epoch, .image = image, .cell = (uint16_t)cell, .intact = intact};
@@ -115,6 +125,8 @@ static void take_row(struct salvage *s, uint64_t image, unsigned cell)
         take_life(s, row);
     else if (row->n == 5 && has_columns(row, "nitib"))
         take_letter(s, row);
+    else if (row->n == 3 && has_columns(row, "nit"))
+        take_place(s, row->rowid);
 }
 
 /* ---- order ---- */

@@ -46,9 +46,10 @@ struct salvage {
     struct salvaged_letter *letters;
     size_t n_facts, n_sessions, n_lives, n_letters;
     size_t cap_facts, cap_sessions, cap_lives, cap_letters;
-    struct row_bytes row; /* of the fact read last */
-    uint8_t *page;        /* the image in memory */
-    uint64_t image;       /* its number */
+    uint64_t newest_place; /* on the account feed, of a fact or an erased session; 0: none */
+    struct row_bytes row;  /* of the fact read last */
+    uint8_t *page;         /* the image in memory */
+    uint64_t image;        /* its number */
 };
 
 typedef void salvage_progress_fn(void *arg, uint64_t done, uint64_t total); /* pages; NULL is fine */

@@ -63,12 +63,19 @@ static const char version_1[] =
     "CREATE INDEX letter_dst ON letter(dst);"
     "CREATE INDEX letter_src ON letter(src);";
 
-/* With a number of its own and the name of its session: a receipt may say that there is none. */
+/*
+ * A receipt has a number of its own and the name of its session: it may say that there is none.
+ *
+ * `feed` is what the account feed tells and no fact does: a session that was erased, under its place of arrival among
+ * the facts. A row without a session: the feed begins behind it.
+ */
 static const char version_2[] =
     "CREATE TABLE receipt(ord INTEGER PRIMARY KEY, session TEXT NOT NULL, key TEXT NOT NULL,"
     " fingerprint TEXT NOT NULL, at INTEGER NOT NULL, crc INTEGER NOT NULL, reply TEXT NOT NULL);"
     "CREATE UNIQUE INDEX receipt_key ON receipt(session, key);"
-    "CREATE INDEX receipt_at ON receipt(at);";
+    "CREATE INDEX receipt_at ON receipt(at);"
+
+    "CREATE TABLE feed(pos INTEGER PRIMARY KEY, at INTEGER NOT NULL, session TEXT NOT NULL);";
 
 /* steps[v] brings a file of version v to v + 1. Released steps never change. */
 static const char *const steps[] = {version_1, version_2};

@@ -56,7 +56,7 @@ struct sqlite_store {
     struct store store;
     struct data_dir dir;
     bool read_only, was_clean;
-    uint64_t writer_number;
+    uint64_t writer_number, feed_facts;
     _Atomic int64_t next_sid;
 
     pthread_mutex_t queue_lock; /* appends, partials, partial_of, stopping */
@@ -78,7 +78,9 @@ struct sqlite_store {
     struct list done;          /* item */
     struct store_callbacks callbacks;
 
-    _Atomic uint64_t n_queued; /* all appends ever given to the writer */
+    _Atomic uint64_t feed_newest; /* what the last commit put on the feed ends at this number; the writer sets it */
+    uint64_t feed_told;           /* of that, what the loop was told */
+    _Atomic uint64_t n_queued;    /* all appends ever given to the writer */
     _Atomic uint64_t n_appends, n_commits, n_refused, n_failed, n_checkpoints, n_reopened;
     struct histogram flush; /* of a commit; the writer adds */
 };

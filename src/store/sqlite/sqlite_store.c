@@ -88,6 +88,18 @@ static void hand_out(struct sqlite_store *st, struct item *it)
     item_free(it);
 }
 
+/* Before the completions: whoever acts on one of them finds the feed at least as far. */
+static void tell_feed(struct sqlite_store *st)
+{
+    uint64_t newest = atomic_load(&st->feed_newest);
+
+    if (newest == st->feed_told)
+        return;
+    st->feed_told = newest;
+    if (st->callbacks.on_feed != NULL)
+        st->callbacks.on_feed(st->callbacks.arg, newest);
+}
+
 static void poll_done(struct store *s)
 {
     struct sqlite_store *st = of(s);
@@ -97,6 +109,7 @@ static void poll_done(struct store *s)
     pthread_mutex_lock(&st->done_lock);
     list_move_all(&done, &st->done);
     pthread_mutex_unlock(&st->done_lock);
+    tell_feed(st);
     while (!list_is_empty(&done)) {
         struct item *it = LIST_ITEM(done.next, struct item, link);
 
@@ -420,6 +433,7 @@ int sqlite_store_open(const struct sqlite_options *o, struct store **out, struct
     err = err == NULL ? &ours : err;
     st->store.ops = &ops;
     st->read_only = o->read_only;
+    st->feed_facts = o->feed_facts == 0 || o->feed_facts > LIMIT_FEED_FACTS ? LIMIT_FEED_FACTS : o->feed_facts;
     data_dir_init(&st->dir, o->data_dir);
     init_threads(st);
     rc = start(st, err);

@@ -11,6 +11,7 @@
 struct sqlite_options {
     const char *data_dir; /* made (0700) where missing */
     bool read_only;       /* for commands beside no server: takes no lock, runs no writer */
+    uint64_t feed_facts;  /* how far the account feed reaches back; 0: LIMIT_FEED_FACTS, which is the most */
 };
 
 /* ERR_LOCKED names the process that holds the directory; ERR_VERSION: the file is newer than this culm. */

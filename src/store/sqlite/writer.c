@@ -4,7 +4,9 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/mem.h"
+#include "session/feed.h"
 #include "store/sqlite/append.h"
+#include "store/sqlite/feed.h"
 #include "store/sqlite/schema.h"
 
 #include <signal.h>
@@ -146,6 +148,14 @@ static void set_outcome(struct writer *w, struct append_item *it, int rc, const 
         w->st->n_failed++;
 }
 
+/* Only what stands on the feed is worth a look. Before the completions are handed out. */
+static void tell_feed(struct writer *w)
+{
+    if (w->scratch.told > 0)
+        atomic_store(&w->st->feed_newest, feed_last(w->scratch.told));
+    w->scratch.told = 0;
+}
+
 static int commit(struct writer *w, struct err *err)
 {
     static const char sql[] = "COMMIT";
@@ -159,6 +169,7 @@ static int commit(struct writer *w, struct err *err)
     FAULT_POINT("store.commit.after");
     histogram_add(&w->st->flush, clock_mono_us() - began);
     w->st->n_commits++;
+    tell_feed(w);
     return 0;
 }
 
@@ -167,6 +178,7 @@ static int begin(struct writer *w, struct err *err)
     static const char sql[] = "BEGIN IMMEDIATE";
     int rc = make_usable(w, err);
 
+    w->scratch.told = 0;
     return rc < 0 ? rc : db_run(&w->db, sql, NO_VALUES, err);
 }
 
@@ -386,6 +398,8 @@ static int enter_life(struct writer *w, struct err *err)
     if (rc == 0)
         rc = db_number(&w->db, highest, NO_VALUES, &sid, err);
     if (rc >= 0)
+        rc = feed_newest(&w->db, &w->scratch.pos, err);
+    if (rc >= 0)
         rc = commit(w, err);
     if (rc < 0) {
         db_rollback(&w->db);
@@ -393,6 +407,7 @@ static int enter_life(struct writer *w, struct err *err)
     }
     FAULT_POINT("store.boot.after");
     st->was_clean = clean != 0;
+    st->feed_newest = st->feed_told = feed_last(w->scratch.pos);
     st->writer_number = (uint64_t)sqlite3_last_insert_rowid(w->db.h);
     st->next_sid = sid + 1;
     if (st->writer_number >= WRITER_NUMBERS)

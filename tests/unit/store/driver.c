@@ -19,7 +19,7 @@ struct driver {
     size_t sent, done;
     struct appended *completions;
     size_t cap, kept;
-    uint64_t next_token;
+    uint64_t next_token, fed;
     struct opened *opened;
     struct answer *answer;
 };
@@ -49,6 +49,11 @@ static void on_opened(void *arg, struct opened *o)
     ((struct driver *)arg)->opened = o;
 }
 
+static void on_feed(void *arg, uint64_t newest)
+{
+    ((struct driver *)arg)->fed = newest;
+}
+
 static void on_answer(void *arg, struct answer *a)
 {
     ((struct driver *)arg)->answer = a;
@@ -57,7 +62,8 @@ static void on_answer(void *arg, struct answer *a)
 struct driver *driver_new(struct store *st)
 {
     struct driver *d = mem_zalloc(sizeof(*d));
-    struct store_callbacks cb = {.notify = notify, .on_appended = on_appended, .on_opened = on_opened, .arg = d};
+    struct store_callbacks cb = {
+        .notify = notify, .on_appended = on_appended, .on_opened = on_opened, .on_feed = on_feed, .arg = d};
 
     d->st = st;
     d->next_token = 1;
@@ -160,6 +166,11 @@ struct answer *driver_query(struct driver *d, const struct query *q)
     a = d->answer;
     d->answer = NULL;
     return a;
+}
+
+uint64_t driver_fed(const struct driver *d)
+{
+    return d->fed;
 }
 
 unsigned driver_notified(const struct driver *d)

@@ -22,4 +22,5 @@ void driver_forget(struct driver *d); /* the completions kept so far */
 
 struct opened *driver_open(struct driver *d, struct str id);          /* to be freed */
 struct answer *driver_query(struct driver *d, const struct query *q); /* to be freed */
+uint64_t driver_fed(const struct driver *d);                          /* the newest number that on_feed told; 0: none */
 unsigned driver_notified(const struct driver *d);                     /* how often `notify` was called */

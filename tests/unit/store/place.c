@@ -142,3 +142,11 @@ size_t place_count_files(const struct place *p)
         closedir(dir);
     return n;
 }
+
+void place_make_version_1(const struct place *p)
+{
+    static const char *const undo[] = {"DROP TABLE receipt", "DROP TABLE feed", "PRAGMA user_version=1"};
+
+    for (size_t i = 0; i < ARRAY_LEN(undo); i++)
+        place_sql(p, undo[i]);
+}

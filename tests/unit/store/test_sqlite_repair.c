@@ -482,7 +482,7 @@ static void a_file_may_be_cut_off_anywhere(void **state)
     (void)state;
     make_sample();
     good = sample_read(path);
-    for (size_t n = 1; n < good.n; n += 700 + n / 8) {
+    for (size_t n = 1; n < good.n; n += 700 + n / 12) {
         CLEANUP(buf_done) struct buf damaged = BUF_INIT;
         struct buf part = {.p = good.p, .n = n};
         struct repair_report report;
