@@ -165,10 +165,67 @@ SIMULATED = [
         "    (void)limits;\n",
         500,
     ),
+    (
+        "the reply to a key is not stored",
+        "src/engine/keyed.c",
+        "if (k == NULL || !reply_is_kept(r))",
+        "if (k == NULL || reply_is_kept(r))",
+        200,
+    ),
+    (
+        "the store is not asked for keys",
+        "src/engine/keyed.c",
+        "        else if (answer->n > 0)",
+        "        else if (answer->n > 1)",
+        200,
+    ),
+    (
+        "keys are looked for in the store alone",
+        "src/engine/keyed.c",
+        "    return map_find(e->keyed, name_of(id, key, &name));",
+        "    struct keyed *k = map_find(e->keyed, name_of(id, key, &name));\n\n"
+        "    return k != NULL && k->is_asked ? k : NULL;",
+        200,
+    ),
+    (
+        "another request joins the one on its way",
+        "src/engine/keyed.c",
+        "k != NULL && !str_eq(buf_str(&k->fingerprint), in->fingerprint)",
+        "k != NULL && in->fingerprint.n == 0",
+        200,
+    ),
+    (
+        "another request is told what the first was",
+        "src/session/receipt.c",
+        "str_eq(r->fingerprint, fingerprint) ? RECEIPT_REPLAY : RECEIPT_OTHER",
+        "fingerprint.n > 0 ? RECEIPT_REPLAY : RECEIPT_OTHER",
+        200,
+    ),
+    (
+        "what was refused for a moment is kept",
+        "src/session/receipt.c",
+        "    case REPLY_UNAVAILABLE:\n        return false;",
+        "        return false;",
+        500,
+    ),
 ]
 
 # (name, file, text, replacement, test)
 TESTED = [
+    (
+        "what follows a lost receipt is stored",
+        "src/engine/live.c",
+        "                       .epoch = new_epoch(e, l),",
+        "                       .epoch = l->epoch != 0 ? l->epoch : new_epoch(e, l),",
+        "engine/test_keyed",
+    ),
+    (
+        "nothing waits for the receipt of a session that is not there",
+        "src/engine/live.c",
+        "        l->state = LIVE_NOTING;",
+        "        (void)0;",
+        "engine/test_keyed",
+    ),
     (
         "commits are not synced",
         "src/store/sqlite/db.c",

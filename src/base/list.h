@@ -33,6 +33,18 @@ static inline void list_remove(struct list *item)
     list_init(item);
 }
 
+/* All of `from`, in order, to the end of `to`. */
+static inline void list_move_all(struct list *to, struct list *from)
+{
+    if (list_is_empty(from))
+        return;
+    from->next->prev = to->prev;
+    to->prev->next = from->next;
+    from->prev->next = to;
+    to->prev = from->prev;
+    list_init(from);
+}
+
 #define LIST_ITEM(link, type, member) CONTAINER_OF(link, type, member)
 /* The current item may be removed inside the loop; no other may. */
 #define LIST_EACH(it, tmp, head)                                                                                       \

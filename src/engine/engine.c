@@ -19,6 +19,10 @@ struct engine *engine_new(struct store *st, const struct ports *ports, const str
     e->by_token = map_new();
     e->hubs = map_new();
     e->hub_tokens = map_new();
+    e->keyed = map_new();
+    e->keyed_by_token = map_new();
+    e->began_wall = ports->now(ports->arg);
+    e->began_mono = ports->mono(ports->arg);
     list_init(&e->waiting);
     list_init(&e->dirty);
     step_init(&e->step);
@@ -37,12 +41,20 @@ void engine_free(struct engine *e)
         live_free(e, value);
         it = 0;
     }
+    keyed_free_all(e);
+    map_free(e->keyed);
+    map_free(e->keyed_by_token);
     map_free(e->lives);
     map_free(e->by_token);
     map_free(e->hubs);
     map_free(e->hub_tokens);
     step_done(&e->step);
     mem_free(e);
+}
+
+int64_t engine_steady_now(const struct engine *e)
+{
+    return e->began_wall + e->ports.mono(e->ports.arg) - e->began_mono;
 }
 
 void engine_defer(struct engine *e)
@@ -62,6 +74,14 @@ void engine_flush(struct engine *e)
 /* ---- inputs ---- */
 
 void engine_submit(struct engine *e, struct str session_id, const struct input *in)
+{
+    if (in->key.n > 0 && in->fingerprint.n > 0 && in->from.token != 0 && !e->parked)
+        keyed_submit(e, session_id, in);
+    else
+        engine_admit(e, session_id, in);
+}
+
+void engine_admit(struct engine *e, struct str session_id, const struct input *in)
 {
     struct live *l = map_find(e->lives, session_id);
     struct err err;
@@ -243,6 +263,13 @@ void engine_on_appended(struct engine *e, const struct appended *done)
     l->resets = 0;
     if (l->state == LIVE_ERASING && l->stored == l->sent) {
         on_erased(e, l);
+        return;
+    }
+    if (l->state == LIVE_NOTING && l->stored == l->sent) {
+        l->state = LIVE_READY;
+        live_drain(e, l);
+        live_feed_queued(e, l);
+        live_drop_if_idle(e, l);
         return;
     }
     if (l->suspect && l->m.s.run.crashes == 0) {

@@ -44,8 +44,13 @@ void live_free(struct engine *e, struct live *l)
     map_take(e->lives, l->id);
     if (l->token != 0)
         map_take_u64(e->by_token, l->token);
-    while (!list_is_empty(&l->queue))
-        held_free(e, LIST_ITEM(l->queue.next, struct held, link));
+    while (!list_is_empty(&l->queue)) {
+        struct held *h = LIST_ITEM(l->queue.next, struct held, link);
+
+        if (h->kind == HELD_EFFECT && h->effect.kind == EFFECT_REPLY)
+            keyed_forget(e, h->effect.reply.to.token);
+        held_free(e, h);
+    }
     while (first_input(l) != NULL)
         waiting_free(first_input(l));
     list_remove(&l->link);
@@ -120,8 +125,10 @@ void live_refuse(struct engine *e, const struct input *in, const struct err *why
 {
     struct reply r = {.kind = REPLY_UNAVAILABLE, .to = in->from, .err = *why};
 
-    if (in->from.token != 0)
-        e->ports.reply(e->ports.arg, &r);
+    if (in->from.token == 0)
+        return;
+    e->ports.reply(e->ports.arg, &r);
+    keyed_told(e, &r);
 }
 
 /* ---- a step: append and queue ---- */
@@ -175,17 +182,39 @@ static void hold_effect(struct engine *e, struct live *l, const struct effect *f
 }
 
 /* Every attempt to claim has an epoch of its own, refused ones included: no epoch ever has two writers. */
-static void claim(struct engine *e, struct live *l)
+static uint64_t new_epoch(struct engine *e, const struct live *l)
 {
     uint64_t row = l->row_epoch >> EPOCH_WRITER_BITS;
 
-    if (l->epoch != 0)
-        return;
     e->generation = (row > e->generation ? row : e->generation) + 1;
-    l->epoch = e->generation << EPOCH_WRITER_BITS | store_writer(e->store);
+    return e->generation << EPOCH_WRITER_BITS | store_writer(e->store);
 }
 
-static void append_step(struct engine *e, struct live *l, struct step *st, uint64_t seq_before)
+/* Without facts no number tells what comes after it whether it got there: its epoch does. */
+static void append_receipt(struct engine *e, struct live *l, const struct receipt *receipt)
+{
+    bool exists = session_exists(&l->m.s), unfinished = session_is_unfinished(&l->m.s);
+    struct append a = {.sid = l->sid,
+                       .token = l->token,
+                       .session_id = l->id,
+                       .expect = l->epoch != 0 ? l->epoch : l->row_epoch,
+                       .epoch = new_epoch(e, l),
+                       .owner = unfinished ? store_writer(e->store) : 0,
+                       .unfinished = unfinished,
+                       .first = l->m.s.seq + 1,
+                       .receipt = receipt};
+
+    if (exists)
+        l->epoch = a.epoch;
+    else
+        l->state = LIVE_NOTING;
+    l->sent++;
+    FAULT_POINT("engine.append");
+    store_append(e->store, &a);
+}
+
+static void append_step(struct engine *e, struct live *l, struct step *st, uint64_t seq_before,
+                        const struct receipt *receipt)
 {
     bool unfinished = session_is_unfinished(&l->m.s);
     struct append a = {.sid = l->sid,
@@ -196,9 +225,11 @@ static void append_step(struct engine *e, struct live *l, struct step *st, uint6
                        .unfinished = unfinished,
                        .erase = st->erase,
                        .first = seq_before + 1,
+                       .receipt = receipt,
                        .head = unfinished ? NULL : &l->m.s};
 
-    claim(e, l);
+    if (l->epoch == 0)
+        l->epoch = new_epoch(e, l);
     a.epoch = l->epoch;
     for (uint32_t i = 0; i < st->n_facts; i++)
         st->facts[i].epoch = l->epoch;
@@ -239,6 +270,27 @@ static void resolve_tools(struct engine *e, const struct input *in)
         calls[i].effect = e->ports.tool_effect(e->ports.arg, calls[i].name);
 }
 
+/* What the step tells whoever asked under a key is stored with what it does. */
+static bool receipt_of(struct engine *e, const struct step *st, struct buf *bytes, struct receipt *out)
+{
+    for (uint32_t i = 0; i < st->n_effects; i++)
+        if (st->effects[i].kind == EFFECT_REPLY && keyed_receipt(e, &st->effects[i].reply, bytes, out))
+            return true;
+    return false;
+}
+
+static void append_if_any(struct engine *e, struct live *l, struct step *st, uint64_t seq_before)
+{
+    CLEANUP(buf_done) struct buf bytes = BUF_INIT;
+    struct receipt receipt;
+    bool is_kept = receipt_of(e, st, &bytes, &receipt);
+
+    if (st->n_facts > 0 || st->erase)
+        append_step(e, l, st, seq_before, is_kept ? &receipt : NULL);
+    else if (is_kept)
+        append_receipt(e, l, &receipt);
+}
+
 void live_feed(struct engine *e, struct live *l, const struct input *given)
 {
     uint64_t seq_before = l->m.s.seq;
@@ -250,8 +302,7 @@ void live_feed(struct engine *e, struct live *l, const struct input *given)
         resolve_tools(e, &in);
     run_step(&l->m, &in, st);
     run_log_request(l, &in, st);
-    if (st->n_facts > 0 || st->erase)
-        append_step(e, l, st, seq_before);
+    append_if_any(e, l, st, seq_before);
     for (uint32_t i = 0; i < st->n_effects; i++) {
         /* A delta belongs to a call whose beginning has been shown: it need not wait behind a person's post. */
         if (st->effects[i].kind == EFFECT_DELTA) {
@@ -317,6 +368,7 @@ static void carry_out(struct engine *e, struct live *l, const struct effect *f)
         reply = f->reply;
         FAULT_POINT("engine.reply");
         e->ports.reply(e->ports.arg, &reply);
+        keyed_told(e, &reply);
         break;
     case EFFECT_MODEL_START:
         FAULT_POINT("engine.model_start");
@@ -378,6 +430,7 @@ static void answer_held(struct engine *e, struct live *l, const struct err *why)
             struct reply r = {.kind = REPLY_UNAVAILABLE, .to = h->effect.reply.to, .err = *why};
 
             e->ports.reply(e->ports.arg, &r);
+            keyed_told(e, &r);
         }
         held_free(e, h);
     }

@@ -14,6 +14,7 @@ enum live_state {
     LIVE_READY,
     LIVE_WAITING, /* to be fed `recovered` later: a suspect, or an append was refused */
     LIVE_ERASING, /* the removal is on its way */
+    LIVE_NOTING,  /* there is no session, and a receipt that says so is on its way: what comes next waits for it */
 };
 
 /* Text as it comes from a model. */
@@ -89,10 +90,13 @@ struct engine {
     struct map *by_token; /* lives, by token */
     struct map *hubs;     /* struct watched, by session id */
     struct map *hub_tokens;
-    struct list waiting; /* lives to be recovered later */
-    struct list dirty;   /* watched: something was published or somebody waits for an answer */
+    struct map *keyed;          /* struct keyed, by session and key: requests that are on their way */
+    struct map *keyed_by_token; /* those that are carried out, by the token of their reply */
+    struct list waiting;        /* lives to be recovered later */
+    struct list dirty;          /* watched: something was published or somebody waits for an answer */
     struct step step;
     bool parked, scanned, deferred;
+    int64_t began_wall, began_mono;
     int64_t suspect_at; /* mono; when the next suspect may go on */
     size_t subscribers, queued;
     struct {
@@ -114,6 +118,14 @@ void live_feed_queued(struct engine *e, struct live *l);
 /* Frees it when nothing keeps it in memory; false: it stays. */
 bool live_drop_if_idle(struct engine *e, struct live *l);
 
+/* keyed.c */
+void keyed_submit(struct engine *e, struct str id, const struct input *in); /* the input has a key and an address */
+/* What a repeat is to be told; false: this reply has no key, or is not kept. `bytes` is the receipt's memory. */
+bool keyed_receipt(struct engine *e, const struct reply *r, struct buf *bytes, struct receipt *out);
+void keyed_told(struct engine *e, const struct reply *r); /* the reply was given: to those who wait for the same, too */
+void keyed_forget(struct engine *e, uint64_t token);      /* it will never be given */
+void keyed_free_all(struct engine *e);
+
 /* watch.c */
 void watch_publish(struct engine *e, struct live *l, struct facts *facts);
 void watch_delta(struct engine *e, struct live *l, const struct effect *f);
@@ -131,5 +143,8 @@ void run_log_reset(const struct live *l, const struct err *why);
 void engine_count_fact(struct engine *e, struct live *l, const struct fact *f); /* it was shown */
 void engine_count_piece(struct engine *e, struct live *l, size_t bytes, int64_t now);
 
+void engine_admit(struct engine *e, struct str session_id, const struct input *in); /* it is to be carried out */
+/* Wall ms as it was at the start, and since then by a clock that is not set: for ages. */
+int64_t engine_steady_now(const struct engine *e);
 void engine_defer(struct engine *e);
 void engine_arm(struct engine *e);

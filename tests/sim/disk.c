@@ -25,12 +25,14 @@ struct queued {
     struct row *row;
     struct session head;
     bool has_head;
+    struct receipt *receipt;
 };
 
 struct disk {
     struct store store; /* of the living server */
     struct sim *w;
     struct row rows[SIM_SESSIONS];
+    struct receipts *receipts;
     int64_t next_sid;
     struct list queue;
     bool commit_planned;
@@ -44,6 +46,7 @@ struct disk *disk_new(struct sim *w)
 
     d->w = w;
     d->store.ops = &ops;
+    d->receipts = receipts_new();
     d->next_sid = 1;
     list_init(&d->queue);
     for (unsigned i = 0; i < SIM_SESSIONS; i++)
@@ -77,6 +80,7 @@ static void queued_free(struct queued *q)
 {
     list_remove(&q->link);
     facts_unref(q->a.facts);
+    mem_free(q->receipt);
     mem_free(q);
 }
 
@@ -90,6 +94,7 @@ void disk_free(struct disk *d)
         mem_free(d->rows[i].partial_text);
         mem_free(d->rows[i].partial_reasoning);
     }
+    receipts_free(d->receipts);
     mem_free(d);
 }
 
@@ -192,6 +197,7 @@ static void store_facts(struct disk *d, struct row *r, const struct queued *q)
         if (r->n > 0 && f->epoch < r->facts[r->n - 1]->items[0].epoch)
             sim_fail(d->w, "I-EPOCH", "session " STR_FMT ": the epoch fell at seq %" PRIu64, STR_ARG(r->id), f->seq);
         check_fact(d->w, &r->fold, f);
+        keys_check_fact(d->w, r->id, f);
         r->facts = mem_grow(r->facts, &r->cap, r->n + 1, sizeof(struct facts *));
         r->facts[r->n++] = facts_new(f, 1);
         session_fold(&r->fold, f);
@@ -200,6 +206,17 @@ static void store_facts(struct disk *d, struct row *r, const struct queued *q)
                  fact_kind_name(f->kind), f->run, f->round, f->gen, f->call, f->epoch);
         d->w->facts++;
     }
+}
+
+/* The engine looked for it before: a second one under a key is one too many. */
+static void store_receipt(struct disk *d, const struct queued *q)
+{
+    if (q->receipt == NULL)
+        return;
+    if (receipts_find(d->receipts, q->row->id, q->receipt->key) != NULL)
+        sim_fail(d->w, "I-IDEMP", "session " STR_FMT ": a second receipt for " STR_FMT, STR_ARG(q->row->id),
+                 STR_ARG(q->receipt->key));
+    receipts_put(d->receipts, q->row->id, q->receipt);
 }
 
 static void apply(struct disk *d, const struct queued *q)
@@ -216,6 +233,12 @@ static void apply(struct disk *d, const struct queued *q)
     }
     if (q->a.erase) {
         erase(r);
+        receipts_erase(d->receipts, r->id);
+        complete(d, q, 0, NULL);
+        return;
+    }
+    store_receipt(d, q);
+    if (q->a.facts == NULL && q->a.expect == 0) { /* it says that there is no session, and makes none */
         complete(d, q, 0, NULL);
         return;
     }
@@ -280,6 +303,8 @@ static void disk_append(struct store *st, const struct append *a)
         q->head = *a->head;
         q->has_head = true;
     }
+    if (a->receipt != NULL)
+        q->receipt = receipt_copy(a->receipt);
     sim_tell(d->w, STR_FMT " append queued: first %" PRIu64 ", %u facts, expect %" PRIx64 " epoch %" PRIx64,
              STR_ARG(a->session_id), a->first, a->facts ? a->facts->n : 0, a->expect, a->epoch);
     list_add_tail(&d->queue, &q->link);
@@ -402,6 +427,20 @@ static void read_facts(const struct disk *d, const struct query *q, struct answe
     mem_free(facts);
 }
 
+static void read_receipt(const struct disk *d, const struct query *q, struct answer *a)
+{
+    const struct receipt *r = receipts_find(d->receipts, q->session_id, q->key);
+
+    if (r == NULL)
+        return;
+    a->receipts = arena_alloc(&a->arena, sizeof(*r));
+    *a->receipts = (struct receipt){.key = arena_str(&a->arena, r->key),
+                                    .fingerprint = arena_str(&a->arena, r->fingerprint),
+                                    .at = r->at,
+                                    .reply = arena_str(&a->arena, r->reply)};
+    a->n = 1;
+}
+
 static void disk_query(struct store *st, const struct query *q, query_fn *done, void *arg)
 {
     struct disk *d = CONTAINER_OF(st, struct disk, store);
@@ -416,6 +455,8 @@ static void disk_query(struct store *st, const struct query *q, query_fn *done, 
     later->of_watcher = q->kind == QUERY_FACTS;
     if (later->of_watcher) {
         read_facts(d, q, later->answer);
+    } else if (q->kind == QUERY_RECEIPT) {
+        read_receipt(d, q, later->answer);
     } else {
         assert(q->kind == QUERY_UNFINISHED);
         later->answer->session_ids = arena_alloc(&later->answer->arena, SIM_SESSIONS * sizeof(struct str));

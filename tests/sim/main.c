@@ -29,21 +29,26 @@ static void story(uint64_t seed, bool verbose, struct sim *out)
                                    .tools = sim_chance(&w, 70),
                                    .deletes = sim_chance(&w, 20),
                                    .slow_disk = sim_chance(&w, 50),
-                                   .clock = seed % 2 == 0};
+                                   .clock = seed % 2 == 0,
+                                   .keys = seed % 3 == 0};
     w.disk = disk_new(&w);
     w.actors = actors_new(&w);
     w.people = people_new(&w);
+    w.keys = keys_new(&w);
     watchers_new(&w);
     sim_boot(&w);
     if (w.faults.clock)
         sim_clock(&w);
     people_start(w.people);
+    if (w.faults.keys)
+        keys_start(w.keys);
     while (sim_turn(&w, SIM_FAULTS_MS + SIM_CALM_MS)) {
     }
     if (w.engine == NULL || w.dead)
         sim_fail(&w, "I-END", "the server is not up after the calm");
     disk_check_end(w.disk);
     people_check_end(w.people);
+    keys_check_end(w.keys);
     watchers_check_end(&w);
     engine_flush(w.engine);
     engine_stats(w.engine, &stats);
@@ -57,6 +62,7 @@ static void story(uint64_t seed, bool verbose, struct sim *out)
         sim_turn(&w, INT64_MAX);
     }
     people_free(w.people);
+    keys_free(w.keys);
     actors_free(w.actors);
     watchers_free(&w);
     disk_free(w.disk);

@@ -16,7 +16,7 @@
 
 /* What the swarm turned on for this seed. */
 struct sim_faults {
-    bool deaths, refusals, provider, tools, deletes, slow_disk, clock;
+    bool deaths, refusals, provider, tools, deletes, slow_disk, clock, keys;
 };
 
 struct sim;
@@ -43,6 +43,7 @@ struct sim {
     struct disk *disk;
     struct actors *actors; /* provider and tools */
     struct people *people;
+    struct keys *keys;
     struct watcher *watchers;
 
     /* the most that any watcher has seen of the newest message of a session */
@@ -93,6 +94,23 @@ void people_start(struct people *p);
 void people_server_died(struct people *p);
 void people_reply(struct people *p, const struct reply *r);
 void people_check_end(struct people *p);
+
+/* keys.c: people who come again with an old Idempotency-Key */
+struct keys *keys_new(struct sim *w);
+void keys_free(struct keys *k);
+void keys_start(struct keys *k);
+void keys_server_died(struct keys *k);
+bool keys_reply(struct keys *k, const struct reply *r);                        /* false: it is for somebody else */
+void keys_check_fact(struct sim *w, struct str session, const struct fact *f); /* as it is committed */
+void keys_check_end(struct keys *k);
+
+/* receipts.c: what the disk keeps for them */
+struct receipts *receipts_new(void);
+void receipts_free(struct receipts *r);
+const struct receipt *receipts_find(const struct receipts *r, struct str session, struct str key); /* NULL: none */
+void receipts_put(struct receipts *r, struct str session, const struct receipt *receipt);
+void receipts_erase(struct receipts *r, struct str session);
+struct receipt *receipt_copy(const struct receipt *r); /* one block, to be freed */
 
 /* watchers.c */
 void watchers_new(struct sim *w);

@@ -229,7 +229,7 @@ static void port_reply(void *arg, const struct reply *r)
 {
     struct sim *w = arg;
 
-    if (sim_port(w))
+    if (sim_port(w) && !keys_reply(w->keys, r))
         people_reply(w->people, r);
 }
 
@@ -312,6 +312,7 @@ void sim_die(struct sim *w)
     disk_server_died(w->disk);
     actors_server_died(w->actors);
     people_server_died(w->people);
+    keys_server_died(w->keys);
     sim_after(w, 100 + (int64_t)sim_below(w, 2000), fire_boot, NULL, 0);
 }
 

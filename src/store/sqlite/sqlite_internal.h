@@ -89,17 +89,5 @@ struct sqlite_store {
 void store_put_done(struct sqlite_store *st, struct list *items);
 void item_free(struct item *it);
 
-/* All of `from`, in order, to the end of `to`. */
-static inline void list_move_all(struct list *to, struct list *from)
-{
-    if (list_is_empty(from))
-        return;
-    from->next->prev = to->prev;
-    to->prev->next = from->next;
-    from->prev->next = to;
-    to->prev = from->prev;
-    list_init(from);
-}
-
 /* A thread that takes no signal: they belong to the loop. */
 NODISCARD int store_start_thread(pthread_t *thread, void *(*run)(void *), void *arg, struct err *err);
