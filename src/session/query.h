@@ -31,11 +31,12 @@ struct query {
     bool newest;
     uint64_t seqs[QUERY_SEQS_MAX]; /* facts: exactly these where n_seqs > 0 */
     uint32_t n_seqs;
-    uint32_t limit;                                       /* 0: the page limits of the limit table */
-    uint32_t bytes;                                       /* facts: of memory; 0: as the limit table says */
-    uint64_t kinds;                                       /* facts: bit per enum fact_kind; 0: all */
-    bool without_runs;                                    /* messages: the names of their runs are not wanted */
-    struct str after_message;                             /* messages: only what follows it; unknown: everything */
+    uint64_t at_seq;          /* session, messages: as they were right after this fact; 0: as they are */
+    uint32_t limit;           /* 0: the page limits of the limit table */
+    uint32_t bytes;           /* facts: of memory; 0: as the limit table says */
+    uint64_t kinds;           /* facts: bit per enum fact_kind; 0: all */
+    bool without_runs;        /* messages: the names of their runs are not wanted */
+    struct str after_message; /* messages: only what follows it; unknown: everything */
     struct str search, state, cursor, session_kind, root; /* sessions */
     struct str key;                                       /* receipt */
     uint32_t offset;
@@ -88,7 +89,8 @@ struct answer {
     int rc; /* 0 or a negative code, then err */
     struct err err;
     struct facts *facts;          /* QUERY_FACTS; with the session's first and last seq below */
-    uint64_t first_seq, last_seq; /* feed: of what is kept; sessions: last_seq is that of the feed */
+    uint64_t first_seq, last_seq; /* also with at_seq; feed: of what is kept; sessions: last_seq is that of the feed */
+    bool no_such_fact;            /* at_seq is not between them: this is all there is in the answer */
     struct feed_row *feed;
     uint64_t upto; /* feed: everything up to this number has been looked at */
     bool more;     /* facts, messages, feed: the page was cut */

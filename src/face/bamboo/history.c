@@ -2,6 +2,7 @@
 /* GET /history: the transcript, or what follows a message. */
 #include "base/str.h"
 #include "face/bamboo/bamboo.h"
+#include "face/bamboo/past.h"
 #include "face/bamboo/transcript.h"
 
 static void write_messages(const struct answer *a, bool is_short, struct json_writer *w)
@@ -24,6 +25,7 @@ static void write_messages(const struct answer *a, bool is_short, struct json_wr
 
 static void send_history(struct exchange *x, const struct answer *a)
 {
+    uint64_t at_seq = past_at_seq(x);
     bool is_short = str_is(exchange_query_text(x, "projection"), "messages");
     bool since = exchange_query_text(x, "since_message_id").n > 0;
     struct buf body CLEANUP(buf_done) = BUF_INIT;
@@ -31,6 +33,8 @@ static void send_history(struct exchange *x, const struct answer *a)
 
     json_begin_object(&w);
     json_key_str(&w, "session_id", x->id);
+    if (at_seq > 0)
+        json_key_u64(&w, "at_seq", at_seq);
     if (is_short)
         json_key_str(&w, "projection", STR("messages"));
     write_messages(a, is_short, &w);
@@ -70,6 +74,14 @@ static void on_messages(struct exchange *x, const struct answer *a)
         send_history(x, a);
 }
 
+static void on_past_messages(struct exchange *x, const struct answer *a)
+{
+    if (a->rc < 0)
+        exchange_no_session(x, x->id);
+    else if (!past_refused(x, a))
+        send_history(x, a);
+}
+
 void history_get(struct exchange *x)
 {
     struct query q = {.kind = QUERY_MESSAGES, .session_id = x->id, .limit = LIMIT_HISTORY_MESSAGES};
@@ -80,5 +92,6 @@ void history_get(struct exchange *x)
         return;
     }
     q.after_message = exchange_query_text(x, "since_message_id");
-    exchange_query(x, &q, on_messages);
+    q.at_seq = past_at_seq(x);
+    exchange_query(x, &q, q.at_seq > 0 ? on_past_messages : on_messages);
 }

@@ -2,6 +2,7 @@
 /* Sessions as things: the list, one of them, making one. */
 #include "base/str.h"
 #include "face/bamboo/bamboo.h"
+#include "face/bamboo/past.h"
 #include "face/bamboo/session_reply.h"
 #include "face/bamboo/transcript.h"
 #include "face/bamboo/turn.h"
@@ -11,17 +12,24 @@
 
 /* ---- one ---- */
 
-void session_send(struct exchange *x, int status, const struct session_row *row)
+static void send_row(struct exchange *x, int status, const struct session_row *row, uint64_t at_seq)
 {
     struct buf body CLEANUP(buf_done) = BUF_INIT;
     struct json_writer w = JSON_WRITER(&body);
 
-    exchange_etag(x, row->metadata_version);
     json_begin_object(&w);
+    if (at_seq > 0)
+        json_key_u64(&w, "at_seq", at_seq);
     json_key(&w, "session");
     session_row_write(row, true, &w);
     json_end_object(&w);
     exchange_send(x, status, &body);
+}
+
+void session_send(struct exchange *x, int status, const struct session_row *row)
+{
+    exchange_etag(x, row->metadata_version);
+    send_row(x, status, row, 0);
 }
 
 static void on_session(struct exchange *x, const struct answer *a)
@@ -39,17 +47,28 @@ void session_query(struct exchange *x)
     exchange_query(x, &q, on_session);
 }
 
+/* Without ETag: it is for changes, and nobody changes the past. */
+static void on_past_session(struct exchange *x, const struct answer *a)
+{
+    if (a->rc < 0)
+        exchange_no_session(x, x->id);
+    else if (!past_refused(x, a))
+        send_row(x, 200, &a->sessions[0], a->sessions[0].last_seq);
+}
+
 void session_get(struct exchange *x)
 {
-    session_query(x);
+    struct query q = {.kind = QUERY_SESSION, .session_id = x->id, .at_seq = past_at_seq(x)};
+
+    exchange_query(x, &q, q.at_seq > 0 ? on_past_session : on_session);
 }
 
 /* ---- many ---- */
 
 static void write_features(struct json_writer *w)
 {
-    static const char *const features[] = {"chat.execute",   "events.cursor",   "facts.pages",    "runs.records",
-                                           "sessions.state", "sessions.search", "sessions.cursor"};
+    static const char *const features[] = {"chat.execute",   "events.cursor",   "facts.pages",     "runs.records",
+                                           "sessions.state", "sessions.search", "sessions.cursor", "sessions.at_seq"};
 
     json_key(w, "features");
     json_begin_array(w);

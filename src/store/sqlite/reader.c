@@ -6,6 +6,7 @@
 #include "store/sqlite/crc32c.h"
 #include "store/sqlite/fact_row.h"
 #include "store/sqlite/feed.h"
+#include "store/sqlite/past.h"
 #include "store/sqlite/receipt_row.h"
 
 #define WRITER_MASK 0xffffff /* the low bits of an epoch are the number of a life */
@@ -228,8 +229,6 @@ static int open_session(struct reader *r, struct opening *c)
 
 /* ---- the thread ---- */
 
-typedef int query_answer_fn(struct db *db, const struct query *q, struct answer *a, struct err *err);
-
 /* The feed is none of them: how far it reaches is the store's. */
 static query_answer_fn *const answers[] = {
     [QUERY_FACTS] = query_facts,     [QUERY_MESSAGES] = query_messages,
@@ -239,33 +238,35 @@ static query_answer_fn *const answers[] = {
     [QUERY_RECEIPT] = query_receipt,
 };
 
-static int begin(struct reader *r, struct err *err)
+static int connect(struct reader *r, struct err *err)
 {
-    static const char sql[] = "BEGIN";
-
     if (r->db.h != NULL && (r->db.failed & 0xff) == SQLITE_IOERR)
         db_close(&r->db);
-    if (r->db.h == NULL) {
-        int rc = db_open(&r->db, r->st->dir.db_path, DB_READER, err);
+    return r->db.h != NULL ? 0 : db_open(&r->db, r->st->dir.db_path, DB_READER, err);
+}
 
-        if (rc < 0)
-            return rc;
-    }
-    return db_run(&r->db, sql, NO_VALUES, err);
+static bool is_of_past(const struct read_item *it)
+{
+    return it->item.kind == ITEM_ANSWER && it->query.at_seq > 0;
 }
 
 static int answer(struct reader *r, struct read_item *it, struct err *err)
 {
     if (it->query.kind == QUERY_FEED)
         return feed_query(&r->db, &it->query, r->st->feed_facts, it->answer, err);
+    if (is_of_past(it))
+        return query_past(r->st, &r->db, &it->query, answers[it->query.kind], it->answer, err);
     return answers[it->query.kind](&r->db, &it->query, it->answer, err);
 }
 
 static void serve(struct reader *r, struct read_item *it)
 {
+    static const char sql[] = "BEGIN";
     struct err err;
-    int rc = begin(r, &err);
+    int rc = connect(r, &err);
 
+    if (rc == 0 && !is_of_past(it))
+        rc = db_run(&r->db, sql, NO_VALUES, &err);
     if (it->item.kind == ITEM_OPENED) {
         struct opening c = {.db = &r->db, .o = it->opened, .id = it->session_id, .err = &err};
 
@@ -282,13 +283,21 @@ static void serve(struct reader *r, struct read_item *it)
     db_rollback(&r->db); /* nothing was written: this lets go of the snapshot */
 }
 
+/* A look into the past takes as long as the log is: one at a time, so that a reader is left for all else. */
 static struct read_item *take(struct sqlite_store *st)
 {
     struct list *from = list_is_empty(&st->opens) ? &st->queries : &st->opens;
-    struct list *first = from->next;
 
-    list_remove(first);
-    return CONTAINER_OF(LIST_ITEM(first, struct item, link), struct read_item, item);
+    LIST_EACH (link, tmp, from) {
+        struct read_item *it = CONTAINER_OF(LIST_ITEM(link, struct item, link), struct read_item, item);
+
+        if (is_of_past(it) && st->looks_back)
+            continue;
+        list_remove(link);
+        st->looks_back |= is_of_past(it);
+        return it;
+    }
+    return NULL;
 }
 
 static void *run(void *arg)
@@ -300,18 +309,20 @@ static void *run(void *arg)
     list_init(&one);
     pthread_mutex_lock(&st->read_lock);
     while (st->reading) {
-        struct read_item *it;
+        struct read_item *it = take(st);
+        bool of_past = it != NULL && is_of_past(it);
 
-        if (list_is_empty(&st->opens) && list_is_empty(&st->queries)) {
+        if (it == NULL) {
             pthread_cond_wait(&st->read_more, &st->read_lock);
             continue;
         }
-        it = take(st);
         pthread_mutex_unlock(&st->read_lock);
         serve(r, it);
         list_add_tail(&one, &it->item.link);
         store_put_done(st, &one);
         pthread_mutex_lock(&st->read_lock);
+        if (of_past)
+            st->looks_back = false; /* the next one in the queue is taken by this thread at the latest */
     }
     pthread_mutex_unlock(&st->read_lock);
     return NULL;

@@ -12,6 +12,9 @@ struct reader;
 NODISCARD int reader_start(struct sqlite_store *st, struct reader **out, struct err *err);
 void reader_join(struct reader *r); /* after `reading` was cleared and the condition signalled */
 
+/* What answers one kind of query. ERR_CORRUPT, ERR_STORAGE and what the kind says. */
+typedef int query_answer_fn(struct db *db, const struct query *q, struct answer *a, struct err *err);
+
 /* query_log.c: the answers that come from one session's facts. */
 NODISCARD int query_facts(struct db *db, const struct query *q, struct answer *a, struct err *err);
 NODISCARD int query_messages(struct db *db, const struct query *q, struct answer *a, struct err *err);

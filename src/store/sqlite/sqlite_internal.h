@@ -67,10 +67,11 @@ struct sqlite_store {
     bool stopping;
     struct writer *writer; /* NULL: read only */
 
-    pthread_mutex_t read_lock; /* opens, queries, reading */
+    pthread_mutex_t read_lock; /* opens, queries, reading, looks_back */
     pthread_cond_t read_more;
     struct list opens, queries; /* read_item */
     bool reading;
+    bool looks_back; /* one of the readers is busy with a query of the past */
     unsigned n_readers;
     struct reader *readers[READERS];
 

@@ -226,5 +226,6 @@ int store_suite_run(const char *name, const struct store_factory *f)
     factory = f;
     return run_part(name, suite_append_cases, suite_append_cases_count) +
            run_part(name, suite_query_cases, suite_query_cases_count) +
+           run_part(name, suite_past_cases, suite_past_cases_count) +
            run_part(name, suite_receipt_cases, suite_receipt_cases_count);
 }

@@ -15,8 +15,9 @@ int suite_set_up(void **state);
 int suite_tear_down(void **state);
 #define SUITE_CASE(fn) {#fn, fn, suite_set_up, suite_tear_down, NULL}
 
-extern const struct CMUnitTest suite_append_cases[], suite_query_cases[], suite_receipt_cases[];
-extern const size_t suite_append_cases_count, suite_query_cases_count, suite_receipt_cases_count;
+extern const struct CMUnitTest suite_append_cases[], suite_query_cases[], suite_past_cases[], suite_receipt_cases[];
+extern const size_t suite_append_cases_count, suite_query_cases_count, suite_past_cases_count,
+    suite_receipt_cases_count;
 
 struct driver *driver_of(void **state);
 struct driver *reopen(void **state); /* closes the store and opens it again */
