@@ -85,6 +85,7 @@ enum config_id {
 enum config_type { CONFIG_BOOL, CONFIG_NUMBER, CONFIG_AMOUNT, CONFIG_TEXT, CONFIG_WORD, CONFIG_LIST };
 
 #define CONFIG_NO_AMOUNT (-1)
+#define CONFIG_BUILT_IN_PROVIDER "offline" /* there without being configured */
 
 enum {
     CONFIG_LIVE = 1,   /* a running server takes it over at SIGHUP */

@@ -39,7 +39,7 @@ static void look_at_notices(struct doctor *d)
 {
     for (const char *const *notice = config_notices(d->config); *notice != NULL; notice++) {
         doctor_say(d, VERDICT_WARN, "configuration", "%s", *notice);
-        doctor_advise(d, "nothing breaks; take it out of the environment, or see: culm config explain");
+        doctor_advise(d, "nothing breaks; correct it or take it out, see: culm config explain");
     }
 }
 

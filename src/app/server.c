@@ -243,11 +243,12 @@ static int add_providers(struct model_registry *r, const struct config *c, struc
         rc = model_registry_add(r, &add, err);
         if (rc < 0)
             return rc;
-        has_offline = has_offline || strcmp(p.name, "offline") == 0;
+        has_offline = has_offline || strcmp(p.name, CONFIG_BUILT_IN_PROVIDER) == 0;
     }
     /* Last, so that it is the default only where nothing else is. */
     return has_offline ? 0
-                       : model_registry_add(r, &(struct model_provider){.name = "offline", .driver = "offline"}, err);
+                       : model_registry_add(
+                             r, &(struct model_provider){.name = CONFIG_BUILT_IN_PROVIDER, .driver = "offline"}, err);
 }
 
 static int set_default_model(struct model_registry *r, const struct config *c, struct err *err)

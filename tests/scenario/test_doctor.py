@@ -145,6 +145,16 @@ def test_a_configuration_that_cannot_be_used(doctor, directory):
     assert doctor("--config", directory / "nowhere.json").code == 1
 
 
+def test_a_price_of_a_model_that_is_not_there(doctor, directory):
+    path = directory / "culm.json"
+    price = {"input_price": 1.25, "output_price": 10}
+    path.write_text(json.dumps({"models": {"offlin/offline": price, "offline/offline": price}}))
+    found = doctor("--config", path)
+    assert 'models.offlin/offline: there is no provider "offlin"' in found.of("configuration", "warn")
+    assert "offline/offline:" not in found.text
+    assert found.code == 0
+
+
 def test_who_may_read_and_write_what(doctor, server):
     config = server.data_dir / "config.json"
     config.write_text(json.dumps({"providers": {"mine": {"driver": "offline", "api_key": "sk-literal"}}}))

@@ -70,7 +70,8 @@ static void nothing_costs_nothing_only_where_it_is_said(void **state UNUSED)
 
 static void half_a_price_is_not_used_and_said(void **state UNUSED)
 {
-    struct config *c = read_good("{\"models\": {\"a/in\": {\"input_price\": 1}, \"a/out\": {\"output_price\": 1}, "
+    struct config *c = read_good("{\"providers\": {\"a\": {\"driver\": \"offline\"}}, \"models\": {\"a/in\": "
+                                 "{\"input_price\": 1}, \"a/out\": {\"output_price\": 1}, "
                                  "\"a/cached\": {\"cached_input_price\": 1}, \"a/both\": {\"input_price\": 1, "
                                  "\"output_price\": 1}}}");
     struct price_list *l = config_prices(c);
@@ -84,6 +85,32 @@ static void half_a_price_is_not_used_and_said(void **state UNUSED)
     assert_false(price_find(l, STR("a"), STR("in")).known || price_find(l, STR("a"), STR("out")).known);
     price_list_unref(l);
     config_free(c);
+}
+
+static void said_of(const char *text, const char *wanted)
+{
+    struct config *c = read_good(text);
+    const char *notice = config_notices(c)[0];
+
+    if ((notice == NULL) != (wanted == NULL) || (notice != NULL && strcmp(notice, wanted) != 0))
+        fail_msg("%s:\n  is  %s\n  not %s", text, notice == NULL ? "nothing" : notice,
+                 wanted == NULL ? "nothing" : wanted);
+    config_free(c);
+}
+
+#define PRICED(model) "\"models\": {\"" model "\": {\"input_price\": 1, \"output_price\": 2}}"
+#define LISTS "\"providers\": {\"far\": {\"driver\": \"openai\"}, \"box\": {\"models\": [\"large\", \"small\"]}}, "
+
+static void a_price_of_nothing_that_is_there_is_said_with_the_nearest(void **state UNUSED)
+{
+    said_of("{" LISTS PRICED("box/small") "}", NULL);
+    said_of("{" LISTS PRICED("far/whatever/it.is") "}", NULL); /* it lists none, and may have any */
+    said_of("{" PRICED("offline/offline") "}", NULL);
+    said_of("{" LISTS PRICED("box/smal") "}",
+            "models.box/smal: providers.box.models does not list it; did you mean box/small?");
+    said_of("{" LISTS PRICED("bax/small") "}", "models.bax/small: there is no provider \"bax\"; did you mean box?");
+    said_of("{" PRICED("box/small") "}", "models.box/small: there is no provider \"box\"");
+    said_of("{\"defaults\": {\"model\": \"box/other\"}, " LISTS PRICED("box/other") "}", NULL);
 }
 
 static void a_model_is_named_with_its_provider_and_may_have_slashes_and_dots(void **state UNUSED)
@@ -163,6 +190,7 @@ int main(void)
         cmocka_unit_test(cached_input_costs_what_input_costs_unless_it_is_said),
         cmocka_unit_test(nothing_costs_nothing_only_where_it_is_said),
         cmocka_unit_test(half_a_price_is_not_used_and_said),
+        cmocka_unit_test(a_price_of_nothing_that_is_there_is_said_with_the_nearest),
         cmocka_unit_test(a_model_is_named_with_its_provider_and_may_have_slashes_and_dots),
         cmocka_unit_test(what_is_no_price_is_refused_with_its_key),
         cmocka_unit_test(prices_are_shown_as_they_were_written),
