@@ -24,8 +24,7 @@ struct pending {
     struct list link;
     struct session_timers *of;
     struct timer *timer;
-    enum input_kind kind;
-    uint32_t run, round, gen, call;
+    struct input in; /* its numbers */
 };
 
 struct timer_port *timer_port_new(struct loop *l)
@@ -78,7 +77,7 @@ static void on_due(void *arg)
     struct pending *t = arg;
     struct session_timers *s = t->of;
     struct timer_port *p = s->port;
-    struct input in = {.kind = t->kind, .run = t->run, .round = t->round, .gen = t->gen, .call = t->call};
+    struct input in = t->in;
     struct str id = {mem_strndup(s->session_id.p, s->session_id.n), s->session_id.n};
 
     pending_free(t);
@@ -107,11 +106,7 @@ void timer_port_start(struct timer_port *p, struct str session_id, int64_t in_ms
     struct pending *t = mem_zalloc(sizeof(*t));
 
     t->of = timers_of(p, session_id);
-    t->kind = in->kind;
-    t->run = in->run;
-    t->round = in->round;
-    t->gen = in->gen;
-    t->call = in->call;
+    t->in = *in;
     list_add_tail(&t->of->pending, &t->link);
     t->timer = timer_new(p->loop, "engine.timer", on_due, t);
     timer_start(t->timer, in_ms < 0 ? 0 : in_ms > DAY_MS ? DAY_MS : in_ms);

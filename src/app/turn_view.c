@@ -141,12 +141,17 @@ static enum turn_end on_budget(struct turn_view *v, const struct json *event)
 static enum turn_end on_question(struct turn_view *v, const struct json *event)
 {
     turn_view_note(v, "the run waits for an answer: " STR_FMT, STR_ARG(json_text(json_find(event, "question"))));
+    return TURN_GOES_ON;
+}
+
+static enum turn_end on_suspended(struct turn_view *v UNUSED, const struct json *event UNUSED)
+{
     return TURN_SUSPENDED;
 }
 
-static enum turn_end on_complete(struct turn_view *v UNUSED, const struct json *event)
+static enum turn_end on_complete(struct turn_view *v UNUSED, const struct json *event UNUSED)
 {
-    return str_is(json_text(json_find(event, "end")), "suspended") ? TURN_SUSPENDED : TURN_COMPLETED;
+    return TURN_COMPLETED;
 }
 
 static enum turn_end on_cancelled(struct turn_view *v UNUSED, const struct json *event UNUSED)
@@ -173,6 +178,7 @@ static const struct {
     {"budget_exceeded", on_budget},
     {"need_clarification", on_question},
     {"tool_approval_requested", on_question},
+    {"run_suspended", on_suspended},
     {"complete", on_complete},
     {"cancelled", on_cancelled},
     {"error", on_error},

@@ -31,6 +31,11 @@
     X(KEY_CHARS, 255, "characters of an Idempotency-Key")                                                              \
     X(RECEIPT_MS, 24 * 3600 * 1000, "the reply to a request is kept for repeats under its Idempotency-Key")            \
     X(RECEIPT_GONE_MS, 7 * 24 * 3600 * 1000, "after that the key is refused, before it is forgotten")                  \
+    X(QUESTIONS, 8, "questions of one session open at once")                                                           \
+    X(QUESTION_BYTES, 16 * 1024, "text of a question, and of each of its options")                                     \
+    X(QUESTION_OPTIONS, 32, "options of a question")                                                                   \
+    X(QUESTION_SECONDS, 7 * 24 * 3600, "longest deadline of a question")                                               \
+    X(ANSWER_BYTES, 64 * 1024, "answer to a question")                                                                 \
     X(INBOX_MESSAGES, 1000, "messages waiting to be admitted in one session")                                          \
     X(CONTEXT_TOKENS, 128 * 1000, "context window of a model nobody describes")                                        \
     X(OUTPUT_TOKENS, 8 * 1000, "longest answer of a model nobody describes")                                           \
@@ -49,6 +54,7 @@
     X(WATCHER_PAGE_BYTES, 64 * 1024, "memory of the page that a watcher who is behind has in hand")                    \
     X(FEED_FACTS, 200 * 1000, "facts, of all sessions, that the account feed reaches back")                            \
     X(HISTORY_MESSAGES, 2000, "messages in one history reply")                                                         \
+    X(TIMER_MS, 24 * 3600 * 1000, "longest timer; what is due later is armed again")                                   \
     X(SHUTDOWN_MS, 2 * 1000, "from SIGTERM to exit")                                                                   \
     X(SUSPECT_TOOL_CRASHES, 2, "crashes in tool calls without progress that make a run a suspect")                     \
     X(GIVE_UP_TOOL_CRASHES, 3, "crashes after which the call is ended as unknown")                                     \

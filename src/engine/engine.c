@@ -17,6 +17,7 @@ struct engine *engine_new(struct store *st, const struct ports *ports, const str
     e->next_token = 1;
     e->lives = map_new();
     e->by_token = map_new();
+    e->deadlines = map_new();
     e->hubs = map_new();
     e->hub_tokens = map_new();
     e->keyed = map_new();
@@ -46,6 +47,7 @@ void engine_free(struct engine *e)
     map_free(e->keyed_by_token);
     map_free(e->lives);
     map_free(e->by_token);
+    map_free(e->deadlines);
     map_free(e->hubs);
     map_free(e->hub_tokens);
     step_done(&e->step);
@@ -91,6 +93,8 @@ void engine_admit(struct engine *e, struct str session_id, const struct input *i
         live_refuse(e, in, &err);
         return;
     }
+    if (in->kind == INPUT_TIMER_QUESTION)
+        map_take(e->deadlines, session_id);
     if (l == NULL) {
         if (!input_is_personal(in->kind))
             return; /* late: its session was let go */
@@ -101,7 +105,7 @@ void engine_admit(struct engine *e, struct str session_id, const struct input *i
     }
     if (in->set_by != 0 && in->set_by != l->token)
         return; /* a timer of before a reset, or of a session of this name that was deleted */
-    if (l->state == LIVE_WAITING && !l->suspect) {
+    if (l->state == LIVE_WAITING && !l->suspect && in->kind != INPUT_TIMER_QUESTION) {
         live_refuse(e, in, &l->refused);
         return;
     }
@@ -165,7 +169,8 @@ void engine_on_opened(struct engine *e, struct opened *o)
         return;
     }
     take_over(l, o);
-    if (!session_is_unfinished(&l->m.s)) {
+    /* A deadline alone is looked after by its timer, unless that is what the session was opened for. */
+    if (!l->m.s.run.active && !(l->unfinished && session_is_unfinished(&l->m.s))) {
         l->state = LIVE_READY;
         live_feed_queued(e, l);
         live_drop_if_idle(e, l);
@@ -191,7 +196,7 @@ static void on_unfinished(void *arg, struct answer *answer)
     for (size_t i = 0; i < answer->n; i++) {
         struct live *l = map_find(e->lives, answer->session_ids[i]);
 
-        if (l != NULL)
+        if (l != NULL || map_find(e->deadlines, answer->session_ids[i]) != NULL)
             continue;
         l = live_new(e, answer->session_ids[i]);
         l->unfinished = true;

@@ -4,6 +4,7 @@
 #include "base/fault.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "run/engine_tools.h"
 
 #define EPOCH_WRITER_BITS 24
 
@@ -80,6 +81,7 @@ void live_queue_input(struct live *l, const struct input *in)
 
     if (!input_is_personal(in->kind))
         return; /* late, or its session starts anew: the key would not fit any more */
+    l->timed = l->timed || in->kind == INPUT_TIMER_QUESTION;
     w = mem_zalloc(sizeof(*w));
     input_write(in, &w->bytes);
     list_add_tail(&l->inputs, &w->link);
@@ -226,7 +228,7 @@ static void append_step(struct engine *e, struct live *l, struct step *st, uint6
                        .erase = st->erase,
                        .first = seq_before + 1,
                        .receipt = receipt,
-                       .head = unfinished ? NULL : &l->m.s};
+                       .head = l->m.s.run.active ? NULL : &l->m.s};
 
     if (l->epoch == 0)
         l->epoch = new_epoch(e, l);
@@ -262,12 +264,16 @@ static void put_partial(struct engine *e, struct live *l, int64_t now)
     store_put_partial(e->store, l->sid, l->epoch, &p);
 }
 
+/* The run's own tools go before those of the toolbox: nobody can stand in for the person. */
 static void resolve_tools(struct engine *e, const struct input *in)
 {
     struct call *calls = in->calls.items;
 
-    for (size_t i = 0; i < in->calls.count; i++)
-        calls[i].effect = e->ports.tool_effect(e->ports.arg, calls[i].name);
+    for (size_t i = 0; i < in->calls.count; i++) {
+        const struct engine_tool *own = engine_tool_find(calls[i].name);
+
+        calls[i].effect = own != NULL ? (int)own->effect : e->ports.tool_effect(e->ports.arg, calls[i].name);
+    }
 }
 
 /* What the step tells whoever asked under a key is stored with what it does. */
@@ -355,8 +361,16 @@ static void set_timer(struct engine *e, struct live *l, const struct effect *f)
 {
     struct input in = {
         .kind = f->timer, .run = f->run, .round = f->round, .gen = f->gen, .call = f->call, .set_by = l->token};
+    int64_t in_ms = f->in_ms;
 
-    e->ports.timer(e->ports.arg, l->id, f->in_ms, &in);
+    if (f->timer == INPUT_TIMER_QUESTION) { /* until then the session may be out of memory and in again */
+        in.set_by = 0;
+        in.nonce = l->m.s.nonce;
+        in.wait_ms = in_ms > LIMIT_TIMER_MS ? in_ms - LIMIT_TIMER_MS : 0;
+        in_ms -= in.wait_ms;
+        map_put(e->deadlines, l->id, e);
+    }
+    e->ports.timer(e->ports.arg, l->id, in_ms, &in);
 }
 
 static void carry_out(struct engine *e, struct live *l, const struct effect *f)
@@ -413,7 +427,7 @@ void live_drain(struct engine *e, struct live *l)
 bool live_drop_if_idle(struct engine *e, struct live *l)
 {
     if (l->state != LIVE_READY || l->sent > l->stored || !list_is_empty(&l->queue) || !list_is_empty(&l->inputs) ||
-        session_is_unfinished(&l->m.s))
+        l->m.s.run.active)
         return false;
     live_free(e, l);
     return true;
@@ -452,7 +466,7 @@ static int64_t reset_pause(uint32_t resets)
 
 void live_reset(struct engine *e, struct live *l, const struct err *why)
 {
-    bool unfinished = l->unfinished || session_is_unfinished(&l->published);
+    bool unfinished = l->unfinished || l->timed || session_is_unfinished(&l->published);
 
     e->ports.abandon(e->ports.arg, l->id);
     answer_held(e, l, why);

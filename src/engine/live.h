@@ -36,6 +36,7 @@ struct live {
     struct list queue;        /* struct held, first in first out */
     struct list inputs;       /* struct waiting: arrived before the session was ready */
     bool unfinished;          /* known to need recovery, also while it cannot be opened */
+    bool timed;               /* a deadline has passed, and was not looked after yet */
     bool suspect;             /* one of those that go on one by one; until it makes progress */
     bool charged;             /* a crash to be charged when it recovers */
     uint32_t resets;
@@ -86,9 +87,10 @@ struct engine {
     uint64_t node;
     uint64_t generation; /* of epochs: rises with every attempt to claim */
     uint64_t next_token;
-    struct map *lives;    /* by session id */
-    struct map *by_token; /* lives, by token */
-    struct map *hubs;     /* struct watched, by session id */
+    struct map *lives;     /* by session id */
+    struct map *by_token;  /* lives, by token */
+    struct map *deadlines; /* ids of sessions for whose questions timers run */
+    struct map *hubs;      /* struct watched, by session id */
     struct map *hub_tokens;
     struct map *keyed;          /* struct keyed, by session and key: requests that are on their way */
     struct map *keyed_by_token; /* those that are carried out, by the token of their reply */

@@ -4,7 +4,7 @@
 
 #include "base/str.h"
 
-static const struct call *details(const struct ctx *c, int i)
+const struct call *calls_details(const struct ctx *c, int i)
 {
     if (c->calls != NULL)
         return &c->calls[i];
@@ -19,10 +19,10 @@ static const struct call *details(const struct ctx *c, int i)
     return NULL;
 }
 
-static struct fact of_call(const struct ctx *c, enum fact_kind kind, int i)
+struct fact calls_fact(const struct ctx *c, enum fact_kind kind, int i)
 {
     const struct run_state *r = &c->s->run;
-    const struct call *call = details(c, i);
+    const struct call *call = calls_details(c, i);
 
     return (struct fact){.kind = kind,
                          .run = r->number,
@@ -33,9 +33,9 @@ static struct fact of_call(const struct ctx *c, enum fact_kind kind, int i)
                          .tool = call->name};
 }
 
-static void end_call(struct ctx *c, int i, enum call_outcome outcome, struct str text)
+void calls_end(struct ctx *c, int i, enum call_outcome outcome, struct str text)
 {
-    struct fact f = of_call(c, FACT_CALL_ENDED, i);
+    struct fact f = calls_fact(c, FACT_CALL_ENDED, i);
     char id[ID_TEXT];
 
     session_result_id(c->s, f.call, id);
@@ -58,7 +58,7 @@ static void set_deadline(struct ctx *c, uint32_t call)
 /* Call id and arguments are views into the answer, which the machine keeps while a call is open. */
 static void start_tool(struct ctx *c, int i)
 {
-    const struct call *call = details(c, i);
+    const struct call *call = calls_details(c, i);
     uint32_t number = c->s->first_call + (uint32_t)i;
     struct effect *e = step_effect(c, EFFECT_TOOL_START);
 
@@ -69,11 +69,11 @@ static void start_tool(struct ctx *c, int i)
     set_deadline(c, number);
 }
 
-static void begin_call(struct ctx *c, int i)
+void calls_begin(struct ctx *c, int i)
 {
-    struct fact f = of_call(c, FACT_CALL_STARTED, i);
+    struct fact f = calls_fact(c, FACT_CALL_STARTED, i);
 
-    f.args = details(c, i)->args;
+    f.args = calls_details(c, i)->args;
     step_fact(c, f);
 }
 
@@ -86,7 +86,8 @@ static uint32_t max_calls(const struct session *s)
 
 /*
  * In the order of the answer: neighbours that only read go together, everything else alone. A
- * call that cannot run gets its result at once and holds up nobody.
+ * call that cannot run gets its result at once and holds up nobody. Questions are asked together; what comes after them
+ * waits for the answers.
  */
 void calls_start(struct ctx *c)
 {
@@ -96,23 +97,25 @@ void calls_start(struct ctx *c)
     for (int i = 0; i < s->n_calls; i++) {
         bool reads = s->calls[i].effect == EFFECT_READ;
 
-        if (s->calls[i].state == CALL_OVER)
+        if (s->calls[i].state == CALL_OVER || s->calls[i].state == CALL_ASKED)
             continue;
         if (s->calls[i].state == CALL_RUNNING) {
             if (!reads)
                 return;
             running++;
         } else if (s->run.closing || s->run.calls >= max_calls(s)) {
-            end_call(c, i, OUTCOME_DENIED, STR("Not run: the budget of this run is used up."));
+            calls_end(c, i, OUTCOME_DENIED, STR("Not run: the budget of this run is used up."));
         } else if (s->calls[i].effect == EFFECT_UNKNOWN_TOOL) {
-            begin_call(c, i);
-            end_call(
-                c, i, OUTCOME_NO_TOOL,
-                arena_strf(&c->out->arena, "There is no tool named \"" STR_FMT "\".", STR_ARG(details(c, i)->name)));
-        } else if (running > 0 && (!reads || running >= LIMIT_PARALLEL_TOOLS)) {
+            calls_begin(c, i);
+            calls_end(c, i, OUTCOME_NO_TOOL,
+                      arena_strf(&c->out->arena, "There is no tool named \"" STR_FMT "\".",
+                                 STR_ARG(calls_details(c, i)->name)));
+        } else if (s->calls[i].effect == EFFECT_ASK) {
+            questions_ask(c, i);
+        } else if (s->n_questions > 0 || (running > 0 && (!reads || running >= LIMIT_PARALLEL_TOOLS))) {
             return;
         } else {
-            begin_call(c, i);
+            calls_begin(c, i);
             start_tool(c, i);
             running++;
             if (!reads)
@@ -134,7 +137,7 @@ void calls_done(struct ctx *c)
 
     if (i < 0)
         return;
-    end_call(c, i, (enum call_outcome)c->in->outcome, c->in->text);
+    calls_end(c, i, (enum call_outcome)c->in->outcome, c->in->text);
     run_advance(c);
 }
 
@@ -150,7 +153,7 @@ void calls_timeout(struct ctx *c)
     if (i < 0)
         return;
     cancel_tool(c, i);
-    end_call(c, i, OUTCOME_TIMEOUT, STR("The tool did not finish before its deadline; it may have had effects."));
+    calls_end(c, i, OUTCOME_TIMEOUT, STR("The tool did not finish before its deadline; it may have had effects."));
     run_advance(c);
 }
 
@@ -171,14 +174,14 @@ void calls_give_up(struct ctx *c, enum call_outcome outcome)
 {
     for (int i = 0; i < c->s->n_calls; i++)
         if (c->s->calls[i].state == CALL_RUNNING)
-            end_call(c, i, outcome, STR("The call was interrupted; it may or may not have happened."));
+            calls_end(c, i, outcome, STR("The call was interrupted; it may or may not have happened."));
 }
 
 void calls_drop_proposed(struct ctx *c)
 {
     for (int i = 0; i < c->s->n_calls; i++)
         if (c->s->calls[i].state == CALL_PROPOSED)
-            end_call(c, i, OUTCOME_CANCELLED, STR("Not run: the run was stopped."));
+            calls_end(c, i, OUTCOME_CANCELLED, STR("Not run: the run was stopped."));
 }
 
 void calls_recover(struct ctx *c, bool give_up)
@@ -191,7 +194,7 @@ void calls_recover(struct ctx *c, bool give_up)
         if (again && !give_up && !c->s->run.cancelling)
             start_tool(c, i);
         else
-            end_call(c, i, OUTCOME_UNKNOWN,
-                     STR("The server stopped during this call; it may or may not have happened."));
+            calls_end(c, i, OUTCOME_UNKNOWN,
+                      STR("The server stopped during this call; it may or may not have happened."));
     }
 }

@@ -20,7 +20,7 @@ void machine_done(struct machine *m)
 
 void machine_keep(struct machine *m, struct facts *facts)
 {
-    if (session_open_calls(&m->s, CALL_PROPOSED) + session_open_calls(&m->s, CALL_RUNNING) == 0) {
+    if (!session_has_open_calls(&m->s)) {
         facts_unref(m->answer);
         m->answer = NULL;
         return;
@@ -35,7 +35,61 @@ void machine_keep(struct machine *m, struct facts *facts)
 
 /* ---- what is next ---- */
 
-static void start_run(struct ctx *c, enum run_origin origin, const struct run_limits *limits);
+/* How a run is to be made. Empty texts: as the session or the run before has it. */
+struct wish {
+    enum run_origin origin;
+    bool unattended;
+    struct str provider, model, effort;
+    struct run_limits limits;
+};
+
+static void start_run(struct ctx *c, const struct wish *wish);
+
+static struct wish wish_of_input(const struct input *in)
+{
+    return (struct wish){.origin = (enum run_origin)in->origin,
+                         .unattended = in->unattended,
+                         .provider = in->provider,
+                         .model = in->model,
+                         .effort = in->effort,
+                         .limits = in->limits};
+}
+
+static struct wish wish_as_before(const struct session *s, enum run_origin origin)
+{
+    return (struct wish){.origin = origin, .unattended = s->last_unattended, .limits = s->last_limits};
+}
+
+static struct wish wish_of_queued(struct ctx *c, const struct run_wish *next)
+{
+    struct arena *a = &c->out->arena;
+
+    return (struct wish){.origin = (enum run_origin)next->origin,
+                         .unattended = next->unattended,
+                         .provider = arena_str(a, str_of(next->provider)),
+                         .model = arena_str(a, str_of(next->model)),
+                         .effort = arena_str(a, str_of(next->effort)),
+                         .limits = next->limits};
+}
+
+/*
+ * The run that follows by itself: one that was asked for meanwhile (`next`, else NULL), or one for what was posted too
+ * late for the last round: whoever was told that it is running counts on that. Who stopped the run wants no other.
+ */
+static void start_successor(struct ctx *c, enum run_end end, const struct run_wish *next)
+{
+    struct wish wish;
+
+    if (!session_has_work(c->s))
+        return;
+    if (next != NULL)
+        wish = wish_of_queued(c, next);
+    else if (c->s->inbox > 0 && end != END_CANCELLED)
+        wish = wish_as_before(c->s, ORIGIN_HTTP);
+    else
+        return;
+    start_run(c, &wish);
+}
 
 static void put_end(struct ctx *c, enum run_end end, enum failure failure, struct str text)
 {
@@ -54,12 +108,11 @@ static void put_end(struct ctx *c, enum run_end end, enum failure failure, struc
 
 void run_end(struct ctx *c, enum run_end end, enum failure failure, struct str text)
 {
-    struct run_limits limits = c->s->run.limits;
+    struct run_wish next = c->s->next;
+    bool queued = c->s->run.queued;
 
     put_end(c, end, failure, text);
-    /* Posted while it ran, and too late for its last round: whoever was told that it is running counts on that. */
-    if (c->s->inbox > 0)
-        start_run(c, ORIGIN_HTTP, &limits);
+    start_successor(c, end, queued ? &next : NULL);
 }
 
 /* Looks at the fold only. Called with the round closed, at the end of most inputs. */
@@ -70,6 +123,7 @@ void run_advance(struct ctx *c)
     if (!s->run.active)
         return;
     if (s->run.cancelling) {
+        questions_withdraw(c);
         calls_drop_proposed(c);
         if (session_open_calls(s, CALL_RUNNING) == 0)
             run_end(c, END_CANCELLED, FAILURE_NONE, STR_NULL);
@@ -78,6 +132,10 @@ void run_advance(struct ctx *c)
     calls_start(c);
     if (session_open_calls(s, CALL_RUNNING) > 0)
         return;
+    if (s->n_questions > 0) {
+        run_end(c, END_SUSPENDED, FAILURE_NONE, STR("question"));
+        return;
+    }
     if (s->run.closing) {
         run_end(c, END_BUDGET, FAILURE_NONE, STR_NULL);
         return;
@@ -105,21 +163,36 @@ static bool knows_model(const struct ctx *c)
     return c->s->model[0] != '\0' || c->in->model.n > 0 || c->s->run_model[0] != '\0';
 }
 
-static void start_run(struct ctx *c, enum run_origin origin, const struct run_limits *limits)
+static void put_run_started(struct ctx *c, const struct wish *wish)
 {
-    const struct input *in = c->in;
     struct session *s = c->s;
-    struct fact f = {.kind = FACT_RUN_STARTED, .run = s->runs + 1, .origin = origin, .limits = *limits};
-    bool is_request = in->model.n > 0 || s->model[0] != '\0';
+    struct fact f = {.kind = FACT_RUN_STARTED,
+                     .run = s->runs + 1,
+                     .origin = wish->origin,
+                     .limits = wish->limits,
+                     .unattended = wish->unattended};
+    bool is_request = wish->model.n > 0 || s->model[0] != '\0';
     char id[ID_TEXT];
 
     session_run_id(s, f.run, id);
     f.id = arena_str(&c->out->arena, str_of(id));
-    f.provider = choose(c, s->model[0] != '\0' ? s->provider : "", in->provider, s->run_provider);
-    f.model = choose(c, s->model, in->model, s->run_model);
-    f.effort = choose(c, s->effort, in->effort, is_request ? "" : s->run_effort);
+    f.provider = choose(c, s->model[0] != '\0' ? s->provider : "", wish->provider, s->run_provider);
+    f.model = choose(c, s->model, wish->model, s->run_model);
+    f.effort = choose(c, s->effort, wish->effort, is_request ? "" : s->run_effort);
     step_fact(c, f);
+}
+
+static void start_run(struct ctx *c, const struct wish *wish)
+{
+    put_run_started(c, wish);
     run_advance(c);
+}
+
+void run_go_on(struct ctx *c, enum run_origin origin)
+{
+    struct wish wish = wish_as_before(c->s, origin);
+
+    start_run(c, &wish);
 }
 
 /* ---- inputs of people ---- */
@@ -133,7 +206,9 @@ static void put_created(struct ctx *c)
                      .title = in->title,
                      .system = in->system,
                      .workspace = in->workspace,
-                     .root = in->session_id};
+                     .root = in->session_id,
+                     .source = in->source,
+                     .of_seq = in->of_seq};
 
     if (in->set_model) {
         f.provider = in->provider;
@@ -142,6 +217,7 @@ static void put_created(struct ctx *c)
     if (in->set_effort)
         f.effort = in->effort;
     step_fact(c, f);
+    transcript_import(c);
 }
 
 static void on_create(struct ctx *c)
@@ -155,7 +231,7 @@ static void on_create(struct ctx *c)
 }
 
 /* What the session uses from its next run on; nothing where nothing changes. */
-static void pin_model(struct ctx *c)
+void run_pin_model(struct ctx *c)
 {
     const struct input *in = c->in;
     const struct session *s = c->s;
@@ -173,6 +249,18 @@ static void pin_model(struct ctx *c)
         step_fact(c, f);
 }
 
+static bool sync_question_fits(const struct ctx *c)
+{
+    const struct client_sync *sync = &c->in->sync;
+    const struct session *s = c->s;
+
+    if (s->n_questions == 0)
+        return !sync->has_pending_question && sync->pending_tool_call_id.n == 0;
+    return sync->has_pending_question &&
+           (sync->pending_tool_call_id.n == 0 ||
+            str_eq(sync->pending_tool_call_id, calls_details(c, session_find_call(s, s->questions[0].call))->id));
+}
+
 static const char *sync_mismatch(const struct ctx *c)
 {
     const struct client_sync *sync = &c->in->sync;
@@ -183,7 +271,7 @@ static const char *sync_mismatch(const struct ctx *c)
     if (!sync->present)
         return NULL;
     session_view(s, &count, &last);
-    if (sync->has_pending_question || sync->pending_tool_call_id.n > 0)
+    if (!sync_question_fits(c))
         return "pending_question_mismatch";
     if (sync->message_count != (int64_t)count)
         return "message_count_mismatch";
@@ -192,38 +280,129 @@ static const char *sync_mismatch(const struct ctx *c)
     return NULL;
 }
 
+/* A run is wanted where one is active: it follows that one. */
+static void queue_run(struct ctx *c)
+{
+    const struct input *in = c->in;
+
+    step_fact(c, (struct fact){.kind = FACT_RUN_QUEUED,
+                               .run = c->s->run.number,
+                               .origin = in->origin,
+                               .unattended = in->unattended,
+                               .provider = in->provider,
+                               .model = in->model,
+                               .effort = in->effort,
+                               .limits = in->limits});
+}
+
+static void cancel_run(struct ctx *c, struct str by)
+{
+    struct session *s = c->s;
+
+    step_fact(c, (struct fact){.kind = FACT_CANCEL_REQUESTED, .run = s->run.number, .by = by});
+    if (s->run.round_open) {
+        step_effect(c, EFFECT_MODEL_ABORT);
+        round_keep_text(c);
+    }
+    calls_cancel_running(c);
+    run_advance(c);
+}
+
+/* Execute where a run is active, as the caller chose. A run that is being stopped can be joined by nobody. */
+static enum reply_kind meet_active_run(struct ctx *c)
+{
+    struct session *s = c->s;
+
+    switch ((enum busy)c->in->busy) {
+    case BUSY_REJECT:
+        return REPLY_BUSY;
+    case BUSY_ENQUEUE:
+        queue_run(c);
+        return REPLY_QUEUED;
+    case BUSY_INTERRUPT:
+        queue_run(c);
+        if (!s->run.cancelling)
+            cancel_run(c, c->in->by.n > 0 ? c->in->by : STR("interrupt"));
+        return REPLY_QUEUED;
+    case BUSY_JOIN:
+        break;
+    }
+    if (s->run.cancelling)
+        queue_run(c);
+    return REPLY_RUNNING;
+}
+
+/* The one place where a run begins that is not told to. `run_id` is what the reply names. */
+static enum reply_kind open_door(struct ctx *c, char run_id[ID_TEXT])
+{
+    struct wish wish = wish_of_input(c->in);
+    struct session *s = c->s;
+    uint32_t run = s->runs + 1;
+    enum reply_kind kind = REPLY_STARTED;
+
+    if (s->run.active) {
+        run = s->run.number;
+        kind = meet_active_run(c);
+    } else if (!session_has_work(s)) {
+        kind = REPLY_NOTHING;
+    } else if (!knows_model(c)) {
+        kind = REPLY_NO_MODEL;
+    } else {
+        start_run(c, &wish);
+    }
+    session_run_id(s, run, run_id);
+    return kind;
+}
+
+static void put_posted(struct ctx *c, struct fact *f)
+{
+    if (!session_exists(c->s))
+        put_created(c);
+    else
+        run_pin_model(c);
+    if (f->id.n == 0) {
+        char id[ID_TEXT];
+
+        id_derive(c->s->nonce, "post", (uint32_t)c->s->seq, 0, 0, id);
+        f->id = arena_str(&c->out->arena, str_of(id));
+    }
+    step_fact(c, *f);
+}
+
+/* Refused before anything of it is stored. */
+static bool post_is_refused(struct ctx *c, bool executes)
+{
+    const struct session *s = c->s;
+    bool is_full = s->inbox + s->later >= LIMIT_INBOX_MESSAGES;
+
+    if (is_full)
+        step_reply(c, REPLY_FULL);
+    else if (executes && c->in->busy == BUSY_REJECT && s->run.active)
+        step_reply(c, REPLY_BUSY);
+    else if (executes && !s->run.active && s->n_questions == 0 && !knows_model(c))
+        step_reply(c, REPLY_NO_MODEL);
+    else
+        return false;
+    return true;
+}
+
 static void on_post(struct ctx *c)
 {
     const struct input *in = c->in;
     struct fact f = {.kind = FACT_MESSAGE_POSTED, .id = in->message_id, .text = in->text, .key = in->key};
-    bool was_running = c->s->run.active;
     const char *mismatch = in->execute ? sync_mismatch(c) : NULL; /* the client has not seen this message yet */
-    bool starts = in->execute && !was_running && mismatch == NULL;
+    enum reply_kind door = REPLY_NOTHING;
+    char run_id[ID_TEXT];
     struct reply *r;
     uint64_t seq;
 
-    if (c->s->inbox >= LIMIT_INBOX_MESSAGES) {
-        step_reply(c, REPLY_FULL);
+    if (post_is_refused(c, in->execute && mismatch == NULL))
         return;
-    }
-    if (starts && !knows_model(c)) {
-        step_reply(c, REPLY_NO_MODEL);
-        return;
-    }
-    if (!session_exists(c->s))
-        put_created(c);
-    else
-        pin_model(c);
-    if (f.id.n == 0) {
-        char id[ID_TEXT];
-
-        id_derive(c->s->nonce, "post", (uint32_t)c->s->seq, 0, 0, id);
-        f.id = arena_str(&c->out->arena, str_of(id));
-    }
-    step_fact(c, f);
+    f.later = c->s->run.active && (in->later || (in->execute && in->busy == BUSY_ENQUEUE));
+    put_posted(c, &f);
     seq = c->s->seq;
-    if (starts)
-        start_run(c, (enum run_origin)in->origin, &in->limits);
+    if (in->execute && mismatch == NULL)
+        door = open_door(c, run_id);
     step_reply(c, REPLY_POSTED);
     r = step_last_reply(c);
     if (r == NULL)
@@ -231,64 +410,69 @@ static void on_post(struct ctx *c)
     str_copy(r->message_id, sizeof(r->message_id), f.id);
     r->seq = seq;
     r->sync_reason = mismatch;
-    r->started = starts;
-    r->already_running = in->execute && was_running;
+    r->started = door == REPLY_STARTED;
+    r->already_running = door == REPLY_RUNNING;
+    r->queued = door == REPLY_QUEUED;
+    if (door != REPLY_NOTHING)
+        memcpy(r->run_id, run_id, sizeof(r->run_id));
 }
 
-/* The door: the only place where a run that is not told to recover begins. */
 static void on_resume(struct ctx *c)
 {
     const char *mismatch;
+    enum reply_kind kind;
+    char run_id[ID_TEXT];
 
     if (!session_exists(c->s)) {
         step_reply(c, REPLY_NOT_FOUND);
         return;
     }
     mismatch = sync_mismatch(c);
-    if (mismatch != NULL) {
-        step_reply(c, REPLY_NEED_SYNC);
-        if (step_last_reply(c) != NULL)
-            step_last_reply(c)->sync_reason = mismatch;
-    } else if (c->s->run.active) {
-        step_reply(c, REPLY_RUNNING);
-    } else if (!session_has_work(c->s)) {
-        step_reply(c, REPLY_NOTHING);
-    } else if (!knows_model(c)) {
-        step_reply(c, REPLY_NO_MODEL);
-    } else {
-        uint32_t run = c->s->runs + 1;
+    kind = mismatch != NULL ? REPLY_NEED_SYNC : open_door(c, run_id);
+    step_reply(c, kind);
+    if (step_last_reply(c) == NULL)
+        return;
+    step_last_reply(c)->sync_reason = mismatch;
+    if (mismatch == NULL && kind != REPLY_NOTHING && kind != REPLY_NO_MODEL)
+        memcpy(step_last_reply(c)->run_id, run_id, sizeof(run_id));
+}
 
-        start_run(c, (enum run_origin)c->in->origin, &c->in->limits);
-        step_reply(c, REPLY_STARTED);
-        if (step_last_reply(c) != NULL)
-            session_run_id(c->s, run, step_last_reply(c)->run_id);
-    }
+/* Stopping a wait is a run of no rounds: watchers see the ordinary end, and half a stop is recovered like any. */
+static void stop_waiting(struct ctx *c)
+{
+    struct wish wish = wish_as_before(c->s, ORIGIN_STOP);
+
+    put_run_started(c, &wish);
+    cancel_run(c, c->in->by);
+}
+
+/* The run that is active, or the one whose question is open; false: another one is named. */
+static bool names_run(const struct ctx *c, char id[ID_TEXT])
+{
+    const struct input *in = c->in;
+
+    session_run_id(c->s, c->s->runs, id);
+    return (in->run_id.n == 0 || str_is(in->run_id, id)) && (in->run == 0 || in->run == c->s->runs);
 }
 
 static void on_cancel(struct ctx *c)
 {
     struct session *s = c->s;
     char id[ID_TEXT];
-    bool other;
 
-    if (!s->run.active) {
+    if (!s->run.active && s->n_questions == 0) {
         step_reply(c, session_exists(s) ? REPLY_NO_RUN : REPLY_NOT_FOUND);
         return;
     }
-    session_run_id(s, s->run.number, id);
-    other = (c->in->run_id.n > 0 && !str_is(c->in->run_id, id)) || (c->in->run > 0 && c->in->run != s->run.number);
-    if (other) {
+    if (!names_run(c, id)) {
         step_reply(c, REPLY_OTHER_RUN);
         return;
     }
-    if (!s->run.cancelling) {
-        step_fact(c, (struct fact){.kind = FACT_CANCEL_REQUESTED, .run = s->run.number, .by = c->in->by});
-        if (s->run.round_open) {
-            step_effect(c, EFFECT_MODEL_ABORT);
-            round_keep_text(c);
-        }
-        calls_cancel_running(c);
-        run_advance(c);
+    if (!s->run.active) {
+        session_run_id(s, s->runs + 1, id);
+        stop_waiting(c);
+    } else if (!s->run.cancelling) {
+        cancel_run(c, c->in->by);
     }
     step_reply(c, REPLY_STOPPED);
     if (step_last_reply(c) != NULL)
@@ -312,7 +496,7 @@ static void on_update(struct ctx *c)
         step_fact(c, (struct fact){.kind = FACT_SESSION_UPDATED, .set_title = true, .title = in->title});
     if (in->set_pinned)
         step_fact(c, (struct fact){.kind = FACT_SESSION_UPDATED, .set_pinned = true, .pinned = in->pinned});
-    pin_model(c);
+    run_pin_model(c);
     step_reply(c, REPLY_UPDATED);
 }
 
@@ -336,6 +520,7 @@ static void on_recovered(struct ctx *c)
     bool in_model = r->round_open, give_up;
     char id[ID_TEXT];
 
+    questions_recover(c);
     if (!r->active)
         return;
     f.charged = c->in->charged;
@@ -382,13 +567,25 @@ static void step_begin(struct step *out)
 void run_step(struct machine *m, const struct input *in, struct step *out)
 {
     static void (*const handlers[INPUT_KIND_COUNT])(struct ctx *) = {
-        [INPUT_CREATE] = on_create,         [INPUT_POST] = on_post,
-        [INPUT_RESUME] = on_resume,         [INPUT_CANCEL] = on_cancel,
-        [INPUT_UPDATE] = on_update,         [INPUT_DELETE] = on_delete,
-        [INPUT_RECOVERED] = on_recovered,   [INPUT_DELTA] = round_delta,
-        [INPUT_MODEL_DONE] = round_done,    [INPUT_MODEL_FAILED] = round_failed,
-        [INPUT_TOOL_DONE] = calls_done,     [INPUT_TIMER_RETRY] = round_retry,
-        [INPUT_TIMER_CALL] = calls_timeout, [INPUT_TIMER_CANCEL] = on_cancel_bound,
+        [INPUT_CREATE] = on_create,
+        [INPUT_POST] = on_post,
+        [INPUT_RESUME] = on_resume,
+        [INPUT_CANCEL] = on_cancel,
+        [INPUT_ANSWER] = questions_answer,
+        [INPUT_TIMER_QUESTION] = questions_expire,
+        [INPUT_WITHDRAW] = transcript_withdraw,
+        [INPUT_EDIT] = transcript_edit,
+        [INPUT_REMOVE] = transcript_remove,
+        [INPUT_UPDATE] = on_update,
+        [INPUT_DELETE] = on_delete,
+        [INPUT_RECOVERED] = on_recovered,
+        [INPUT_DELTA] = round_delta,
+        [INPUT_MODEL_DONE] = round_done,
+        [INPUT_MODEL_FAILED] = round_failed,
+        [INPUT_TOOL_DONE] = calls_done,
+        [INPUT_TIMER_RETRY] = round_retry,
+        [INPUT_TIMER_CALL] = calls_timeout,
+        [INPUT_TIMER_CANCEL] = on_cancel_bound,
     };
     struct ctx c = {.m = m, .s = &m->s, .in = in, .out = out};
 

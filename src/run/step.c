@@ -66,6 +66,10 @@ void step_reply(struct ctx *c, enum reply_kind kind)
     session_view(s, &r->message_count, &last);
     str_copy(r->last_message_id, sizeof(r->last_message_id), str_of(last));
     r->has_pending_message = session_has_work(s);
+    r->has_question = s->n_questions > 0;
+    if (r->has_question)
+        str_copy(r->pending_call_id, sizeof(r->pending_call_id),
+                 calls_details(c, session_find_call(s, s->questions[0].call))->id);
     r->metadata_version = s->metadata_version;
 }
 

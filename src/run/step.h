@@ -39,6 +39,26 @@ void calls_give_up(struct ctx *c, enum call_outcome outcome); /* every running c
 void calls_drop_proposed(struct ctx *c);
 void calls_recover(struct ctx *c, bool give_up);
 
+struct fact calls_fact(const struct ctx *c, enum fact_kind kind, int i); /* about the i-th call */
+const struct call *calls_details(const struct ctx *c, int i);
+void calls_begin(struct ctx *c, int i);
+void calls_end(struct ctx *c, int i, enum call_outcome outcome, struct str text);
+
+/* questions.c: calls that a person answers */
+void questions_ask(struct ctx *c, int i); /* a proposed call */
+void questions_answer(struct ctx *c);
+void questions_expire(struct ctx *c);
+void questions_withdraw(struct ctx *c); /* all that are open */
+void questions_recover(struct ctx *c);
+
+/* transcript.c: changes by people */
+void transcript_import(struct ctx *c); /* into a session that was just created */
+void transcript_withdraw(struct ctx *c);
+void transcript_edit(struct ctx *c);
+void transcript_remove(struct ctx *c);
+
 /* machine.c */
 void run_advance(struct ctx *c); /* the one place that decides what is next */
 void run_end(struct ctx *c, enum run_end end, enum failure failure, struct str text);
+void run_go_on(struct ctx *c, enum run_origin origin); /* a run as the last one was */
+void run_pin_model(struct ctx *c);                     /* what the input says of the session's model */

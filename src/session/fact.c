@@ -16,21 +16,40 @@
 #define OF_RUN U32(run), U32(round), U32(gen)
 
 static const struct record_field session_created_fields[] = {
-    TEXT(id),       {.name = "nonce", .type = RECORD_STR, AT(key)}, /* hex: u64 does not fit JSON's integers */
-    TEXT(title),    TEXT(system),
-    TEXT(provider), TEXT(model),
-    TEXT(effort),   TEXT(workspace),
-    TEXT(parent),   TEXT(root),
+    TEXT(id),
+    {.name = "nonce", .type = RECORD_STR, AT(key)}, /* hex: u64 does not fit JSON's integers */
+    TEXT(title),
+    TEXT(system),
+    TEXT(provider),
+    TEXT(model),
+    TEXT(effort),
+    TEXT(workspace),
+    TEXT(parent),
+    TEXT(root),
     U32(depth),
+    TEXT(source),
+    {.name = "of_seq", .type = RECORD_U64, AT(of_seq)},
 };
 static const struct record_field session_updated_fields[] = {
     FLAG(set_title), TEXT(title), FLAG(set_pinned), FLAG(pinned), FLAG(set_model),
     TEXT(provider),  TEXT(model), FLAG(set_effort), TEXT(effort),
 };
-static const struct record_field message_posted_fields[] = {TEXT(id), TEXT(text), TEXT(key)};
+static const struct record_field message_posted_fields[] = {TEXT(id), TEXT(text), TEXT(key), FLAG(later)};
+static const struct record_field message_withdrawn_fields[] = {
+    TEXT(id), {.name = "of_seq", .type = RECORD_U64, AT(of_seq)}, I64(bytes), TEXT(last), FLAG(later),
+};
+#define OF_MESSAGE                                                                                                     \
+    TEXT(id), U32(place), ONE_OF(role, role_names), TEXT(text),                                                        \
+        {.name = "calls", .type = RECORD_LIST, AT(calls), .of = &call_record}, TEXT(call_id), TEXT(tool),              \
+        ONE_OF(outcome, call_outcome_names), I64(written_at)
+static const struct record_field message_edited_fields[] = {OF_MESSAGE, I64(bytes)};
+static const struct record_field message_imported_fields[] = {OF_MESSAGE, TEXT(reasoning), FLAG(interrupted)};
+static const struct record_field messages_removed_fields[] = {
+    U32(place), U32(upto), U32(removed), I64(bytes), TEXT(last), FLAG(pending), ONE_OF(how, removal_names),
+};
 static const struct record_field run_started_fields[] = {
     U32(run),    TEXT(id),     ONE_OF(origin, run_origin_names), TEXT(provider),
-    TEXT(model), TEXT(effort), PART(limits, run_limits_record),
+    TEXT(model), TEXT(effort), PART(limits, run_limits_record),  FLAG(unattended),
 };
 static const struct record_field run_recovered_fields[] = {OF_RUN, TEXT(discarded), FLAG(charged), I64(tokens)};
 static const struct record_field round_started_fields[] = {OF_RUN, TEXT(id), U32(admitted), I64(tokens), FLAG(closing)};
@@ -55,7 +74,18 @@ static const struct record_field call_started_fields[] = {OF_RUN, U32(call), TEX
 static const struct record_field call_ended_fields[] = {
     OF_RUN, U32(call), TEXT(call_id), TEXT(tool), ONE_OF(outcome, call_outcome_names), TEXT(text), TEXT(id), U32(place),
 };
+static const struct record_field question_asked_fields[] = {
+    OF_RUN,     TEXT(id),      U32(call),          TEXT(call_id), TEXT(tool),
+    TEXT(text), TEXT(options), FLAG(allow_custom), I64(due),      TEXT(fallback),
+};
+static const struct record_field question_closed_fields[] = {
+    OF_RUN, TEXT(id), U32(call), TEXT(call_id), TEXT(tool), ONE_OF(how, closing_names), TEXT(by), TEXT(text),
+};
 static const struct record_field cancel_requested_fields[] = {U32(run), TEXT(by)};
+static const struct record_field run_queued_fields[] = {
+    U32(run),     ONE_OF(origin, run_origin_names), TEXT(provider),   TEXT(model),
+    TEXT(effort), PART(limits, run_limits_record),  FLAG(unattended),
+};
 static const struct record_field run_ended_fields[] = {
     U32(run),   TEXT(id), ONE_OF(end, run_end_names), ONE_OF(failure, failure_names),
     TEXT(text), TEXT(by), PART(usage, usage_record),  U32(rounds),
@@ -66,6 +96,10 @@ static const struct record records[FACT_KIND_COUNT] = {
     RECORD(SESSION_CREATED, session_created),
     RECORD(SESSION_UPDATED, session_updated),
     RECORD(MESSAGE_POSTED, message_posted),
+    RECORD(MESSAGE_WITHDRAWN, message_withdrawn),
+    RECORD(MESSAGE_EDITED, message_edited),
+    RECORD(MESSAGES_REMOVED, messages_removed),
+    RECORD(MESSAGE_IMPORTED, message_imported),
     RECORD(RUN_STARTED, run_started),
     RECORD(RUN_RECOVERED, run_recovered),
     RECORD(ROUND_STARTED, round_started),
@@ -75,7 +109,10 @@ static const struct record records[FACT_KIND_COUNT] = {
     RECORD(BUDGET_EXCEEDED, budget_exceeded),
     RECORD(CALL_STARTED, call_started),
     RECORD(CALL_ENDED, call_ended),
+    RECORD(QUESTION_ASKED, question_asked),
+    RECORD(QUESTION_CLOSED, question_closed),
     RECORD(CANCEL_REQUESTED, cancel_requested),
+    RECORD(RUN_QUEUED, run_queued),
     RECORD(RUN_ENDED, run_ended),
 };
 
@@ -182,7 +219,8 @@ static const size_t text_members[] = {
     offsetof(struct fact, provider),  offsetof(struct fact, model),     offsetof(struct fact, effort),
     offsetof(struct fact, workspace), offsetof(struct fact, parent),    offsetof(struct fact, root),
     offsetof(struct fact, key),       offsetof(struct fact, call_id),   offsetof(struct fact, tool),
-    offsetof(struct fact, args),      offsetof(struct fact, by),
+    offsetof(struct fact, args),      offsetof(struct fact, by),        offsetof(struct fact, options),
+    offsetof(struct fact, fallback),  offsetof(struct fact, source),    offsetof(struct fact, last),
 };
 
 static struct str *text_at(struct fact *f, size_t i)

@@ -3,7 +3,7 @@
 
 #include "base/str.h"
 
-#define INPUT_VERSION 1
+#define INPUT_VERSION 2
 
 static const struct {
     const char *name;
@@ -17,6 +17,12 @@ static const struct {
 static const char *const kind_names[] = {
 #define X(kind, text, person) text,
     INPUT_KINDS(X)
+#undef X
+        NULL};
+
+const char *const busy_names[] = {
+#define X(name, wire) wire,
+    BUSY_CHOICES(X)
 #undef X
         NULL};
 
@@ -41,6 +47,40 @@ static const struct record_field client_sync_fields[] = {
 };
 const struct record client_sync_record = {"client_sync", sizeof(struct client_sync), client_sync_fields,
                                           ARRAY_LEN(client_sync_fields)};
+
+#define IN(owner, kind, member) {.name = #member, .type = RECORD_##kind, .offset = offsetof(struct owner, member)}
+static const struct record_field old_message_fields[] = {
+    IN(old_message, STR, id),
+    IN(old_message, STR, text),
+    IN(old_message, STR, reasoning),
+    IN(old_message, STR, call_id),
+    IN(old_message, STR, tool),
+    {.name = "calls", .type = RECORD_LIST, .offset = offsetof(struct old_message, calls), .of = &call_record},
+    {.name = "role", .type = RECORD_ENUM, .offset = offsetof(struct old_message, role), .names = role_names},
+    {.name = "outcome",
+     .type = RECORD_ENUM,
+     .offset = offsetof(struct old_message, outcome),
+     .names = call_outcome_names},
+    IN(old_message, U32, place),
+    IN(old_message, I64, written_at),
+    IN(old_message, BOOL, interrupted),
+};
+static const struct record old_message_record = {"message", sizeof(struct old_message), old_message_fields,
+                                                 ARRAY_LEN(old_message_fields)};
+
+static const struct record_field change_fields[] = {
+    IN(change, U64, seen),
+    IN(change, U32, place),
+    IN(change, U32, upto),
+    IN(change, U32, removed),
+    IN(change, I64, bytes),
+    IN(change, STR, last),
+    IN(change, BOOL, pending),
+    {.name = "how", .type = RECORD_ENUM, .offset = offsetof(struct change, how), .names = removal_names},
+    IN(change, U64, of_seq),
+    IN(change, BOOL, later),
+};
+static const struct record change_record = {"change", sizeof(struct change), change_fields, ARRAY_LEN(change_fields)};
 
 #define AT(member) .offset = offsetof(struct input, member)
 #define TEXT(member) {.name = #member, .type = RECORD_STR, AT(member)}
@@ -79,6 +119,18 @@ static const struct record_field input_fields[] = {
     {.name = "sync", .type = RECORD_OBJECT, AT(sync), .of = &client_sync_record},
     {.name = "limits", .type = RECORD_OBJECT, AT(limits), .of = &run_limits_record},
     {.name = "origin", .type = RECORD_ENUM, AT(origin), .names = run_origin_names},
+    {.name = "busy", .type = RECORD_ENUM, AT(busy), .names = busy_names},
+    FLAG(unattended),
+    {.name = "call", .type = RECORD_U32, AT(call)},
+    {.name = "wait_ms", .type = RECORD_I64, AT(wait_ms)},
+    TEXT(call_id),
+    TEXT(question_id),
+    FLAG(dismiss),
+    FLAG(later),
+    {.name = "change", .type = RECORD_OBJECT, AT(change), .of = &change_record},
+    {.name = "messages", .type = RECORD_LIST, AT(messages), .of = &old_message_record},
+    TEXT(source),
+    {.name = "of_seq", .type = RECORD_U64, AT(of_seq)},
     FLAG(charged),
 };
 static const struct record input_record = {"input", sizeof(struct input), input_fields, ARRAY_LEN(input_fields)};

@@ -13,9 +13,14 @@
     X(POST, "post", true)     /* creates the session where it is missing */                                            \
     X(RESUME, "resume", true) /* start a run if there is something to do */                                            \
     X(CANCEL, "cancel", true)                                                                                          \
+    X(ANSWER, "answer", true) /* to a question */                                                                      \
     X(UPDATE, "update", true)                                                                                          \
+    X(WITHDRAW, "withdraw", true) /* a message that no run has taken yet */                                            \
+    X(EDIT, "edit", true)         /* a message of the transcript */                                                    \
+    X(REMOVE, "remove", true)     /* messages of the transcript */                                                     \
     X(DELETE, "delete", true)                                                                                          \
     X(RECOVERED, "recovered", true) /* this session was loaded after a crash, a refused append or a take-over */       \
+    X(TIMER_QUESTION, "timer_question", true) /* may come when the session is not in memory any more */                \
     X(DELTA, "delta", false)                                                                                           \
     X(MODEL_DONE, "model_done", false)                                                                                 \
     X(MODEL_FAILED, "model_failed", false)                                                                             \
@@ -38,6 +43,19 @@ struct reply_to {
     uint64_t node, token;
 };
 
+/* What execute does where a run is active. X(name, wire name) */
+#define BUSY_CHOICES(X)                                                                                                \
+    X(JOIN, "join")           /* it is that run; what waits is taken at its next round */                              \
+    X(ENQUEUE, "enqueue")     /* another run follows when it has ended */                                              \
+    X(INTERRUPT, "interrupt") /* it is stopped, and another one begins at once */                                      \
+    X(REJECT, "reject")       /* nothing is done */
+enum busy {
+#define X(name, wire) BUSY_##name,
+    BUSY_CHOICES(X)
+#undef X
+};
+extern const char *const busy_names[];
+
 struct client_sync {
     bool present;
     int64_t message_count;
@@ -46,6 +64,31 @@ struct client_sync {
     struct str pending_tool_call_id;
 };
 extern const struct record client_sync_record;
+
+/* A message that is made elsewhere: the new text of one, or one of another session. */
+struct old_message {
+    struct str id, text, reasoning, call_id, tool;
+    struct record_list calls; /* struct call[] */
+    int role, outcome;        /* enum role, enum call_outcome */
+    uint32_t place;           /* edit; else they follow each other */
+    int64_t written_at;
+    bool interrupted;
+};
+
+/*
+ * A change of what is stored, by somebody who has looked at it as it was after fact `seen`. Where that has changed
+ * since, nothing is done, and the reply says so.
+ */
+struct change {
+    uint64_t seen;
+    uint32_t place, upto, removed; /* remove: places, and how many messages stand there */
+    int64_t bytes;                 /* of text: by so much an edited message grows; else what goes away */
+    struct str last;               /* id of what is the last one then */
+    bool pending;                  /* remove: a run has something to do with what is left */
+    int how;                       /* remove: enum removal */
+    uint64_t of_seq;               /* withdraw: the fact that posted it */
+    bool later;                    /* withdraw: it is one for after the run */
+};
 
 struct input {
     enum input_kind kind;
@@ -59,7 +102,7 @@ struct input {
     uint32_t run, round, gen, call; /* key of late inputs; cancel: run 0 means whichever */
     uint64_t set_by;                /* timers: the live object that set it; one that is gone has no timers */
     struct str run_id;              /* cancel: only this run (Bamboo-Run-Id) */
-    struct str by;                  /* cancel: who asked */
+    struct str by;                  /* cancel, answer: who */
 
     /* create, post, update */
     struct str session_id;
@@ -70,11 +113,23 @@ struct input {
     struct str message_id;
     struct str text; /* post: message; delta: piece; tool_done: result; model_failed: error */
     bool execute;    /* post: and start */
+    bool later;      /* post: not for the run that is active */
+
+    struct change change;        /* edit, remove, withdraw */
+    struct record_list messages; /* struct old_message[]: edit: the new one; create: those of its source */
+    struct str source;           /* create: the session they come from */
+    uint64_t of_seq;             /* create: as of that fact of it */
+
+    /* answer; text is what the person says */
+    struct str call_id, question_id; /* which question; both empty: the first that is open */
+    bool dismiss;
 
     /* post with execute, resume */
     struct client_sync sync;
     struct run_limits limits;
-    int origin; /* enum run_origin */
+    int origin;      /* enum run_origin */
+    bool unattended; /* nobody is there to answer questions */
+    int busy;        /* enum busy: what is done where a run is active */
 
     /* recovered */
     bool charged; /* the last life crashed (as opposed to: was stopped in order) */
@@ -106,12 +161,20 @@ NODISCARD int input_read(struct str bytes, struct arena *a, struct input *out, s
     X(NEED_SYNC) /* the client's view differs: sync_reason */                                                          \
     X(NO_MODEL)  /* nothing was done: a run would have to begin, and nobody says with which model */                   \
     X(NOT_FOUND)                                                                                                       \
-    X(EXISTS)    /* create: the id is taken */                                                                         \
-    X(STOPPED)   /* run_id */                                                                                          \
-    X(NO_RUN)    /* cancel: none active */                                                                             \
-    X(OTHER_RUN) /* cancel: another run than the named one */                                                          \
+    X(EXISTS)         /* create: the id is taken */                                                                    \
+    X(QUEUED)         /* a run follows the active one: run_id of that */                                               \
+    X(BUSY)           /* rejected, as asked for: run_id of the active run */                                           \
+    X(STOPPED)        /* run_id */                                                                                     \
+    X(ANSWERED)       /* question_id; started, already_running and run_id, if it goes on at once */                    \
+    X(NO_QUESTION)    /* none is open, or the named one is over */                                                     \
+    X(OTHER_QUESTION) /* another one is open: pending_call_id */                                                       \
+    X(BAD_ANSWER)     /* not one of the options: error says which there are */                                         \
+    X(NO_RUN)         /* cancel: none active */                                                                        \
+    X(OTHER_RUN)      /* cancel: another run than the named one */                                                     \
     X(UPDATED)                                                                                                         \
-    X(STALE) /* update: if_match did not fit */                                                                        \
+    X(CHANGED) /* edit, remove, withdraw */                                                                            \
+    X(MOVED)   /* the same: what was looked at is not as it was; look again */                                         \
+    X(STALE)   /* update: if_match did not fit */                                                                      \
     X(DELETED)                                                                                                         \
     X(KEY_REUSED)  /* the key belongs to another request */                                                            \
     X(KEY_EXPIRED) /* its reply is not kept any more */                                                                \
@@ -132,13 +195,16 @@ struct reply {
     uint64_t seq;                /* posted: of the fact; else of the session at that moment */
     bool started;                /* posted with execute: a run was started, run_id is its id */
     bool already_running;        /* posted with execute: run_id is that of the run that will take it */
+    bool queued;                 /* posted with execute: run_id is that of the run that another one follows */
     /* the server's view, for client_sync */
     const char *sync_reason; /* NULL: no mismatch; static text, or borrowed for the call where replayed */
     uint32_t message_count;
     char last_message_id[ID_MAX + 1];
-    bool has_pending_message;
+    bool has_pending_message, has_question;
+    char pending_call_id[ID_MAX + 1]; /* of the first open question; cut if longer */
+    char question_id[ID_TEXT];        /* answered */
     uint64_t metadata_version;
-    struct err err; /* unavailable */
+    struct err err; /* unavailable, bad answer */
     /* A repeat under its key: all the above was decided for an earlier request, of this name. Borrowed for the call. */
     bool replayed;
     struct str request;

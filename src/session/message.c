@@ -22,6 +22,17 @@ bool message_from_fact(const struct fact *f, struct message *out)
         m.interrupted = f->interrupted;
         m.repaired = f->repaired;
         break;
+    case FACT_MESSAGE_EDITED:
+    case FACT_MESSAGE_IMPORTED:
+        m.role = f->role;
+        m.at = f->written_at;
+        m.reasoning = f->reasoning;
+        m.calls = f->calls;
+        m.interrupted = f->interrupted;
+        m.call_id = f->call_id;
+        m.tool = f->tool;
+        m.success = f->role == ROLE_TOOL && f->outcome == OUTCOME_OK;
+        break;
     case FACT_CALL_ENDED:
         m.role = ROLE_TOOL;
         m.call_id = f->call_id;

@@ -21,7 +21,7 @@ enum query_kind {
     QUERY_FEED,       /* after, limit, bytes -> feed, first_seq, last_seq, upto, more */
 };
 
-#define QUERY_SEQS_MAX 8
+#define QUERY_SEQS_MAX 16
 
 struct query {
     enum query_kind kind;

@@ -45,11 +45,96 @@ static void fold_updated(struct session *s, const struct fact *f)
         str_copy(s->effort, sizeof(s->effort), f->effort);
 }
 
+static void fold_posted(struct session *s, const struct fact *f)
+{
+    s->inbox_seq = f->seq;
+    if (f->later) {
+        s->later++;
+        s->later_bytes += (int64_t)f->text.n;
+        s->last_later_seq = f->seq;
+        str_copy(s->last_later, sizeof(s->last_later), f->id);
+    } else {
+        s->inbox++;
+        s->inbox_bytes += (int64_t)f->text.n;
+        s->last_posted_seq = f->seq;
+        str_copy(s->last_posted, sizeof(s->last_posted), f->id);
+    }
+}
+
+static void fold_withdrawn(struct session *s, const struct fact *f)
+{
+    s->inbox_seq = f->seq;
+    if (f->later) {
+        s->later--;
+        s->later_bytes -= f->bytes;
+        str_copy(s->last_later, sizeof(s->last_later), f->last);
+    } else {
+        s->inbox--;
+        s->inbox_bytes -= f->bytes;
+        str_copy(s->last_posted, sizeof(s->last_posted), f->last);
+    }
+}
+
+/* What was posted for after this run waits like everything else from now on. */
+static void take_later(struct session *s, uint64_t seq)
+{
+    if (s->later == 0)
+        return;
+    if (s->inbox == 0 || s->last_later_seq > s->last_posted_seq) {
+        memcpy(s->last_posted, s->last_later, sizeof(s->last_posted));
+        s->last_posted_seq = s->last_later_seq;
+    }
+    s->inbox += s->later;
+    s->inbox_bytes += s->later_bytes;
+    s->inbox_seq = seq;
+    s->later = 0;
+    s->later_bytes = 0;
+}
+
+/* Places at the end are given anew, places in the middle are not. */
+static void fold_removed(struct session *s, const struct fact *f)
+{
+    if (f->upto == s->messages) {
+        s->gaps -= f->upto - f->place - f->removed;
+        s->messages = f->place;
+    } else {
+        s->gaps += f->removed;
+    }
+    s->context_bytes -= f->bytes;
+    s->unread = f->pending;
+    s->n_calls = 0;
+    str_copy(s->last_message, sizeof(s->last_message), f->last);
+}
+
+static int64_t text_of_calls(const struct fact *f)
+{
+    const struct call *calls = f->calls.items;
+    int64_t n = 0;
+
+    for (size_t i = 0; i < f->calls.count; i++)
+        n += (int64_t)calls[i].args.n;
+    return n;
+}
+
+static void fold_imported(struct session *s, const struct fact *f)
+{
+    s->messages = f->place + 1;
+    s->context_bytes += (int64_t)f->text.n + text_of_calls(f);
+    s->unread = f->role == ROLE_USER || f->role == ROLE_TOOL;
+    str_copy(s->last_message, sizeof(s->last_message), f->id);
+}
+
 static void fold_run_started(struct session *s, const struct fact *f)
 {
     s->runs = f->run;
-    s->run = (struct run_state){
-        .active = true, .number = f->run, .origin = f->origin, .started_at = f->at, .limits = f->limits};
+    s->run = (struct run_state){.active = true,
+                                .number = f->run,
+                                .origin = f->origin,
+                                .started_at = f->at,
+                                .limits = f->limits,
+                                .unattended = f->unattended};
+    s->last_limits = f->limits;
+    s->last_unattended = f->unattended;
     str_copy(s->run_provider, sizeof(s->run_provider), f->provider);
     str_copy(s->run_model, sizeof(s->run_model), f->model);
     str_copy(s->run_effort, sizeof(s->run_effort), f->effort);
@@ -71,6 +156,7 @@ static void fold_round_started(struct session *s, const struct fact *f)
     if (f->admitted > 0) {
         s->messages += f->admitted;
         s->inbox -= f->admitted;
+        s->inbox_seq = f->seq;
         s->context_bytes += s->inbox_bytes;
         s->inbox_bytes = 0;
         s->unread = true;
@@ -138,10 +224,10 @@ static void fold_assistant(struct session *s, const struct fact *f)
     s->calls_place = s->messages + 1;
     s->messages += 1 + s->n_calls;
     s->assistant_seq = f->seq;
+    s->context_bytes += text_of_calls(f);
     for (size_t i = 0; i < s->n_calls; i++) {
         s->calls[i].state = CALL_PROPOSED;
         s->calls[i].effect = (uint8_t)calls[i].effect;
-        s->context_bytes += (int64_t)calls[i].args.n;
     }
     str_copy(s->last_message, sizeof(s->last_message), f->id);
 }
@@ -167,67 +253,102 @@ static void fold_call_ended(struct session *s, const struct fact *f)
         str_copy(s->last_message, sizeof(s->last_message), f->id);
 }
 
+static void fold_question_asked(struct session *s, const struct fact *f)
+{
+    s->calls[session_find_call(s, f->call)].state = CALL_ASKED;
+    s->questions[s->n_questions++] =
+        (struct open_question){.seq = f->seq, .due = f->due, .call = f->call, .run = f->run};
+}
+
+static int find_question(const struct session *s, uint32_t call)
+{
+    for (int i = 0; i < s->n_questions; i++)
+        if (s->questions[i].call == call)
+            return i;
+    return -1;
+}
+
+/* Its call is ended by the fact that follows. */
+static void fold_question_closed(struct session *s, const struct fact *f)
+{
+    int at = find_question(s, f->call);
+
+    s->n_questions--;
+    for (int i = at; i < s->n_questions; i++)
+        s->questions[i] = s->questions[i + 1];
+    s->questions[s->n_questions] = (struct open_question){0};
+}
+
+static void fold_run_queued(struct session *s, const struct fact *f)
+{
+    s->run.queued = true;
+    s->next = (struct run_wish){.origin = f->origin, .unattended = f->unattended, .limits = f->limits};
+    str_copy(s->next.provider, sizeof(s->next.provider), f->provider);
+    str_copy(s->next.model, sizeof(s->next.model), f->model);
+    str_copy(s->next.effort, sizeof(s->next.effort), f->effort);
+}
+
 static void fold_run_ended(struct session *s, const struct fact *f)
 {
     s->run = (struct run_state){0};
+    s->next = (struct run_wish){0};
+    take_later(s, f->seq);
     s->last_end = f->end;
     s->end_seq = f->seq;
 }
+
+static void fold_edited(struct session *s, const struct fact *f)
+{
+    s->context_bytes += f->bytes;
+}
+
+static void fold_budget(struct session *s, const struct fact *f)
+{
+    s->budget_seq = f->seq;
+}
+
+static void fold_budget_exceeded(struct session *s, const struct fact *f UNUSED)
+{
+    s->run.closing = true;
+}
+
+static void fold_cancel_requested(struct session *s, const struct fact *f)
+{
+    s->run.cancelling = true;
+    str_copy(s->run.stopped_by, sizeof(s->run.stopped_by), f->by);
+}
+
+/* A kind that is not here is counted only. */
+static void (*const folds[FACT_KIND_COUNT])(struct session *s, const struct fact *f) = {
+    [FACT_SESSION_CREATED] = fold_created,
+    [FACT_SESSION_UPDATED] = fold_updated,
+    [FACT_MESSAGE_POSTED] = fold_posted,
+    [FACT_MESSAGE_WITHDRAWN] = fold_withdrawn,
+    [FACT_MESSAGE_EDITED] = fold_edited,
+    [FACT_MESSAGES_REMOVED] = fold_removed,
+    [FACT_MESSAGE_IMPORTED] = fold_imported,
+    [FACT_RUN_STARTED] = fold_run_started,
+    [FACT_RUN_RECOVERED] = fold_run_recovered,
+    [FACT_ROUND_STARTED] = fold_round_started,
+    [FACT_MODEL_FAILED] = fold_model_failed,
+    [FACT_ASSISTANT] = fold_assistant,
+    [FACT_BUDGET] = fold_budget,
+    [FACT_BUDGET_EXCEEDED] = fold_budget_exceeded,
+    [FACT_CALL_STARTED] = fold_call_started,
+    [FACT_CALL_ENDED] = fold_call_ended,
+    [FACT_QUESTION_ASKED] = fold_question_asked,
+    [FACT_QUESTION_CLOSED] = fold_question_closed,
+    [FACT_CANCEL_REQUESTED] = fold_cancel_requested,
+    [FACT_RUN_QUEUED] = fold_run_queued,
+    [FACT_RUN_ENDED] = fold_run_ended,
+};
 
 void session_fold(struct session *s, const struct fact *f)
 {
     assert(session_refuses(s, f) == NULL);
     s->seq = f->seq;
-    switch (f->kind) {
-    case FACT_SESSION_CREATED:
-        fold_created(s, f);
-        break;
-    case FACT_SESSION_UPDATED:
-        fold_updated(s, f);
-        break;
-    case FACT_MESSAGE_POSTED:
-        s->inbox++;
-        s->inbox_bytes += (int64_t)f->text.n;
-        str_copy(s->last_posted, sizeof(s->last_posted), f->id);
-        break;
-    case FACT_RUN_STARTED:
-        fold_run_started(s, f);
-        break;
-    case FACT_RUN_RECOVERED:
-        fold_run_recovered(s, f);
-        break;
-    case FACT_ROUND_STARTED:
-        fold_round_started(s, f);
-        break;
-    case FACT_MODEL_FAILED:
-        fold_model_failed(s, f);
-        break;
-    case FACT_ASSISTANT:
-        fold_assistant(s, f);
-        break;
-    case FACT_BUDGET:
-        s->budget_seq = f->seq;
-        break;
-    case FACT_BUDGET_EXCEEDED:
-        s->run.closing = true;
-        break;
-    case FACT_CALL_STARTED:
-        fold_call_started(s, f);
-        break;
-    case FACT_CALL_ENDED:
-        fold_call_ended(s, f);
-        break;
-    case FACT_CANCEL_REQUESTED:
-        s->run.cancelling = true;
-        str_copy(s->run.stopped_by, sizeof(s->run.stopped_by), f->by);
-        break;
-    case FACT_RUN_ENDED:
-        fold_run_ended(s, f);
-        break;
-    case FACT_UNKNOWN:
-    case FACT_KIND_COUNT:
-        break;
-    }
+    if (folds[f->kind] != NULL)
+        folds[f->kind](s, f);
 }
 
 /* ---- what the fold says ---- */
@@ -239,11 +360,15 @@ bool session_exists(const struct session *s)
 
 bool session_has_work(const struct session *s)
 {
-    return !s->run.active && (s->inbox > 0 || s->unread || session_open_calls(s, CALL_PROPOSED) > 0);
+    return !s->run.active && s->n_questions == 0 &&
+           (s->inbox > 0 || s->unread || session_open_calls(s, CALL_PROPOSED) > 0);
 }
 
 bool session_is_unfinished(const struct session *s)
 {
+    for (int i = 0; i < s->n_questions; i++)
+        if (s->questions[i].due != 0)
+            return true;
     return s->run.active;
 }
 
@@ -263,12 +388,17 @@ uint32_t session_open_calls(const struct session *s, enum call_state state)
     return n;
 }
 
+bool session_has_open_calls(const struct session *s)
+{
+    return session_open_calls(s, CALL_OVER) < s->n_calls;
+}
+
 void session_view(const struct session *s, uint32_t *messages, const char **last)
 {
-    uint32_t open = session_open_calls(s, CALL_PROPOSED) + session_open_calls(s, CALL_RUNNING);
+    uint32_t open = s->n_calls - session_open_calls(s, CALL_OVER);
     bool with_inbox = !s->run.active && s->inbox > 0;
 
-    *messages = s->messages - open + (with_inbox ? s->inbox : 0);
+    *messages = s->messages - s->gaps - open + (with_inbox ? s->inbox : 0);
     *last = with_inbox ? s->last_posted : s->last_message;
 }
 
@@ -306,6 +436,11 @@ void session_result_id(const struct session *s, uint32_t call, char out[ID_TEXT]
     id_derive(s->nonce, "result", call, 0, 0, out);
 }
 
+void session_question_id(const struct session *s, uint32_t call, char out[ID_TEXT])
+{
+    id_derive(s->nonce, "question", call, 0, 0, out);
+}
+
 /* Four bytes a token and a tenth on top: coarse, and replaced as soon as the provider has counted. */
 int64_t session_estimate_tokens(int64_t bytes)
 {
@@ -316,6 +451,8 @@ const char *session_state_word(const struct session *s)
 {
     if (s->run.active)
         return "running";
+    if (s->n_questions > 0)
+        return "asking";
     if (s->inbox > 0)
         return "queued";
     switch (s->last_end) {
@@ -333,7 +470,7 @@ const char *session_state_word(const struct session *s)
 /* ---- head row ---- */
 
 /* The struct itself, guarded by version and size: whoever changes it raises the version with this line. */
-_Static_assert(sizeof(struct session) == 1144 && SESSION_FOLD_VERSION == 1,
+_Static_assert(sizeof(struct session) == 1768 && SESSION_FOLD_VERSION == 2,
                "the fold changed: raise SESSION_FOLD_VERSION");
 
 struct head {

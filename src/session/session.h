@@ -10,12 +10,14 @@
 #include "base/limits.h"
 #include "session/fact.h"
 
-#define SESSION_FOLD_VERSION 1 /* raise with every change of the struct or of session_fold() */
+#define SESSION_FOLD_VERSION 2 /* raise with every change of the struct or of session_fold() */
 
-enum call_state { CALL_PROPOSED, CALL_RUNNING, CALL_OVER };
+enum call_state { CALL_PROPOSED, CALL_RUNNING, CALL_ASKED, CALL_OVER };
 
 struct run_state {
     bool active, round_open, closing, cancelling;
+    bool unattended;     /* nobody is there to answer questions */
+    bool queued;         /* another one follows by itself, as `next` has it, if there is something to do */
     uint32_t number;     /* runs of a session are numbered from 1 */
     uint32_t round;      /* from 1; 0 before the first */
     uint32_t gen;        /* tries of this round's model call, from 0; part of the message id */
@@ -32,6 +34,14 @@ struct run_state {
     struct usage usage;
 };
 
+/* How a run is to be made, as asked for; empty texts: as the session or the run before has it. */
+struct run_wish {
+    int origin; /* enum run_origin */
+    bool unattended;
+    char provider[64], model[128], effort[16];
+    struct run_limits limits;
+};
+
 struct session {
     uint64_t seq;   /* of the last fact folded */
     uint64_t nonce; /* key of the derived ids */
@@ -39,14 +49,19 @@ struct session {
     uint64_t metadata_version; /* raised by every change of title, pin or model */
     uint64_t title_version;
     uint32_t depth;
-    uint32_t messages; /* in the transcript: the next place */
+    uint32_t messages; /* places of the transcript: the next one */
+    uint32_t gaps;     /* places whose message was deleted */
     uint32_t inbox;    /* posted, not admitted */
+    uint32_t later;    /* posted for after the active run; in the inbox when that has ended */
     uint32_t runs;     /* number of the last run */
     uint32_t calls_made;
-    bool unread;                                      /* results that the model has not read */
-    char last_message[ID_MAX + 1];                    /* last of the transcript */
-    char last_posted[ID_MAX + 1];                     /* last of the inbox */
-    int64_t context_bytes, inbox_bytes, system_bytes; /* of text: what the prompt estimate is made of */
+    bool unread;                   /* results that the model has not read */
+    char last_message[ID_MAX + 1]; /* last of the transcript */
+    char last_posted[ID_MAX + 1];  /* last of the inbox */
+    char last_later[ID_MAX + 1];   /* last of `later` */
+    uint64_t last_posted_seq, last_later_seq;
+    uint64_t inbox_seq;                                            /* newest fact that changed what waits */
+    int64_t context_bytes, inbox_bytes, later_bytes, system_bytes; /* of text: the prompt estimate is made of it */
     char provider[64];
     char model[128], effort[16];                           /* pin of the session; empty: none */
     char run_provider[64], run_model[128], run_effort[16]; /* frozen for the active run */
@@ -59,6 +74,15 @@ struct session {
         uint8_t state, effect;
     } calls[LIMIT_CALLS_PER_ROUND];
     uint64_t assistant_seq; /* fact that proposed them */
+    uint8_t n_questions;    /* open ones, in the order they were asked */
+    struct open_question {
+        uint64_t seq;       /* its question_asked */
+        int64_t due;        /* wall ms; 0: never */
+        uint32_t call, run; /* that asked it */
+    } questions[LIMIT_QUESTIONS];
+    struct run_wish next;          /* of the run that is queued */
+    struct run_limits last_limits; /* of the last run, for the one that goes on after an answer */
+    bool last_unattended;
 
     int last_end;                                          /* enum run_end of the last run */
     uint64_t end_seq;                                      /* its run_ended; 0: no run ended yet */
@@ -77,10 +101,11 @@ void session_fold(struct session *s, const struct fact *f);
 
 bool session_exists(const struct session *s);
 bool session_has_work(const struct session *s);      /* something for a run to do, while none is active */
-bool session_is_unfinished(const struct session *s); /* must be looked after at start: an active run */
+bool session_is_unfinished(const struct session *s); /* must be looked after at start: an active run, a deadline */
 /* It has cut several lives short without progress: to be recovered alone. */
 bool session_is_suspect(const struct session *s);
 uint32_t session_open_calls(const struct session *s, enum call_state state); /* how many are in that state */
+bool session_has_open_calls(const struct session *s);                        /* in any but CALL_OVER */
 /*
  * What a client that has seen everything counts: the transcript, and what the next run admits
  * first (while a run is active, its next round does that).
@@ -95,11 +120,12 @@ bool session_is_newest(const struct session *s, const struct fact *f);
 void session_message_id(const struct session *s, uint32_t run, uint32_t round, uint32_t gen, char out[ID_TEXT]);
 void session_run_id(const struct session *s, uint32_t run, char out[ID_TEXT]);
 void session_result_id(const struct session *s, uint32_t call, char out[ID_TEXT]);
+void session_question_id(const struct session *s, uint32_t call, char out[ID_TEXT]);
 
 /* Tokens a text of this size costs, roughly: for budgets before the provider has counted. */
 int64_t session_estimate_tokens(int64_t bytes);
 
-/* One word for people: idle, queued, running, done, error, cancelled (asking and waiting come with questions). */
+/* One word for people: idle, queued, running, asking, done, error, cancelled (waiting comes with children). */
 const char *session_state_word(const struct session *s);
 
 /* The name of a field in which the two differ; NULL: they are the same session. */

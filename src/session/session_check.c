@@ -24,7 +24,7 @@ static const char *refuses_assistant(const struct session *s, const struct fact 
 {
     if (refuses_model_failed(s, f) != NULL)
         return "no such model call is open";
-    if (session_open_calls(s, CALL_PROPOSED) + session_open_calls(s, CALL_RUNNING) > 0)
+    if (session_has_open_calls(s))
         return "calls of the answer before are open";
     if (f->calls.count > LIMIT_CALLS_PER_ROUND)
         return "it has too many calls";
@@ -47,26 +47,93 @@ static const char *refuses_call_ended(const struct session *s, const struct fact
     return f->place != s->calls_place + (uint32_t)i ? "its place in the transcript is not that of its call" : NULL;
 }
 
+static const char *refuses_withdrawn(const struct session *s, const struct fact *f)
+{
+    if (f->bytes < 0 || f->bytes > (f->later ? s->later_bytes : s->inbox_bytes))
+        return "it takes more text than waits";
+    return (f->later ? s->later : s->inbox) == 0 ? "no message waits" : NULL;
+}
+
+/* A transcript is changed at rest only: nobody reads it meanwhile. */
+static const char *refuses_change(const struct session *s)
+{
+    return s->run.active || s->n_questions > 0 ? "a run is active, or a question is open" : NULL;
+}
+
+static const char *refuses_edited(const struct session *s, const struct fact *f)
+{
+    if (f->place >= s->messages)
+        return "there is no message at its place";
+    return s->context_bytes + f->bytes < 0 ? "it takes away more text than there is" : refuses_change(s);
+}
+
+static const char *refuses_removed(const struct session *s, const struct fact *f)
+{
+    bool to_the_end = f->upto == s->messages;
+
+    if (f->place > f->upto || f->upto > s->messages || f->removed > f->upto - f->place)
+        return "there are no such places";
+    if (to_the_end && f->upto - f->place - f->removed > s->gaps)
+        return "there are more messages in those places";
+    if (f->bytes < 0 || f->bytes > s->context_bytes)
+        return "it takes away more text than there is";
+    if (session_has_open_calls(s) && f->place >= s->calls_place)
+        return "calls before it are open";
+    return refuses_change(s);
+}
+
+static const char *refuses_imported(const struct session *s, const struct fact *f)
+{
+    if (f->place != s->messages)
+        return "its place in the transcript is not the next one";
+    return s->runs > 0 ? "the session has had runs of its own" : NULL;
+}
+
+static const char *refuses_question_asked(const struct session *s, const struct fact *f)
+{
+    int i = session_find_call(s, f->call);
+
+    if (i < 0 || s->calls[i].state != CALL_RUNNING)
+        return "no such call is running";
+    return s->n_questions == LIMIT_QUESTIONS ? "too many questions are open" : NULL;
+}
+
+static const char *refuses_question_closed(const struct session *s, const struct fact *f)
+{
+    for (int i = 0; i < s->n_questions; i++)
+        if (s->questions[i].call == f->call)
+            return NULL;
+    return "no such question is open";
+}
+
 static const char *refuses_run_ended(const struct session *s, const struct fact *f UNUSED)
 {
     return session_open_calls(s, CALL_RUNNING) > 0 ? "a call is running" : NULL;
 }
 
-/* Kinds that belong to the active run, and what else they want. */
+/* What a kind wants of the active run, and what else. Questions outlive the run that asked them. */
+enum belonging { TO_NONE, TO_ACTIVE_RUN, TO_ACTIVE_RUN_IF_ANY };
 static const struct {
-    bool of_run;
+    enum belonging belongs;
     const char *(*refuses)(const struct session *s, const struct fact *f);
 } rules[FACT_KIND_COUNT] = {
-    [FACT_RUN_RECOVERED] = {true, NULL},
-    [FACT_ROUND_STARTED] = {true, refuses_round_started},
-    [FACT_MODEL_FAILED] = {true, refuses_model_failed},
-    [FACT_ASSISTANT] = {true, refuses_assistant},
-    [FACT_BUDGET] = {true, NULL},
-    [FACT_BUDGET_EXCEEDED] = {true, NULL},
-    [FACT_CALL_STARTED] = {true, refuses_call_started},
-    [FACT_CALL_ENDED] = {true, refuses_call_ended},
-    [FACT_CANCEL_REQUESTED] = {true, NULL},
-    [FACT_RUN_ENDED] = {true, refuses_run_ended},
+    [FACT_MESSAGE_WITHDRAWN] = {TO_NONE, refuses_withdrawn},
+    [FACT_MESSAGE_EDITED] = {TO_NONE, refuses_edited},
+    [FACT_MESSAGES_REMOVED] = {TO_NONE, refuses_removed},
+    [FACT_MESSAGE_IMPORTED] = {TO_NONE, refuses_imported},
+    [FACT_RUN_RECOVERED] = {TO_ACTIVE_RUN, NULL},
+    [FACT_ROUND_STARTED] = {TO_ACTIVE_RUN, refuses_round_started},
+    [FACT_MODEL_FAILED] = {TO_ACTIVE_RUN, refuses_model_failed},
+    [FACT_ASSISTANT] = {TO_ACTIVE_RUN, refuses_assistant},
+    [FACT_BUDGET] = {TO_ACTIVE_RUN, NULL},
+    [FACT_BUDGET_EXCEEDED] = {TO_ACTIVE_RUN, NULL},
+    [FACT_CALL_STARTED] = {TO_ACTIVE_RUN, refuses_call_started},
+    [FACT_CALL_ENDED] = {TO_ACTIVE_RUN_IF_ANY, refuses_call_ended},
+    [FACT_QUESTION_ASKED] = {TO_ACTIVE_RUN, refuses_question_asked},
+    [FACT_QUESTION_CLOSED] = {TO_ACTIVE_RUN_IF_ANY, refuses_question_closed},
+    [FACT_RUN_QUEUED] = {TO_ACTIVE_RUN, NULL},
+    [FACT_CANCEL_REQUESTED] = {TO_ACTIVE_RUN, NULL},
+    [FACT_RUN_ENDED] = {TO_ACTIVE_RUN, refuses_run_ended},
 };
 
 const char *session_refuses(const struct session *s, const struct fact *f)
@@ -79,9 +146,9 @@ const char *session_refuses(const struct session *s, const struct fact *f)
         return "a run is active already";
     if (f->kind == FACT_RUN_STARTED && f->run != s->runs + 1)
         return "its run is not the next one";
-    if (rules[f->kind].of_run && !s->run.active)
+    if (rules[f->kind].belongs == TO_ACTIVE_RUN && !s->run.active)
         return "no run is active";
-    if (rules[f->kind].of_run && f->run != s->run.number)
+    if (rules[f->kind].belongs != TO_NONE && f->run != s->run.number)
         return "it names another run";
     if (f->tokens < 0)
         return "its number of tokens is below zero";
@@ -105,14 +172,21 @@ static const struct {
     FIELD(NUMBER, title_version),
     FIELD(NUMBER, depth),
     FIELD(NUMBER, messages),
+    FIELD(NUMBER, gaps),
     FIELD(NUMBER, inbox),
+    FIELD(NUMBER, later),
     FIELD(NUMBER, runs),
     FIELD(NUMBER, calls_made),
     FIELD(FLAG, unread),
     FIELD(TEXT, last_message),
     FIELD(TEXT, last_posted),
+    FIELD(TEXT, last_later),
+    FIELD(NUMBER, last_posted_seq),
+    FIELD(NUMBER, last_later_seq),
+    FIELD(NUMBER, inbox_seq),
     FIELD(NUMBER, context_bytes),
     FIELD(NUMBER, inbox_bytes),
+    FIELD(NUMBER, later_bytes),
     FIELD(NUMBER, system_bytes),
     FIELD(TEXT, provider),
     FIELD(TEXT, model),
@@ -130,6 +204,8 @@ static const struct {
     FIELD(NUMBER, run.crashes),
     FIELD(NUMBER, run.failures),
     FIELD(NUMBER, run.calls),
+    FIELD(FLAG, run.unattended),
+    FIELD(FLAG, run.queued),
     FIELD(TEXT, run.stopped_by),
     FIELD(NUMBER, run.origin),
     FIELD(NUMBER, run.started_at),
@@ -149,6 +225,16 @@ static const struct {
     FIELD(NUMBER, n_calls),
     FIELD(NUMBER, calls),
     FIELD(NUMBER, assistant_seq),
+    FIELD(NUMBER, n_questions),
+    FIELD(NUMBER, questions),
+    FIELD(NUMBER, next.origin),
+    FIELD(FLAG, next.unattended),
+    FIELD(TEXT, next.provider),
+    FIELD(TEXT, next.model),
+    FIELD(TEXT, next.effort),
+    FIELD(NUMBER, next.limits),
+    FIELD(NUMBER, last_limits),
+    FIELD(FLAG, last_unattended),
     FIELD(NUMBER, last_end),
     FIELD(NUMBER, end_seq),
     FIELD(NUMBER, budget_seq),
@@ -184,7 +270,7 @@ static bool calls_are_whole(const struct session *s)
     for (int i = 0; i < s->n_calls; i++)
         if (s->calls[i].state > CALL_OVER || !is_word(effect_names, s->calls[i].effect))
             return false;
-    return s->assistant_seq <= s->seq;
+    return s->assistant_seq <= s->seq && s->n_questions <= LIMIT_QUESTIONS;
 }
 
 #define SIZE_MOST (INT64_C(1) << 53) /* of what is multiplied later */
@@ -204,7 +290,7 @@ bool session_is_whole(const struct session *s)
         if (fields[i].type == FLAG && (unsigned char)*p > 1)
             return false;
     }
-    return is_size(s->context_bytes) && is_size(s->inbox_bytes) && is_size(s->system_bytes) &&
-           s->run.reserved_tokens >= 0 && is_word(run_end_names, s->last_end) &&
-           is_word(run_origin_names, s->run.origin) && calls_are_whole(s);
+    return is_size(s->context_bytes) && is_size(s->inbox_bytes) && is_size(s->later_bytes) && s->gaps <= s->messages &&
+           is_size(s->system_bytes) && s->run.reserved_tokens >= 0 && is_word(run_end_names, s->last_end) &&
+           is_word(run_origin_names, s->run.origin) && is_word(run_origin_names, s->next.origin) && calls_are_whole(s);
 }

@@ -7,6 +7,8 @@ const char *const run_end_names[] = {RUN_ENDS(NAME) NULL};
 const char *const role_names[] = {ROLES(NAME) NULL};
 const char *const effect_names[] = {EFFECTS(NAME) NULL};
 const char *const call_outcome_names[] = {CALL_OUTCOMES(NAME) NULL};
+const char *const closing_names[] = {CLOSINGS(NAME) NULL};
+const char *const removal_names[] = {REMOVALS(NAME) NULL};
 const char *const stop_reason_names[] = {STOPS(NAME) NULL};
 #undef NAME
 

@@ -79,6 +79,7 @@ bool failure_is_retryable(enum failure f);
     X(UNKNOWN_TOOL, "unknown_tool") /* there is no such tool: refused without running */                               \
     X(READ, "read")                 /* no effect outside: may run again, beside its like */                            \
     X(KEYED, "keyed")               /* repeated under the same key it happens once */                                  \
+    X(ASK, "ask")                   /* a question to a person: its answer is the result */                             \
     X(UNSAFE, "unsafe")             /* never run twice */
 enum effect_class {
 #define X(name, wire) EFFECT_##name,
@@ -94,6 +95,7 @@ extern const char *const effect_names[];
     X(DENIED, "denied")                                                                                                \
     X(CANCELLED, "cancelled")                                                                                          \
     X(TIMEOUT, "timeout")                                                                                              \
+    X(EXPIRED, "expired") /* nobody answered in time, and there was no default answer */                               \
     X(UNKNOWN, "unknown") /* it may or may not have happened */
 enum call_outcome {
 #define X(name, wire) OUTCOME_##name,
@@ -101,6 +103,32 @@ enum call_outcome {
 #undef X
 };
 extern const char *const call_outcome_names[];
+
+/* How a question came to its end. */
+#define CLOSINGS(X)                                                                                                    \
+    X(ANSWERED, "answered")                                                                                            \
+    X(DISMISSED, "dismissed") /* the person does not want to answer; the model is told */                              \
+    X(EXPIRED, "expired")     /* with its default answer, or without one */                                            \
+    X(WITHDRAWN, "withdrawn") /* its run was stopped */
+enum closing {
+#define X(name, wire) CLOSING_##name,
+    CLOSINGS(X)
+#undef X
+};
+extern const char *const closing_names[];
+
+/* Why messages left a transcript. */
+#define REMOVALS(X)                                                                                                    \
+    X(DELETE, "delete")                                                                                                \
+    X(AFTER_LAST_USER, "after_last_user")                                                                              \
+    X(ERROR_RETRY, "error_retry") /* the next run tries the same again */                                              \
+    X(RESTORE, "restore")
+enum removal {
+#define X(name, wire) REMOVAL_##name,
+    REMOVALS(X)
+#undef X
+};
+extern const char *const removal_names[];
 
 /* Why the model stopped. A stream that ends without saying so is FAILURE_CUT, not one of these. */
 #define STOPS(X)                                                                                                       \

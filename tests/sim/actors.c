@@ -26,6 +26,15 @@ static const struct {
 } tools[] = {
     {"look", EFFECT_READ},     {"peek", EFFECT_READ},   {"book", EFFECT_KEYED},
     {"launch", EFFECT_UNSAFE}, {"poison", EFFECT_READ}, {"nonsense", EFFECT_UNKNOWN_TOOL},
+    {"ask_user", EFFECT_ASK},
+};
+
+static const char *const questions[] = {
+    "{\"question\": \"Which one?\", \"options\": [\"a\", \"b\"], \"allow_custom\": false}",
+    "{\"question\": \"How?\"}",
+    "{\"question\": \"Now?\", \"options\": [\"yes\", \"no\"], \"deadline_seconds\": 5, \"default\": \"no\"}",
+    "{\"question\": \"Still there?\", \"deadline_seconds\": 3}",
+    "{\"options\": []}",
 };
 
 struct actors *actors_new(struct sim *w)
@@ -89,6 +98,8 @@ static void propose_calls(struct sim *w, struct input *in, struct call *calls, b
         if (t == 4 && !sim_chance(w, 10))
             t = 0;
         calls[k] = (struct call){.id = str_of(ids[k]), .name = str_of(tools[t].name), .args = STR("{\"x\": 1}")};
+        if (tools[t].effect == EFFECT_ASK)
+            calls[k].args = str_of(questions[sim_below(w, ARRAY_LEN(questions))]);
     }
     in->calls = (struct record_list){calls, n};
     in->stop = n > 0 ? STOP_CALLS : STOP_END;

@@ -26,11 +26,16 @@ static void check_calls(struct sim *w, const struct session *s, const struct fac
     if (i < 0)
         sim_fail(w, "I-PAIR", "seq %" PRIu64 " is about call %u, which nobody proposed", f->seq, f->call);
     if (f->kind == FACT_CALL_ENDED) {
+        if (s->calls[i].state == CALL_ASKED && s->n_questions > 0)
+            for (int q = 0; q < s->n_questions; q++)
+                if (s->questions[q].call == f->call)
+                    sim_fail(w, "I-ASK", "call %u has a result while its question is open", f->call);
         if (s->calls[i].state == CALL_OVER || f->place != s->calls_place + (uint32_t)i)
             sim_fail(w, "I-PAIR", "call %u: second result, or in the wrong place", f->call);
         return;
     }
-    reads = s->calls[i].effect == EFFECT_READ || s->calls[i].effect == EFFECT_UNKNOWN_TOOL;
+    reads = s->calls[i].effect == EFFECT_READ || s->calls[i].effect == EFFECT_ASK ||
+            s->calls[i].effect == EFFECT_UNKNOWN_TOOL;
     for (int k = 0; k < s->n_calls; k++)
         if (s->calls[k].state == CALL_RUNNING && (!reads || s->calls[k].effect != EFFECT_READ))
             sim_fail(w, "I-ORDER", "call %u started beside one that must run alone", f->call);
@@ -40,7 +45,7 @@ static void check_round(struct sim *w, const struct session *s, const struct fac
 {
     uint32_t most = s->run.limits.max_rounds == 0 ? LIMIT_ROUNDS : s->run.limits.max_rounds;
 
-    if (session_open_calls(s, CALL_PROPOSED) + session_open_calls(s, CALL_RUNNING) > 0)
+    if (session_has_open_calls(s))
         sim_fail(w, "I-PAIR", "round %u begins with calls that have no result", f->round);
     if (f->round > most + 1 || (f->round > most && !f->closing))
         sim_fail(w, "I-BUDGET", "round %u of %u", f->round, most);
@@ -63,6 +68,10 @@ void check_fact(struct sim *w, const struct session *s, const struct fact *f)
         sim_fail(w, "I-PAIR", "run %u ended with calls that have no result", f->run);
     if (begins && s->run.cancelling)
         sim_fail(w, "I-CANCEL", "%s after an acknowledged stop", fact_kind_name(f->kind));
+    if (f->kind == FACT_RUN_STARTED && f->origin != ORIGIN_STOP && s->n_questions > 0)
+        sim_fail(w, "I-ASK", "run %u begins while a question is open", f->run);
+    if ((f->kind == FACT_MESSAGE_EDITED || f->kind == FACT_MESSAGES_REMOVED) && (s->run.active || s->n_questions > 0))
+        sim_fail(w, "I-MSG", "the transcript is changed under a run");
     if (f->kind == FACT_CALL_STARTED || f->kind == FACT_CALL_ENDED)
         check_calls(w, s, f);
     if (f->kind == FACT_ROUND_STARTED)

@@ -354,7 +354,7 @@ static void load(struct disk *d, const struct row *r, struct opened *o)
     if (!check_same_fold(&s, &r->fold))
         sim_fail(d->w, "I-FOLD", "session " STR_FMT ": head and tail are not the log", STR_ARG(r->id));
     o->session = s;
-    if (session_open_calls(&s, CALL_PROPOSED) + session_open_calls(&s, CALL_RUNNING) > 0)
+    if (session_has_open_calls(&s))
         o->calls = facts_ref(r->facts[s.assistant_seq - 1]);
     if (r->has_partial) {
         o->has_partial = true;
@@ -493,6 +493,8 @@ void disk_check_end(struct disk *d)
 
         if (r->exists && r->fold.run.active)
             sim_fail(d->w, "I-END", "session " STR_FMT ": run %u never ended", STR_ARG(r->id), r->fold.run.number);
+        if (r->exists && session_is_unfinished(&r->fold))
+            sim_fail(d->w, "I-ASK", "session " STR_FMT ": a deadline has passed by", STR_ARG(r->id));
     }
     if (!list_is_empty(&d->queue))
         sim_fail(d->w, "I-IDLE", "appends are left in the queue");

@@ -8,6 +8,7 @@
 
 struct asked {
     enum input_kind kind;
+    uint64_t question_seq; /* answer: the question that was open when it was sent; 0: none */
     unsigned session;
     uint64_t incarnation;
     bool existed;
@@ -18,6 +19,7 @@ struct people {
     struct sim *w;
     struct map *asked; /* by token */
     uint64_t next_token, next_message;
+    struct map *answered;            /* questions whose answer was acknowledged, by session and call: I-ASK */
     uint64_t promised[SIM_SESSIONS]; /* newest message that was acknowledged together with its execution */
 };
 
@@ -27,6 +29,7 @@ struct people *people_new(struct sim *w)
 
     p->w = w;
     p->asked = map_new();
+    p->answered = map_new();
     p->next_token = 1;
     return p;
 }
@@ -39,6 +42,7 @@ void people_free(struct people *p)
     while (map_next(p->asked, &it, NULL, &value))
         mem_free(value);
     map_free(p->asked);
+    map_free(p->answered);
     mem_free(p);
 }
 
@@ -85,6 +89,70 @@ static void post(struct people *p, unsigned session)
     in.limits.max_rounds = sim_chance(w, 20) ? 1 + (uint32_t)sim_below(w, 3) : 0;
     in.limits.max_tokens = sim_chance(w, 20) ? 100 + (int64_t)sim_below(w, 800) : 0;
     in.limits.max_calls = sim_chance(w, 10) ? 1 + (uint32_t)sim_below(w, 4) : 0;
+    in.unattended = sim_chance(w, 10);
+    in.busy = sim_chance(w, 30) ? (int)sim_below(w, 4) : BUSY_JOIN;
+    in.later = sim_chance(w, 15);
+    submit(p, session, &in);
+}
+
+/* The first that is open, another one, or one that is over; an option, something else, or no answer at all. */
+static void answer(struct people *p, unsigned session)
+{
+    static const char *const words[] = {"a", "b", "yes", "no", "something else", ""};
+    struct sim *w = p->w;
+    struct input in = {.kind = INPUT_ANSWER, .by = STR("somebody")};
+    const struct session *s = disk_fold(w->disk, sim_session_name(session));
+    char id[ID_TEXT];
+
+    in.text = str_of(words[sim_below(w, ARRAY_LEN(words))]);
+    in.dismiss = sim_chance(w, 10);
+    if (s != NULL && s->n_questions > 0 && sim_chance(w, 50)) {
+        session_question_id(s, s->questions[sim_below(w, s->n_questions)].call, id);
+        in.question_id = str_of(id);
+    } else if (sim_chance(w, 10)) {
+        in.question_id = STR("no such question");
+    }
+    submit(p, session, &in);
+}
+
+/* As somebody does who has looked at the end of the transcript: right only if nothing happens meanwhile. */
+static void change(struct people *p, unsigned session)
+{
+    struct sim *w = p->w;
+    const struct session *s = disk_fold(w->disk, sim_session_name(session));
+    struct old_message edited = {.role = ROLE_ASSISTANT, .text = STR("edited"), .id = STR("edited")};
+    struct input in = {.kind = INPUT_REMOVE, .change = {.how = REMOVAL_AFTER_LAST_USER, .pending = true}};
+
+    if (s == NULL || s->messages == 0)
+        return;
+    in.change.seen = s->seq - (s->seq > 1 && sim_chance(w, 20));
+    in.change.last = STR("whoever is last");
+    if (sim_chance(w, 50)) {
+        in.change.place = s->messages - 1;
+        in.change.upto = s->messages;
+        in.change.removed = s->gaps > 0 ? 0 : 1;
+    } else {
+        in.kind = INPUT_EDIT;
+        edited.place = (uint32_t)sim_below(w, s->messages);
+        in.messages = (struct record_list){&edited, 1};
+        in.change.bytes = 3;
+    }
+    submit(p, session, &in);
+}
+
+/* The newest message that waits, if it is known which one that is. */
+static void withdraw(struct people *p, unsigned session)
+{
+    struct sim *w = p->w;
+    struct str name = sim_session_name(session);
+    const struct session *s = disk_fold(w->disk, name);
+    struct input in = {.kind = INPUT_WITHDRAW};
+    const struct fact *f;
+
+    if (s == NULL || s->inbox != 1 || (f = disk_fact(w->disk, name, s->last_posted_seq)) == NULL)
+        return;
+    in.message_id = f->id;
+    in.change = (struct change){.seen = s->seq, .of_seq = f->seq, .bytes = (int64_t)f->text.n};
     submit(p, session, &in);
 }
 
@@ -118,6 +186,8 @@ static void resume(struct people *p, unsigned session)
     const struct session *s = disk_fold(p->w->disk, sim_session_name(session));
     struct input in = {.kind = INPUT_RESUME, .model = STR("m"), .provider = STR("p")};
 
+    in.busy = sim_chance(p->w, 30) ? (int)sim_below(p->w, 4) : BUSY_JOIN;
+
     if (s != NULL && sim_chance(p->w, 20)) {
         in.sync.present = true;
         in.sync.message_count = s->messages;
@@ -137,12 +207,18 @@ static void act(struct sim *w, void *arg UNUSED, uint64_t a UNUSED)
         sim_after(w, 1 + (int64_t)sim_below(w, 1500), act, NULL, 0);
     if (w->engine == NULL || w->dead)
         return;
-    if (what < 45) {
+    if (what < 38) {
         post(p, session);
-    } else if (what < 70) {
+    } else if (what < 55) {
+        answer(p, session);
+    } else if (what < 72) {
         resume(p, session);
-    } else if (what < 85) {
+    } else if (what < 82) {
         stop(p, session);
+    } else if (what < 87) {
+        change(p, session);
+    } else if (what < 90) {
+        withdraw(p, session);
     } else if (what < 95) {
         update(p, session);
     } else if (what < 98 || !w->faults.deletes) {
@@ -190,6 +266,31 @@ static void check_posted(struct sim *w, struct str session, const struct reply *
         sim_fail(w, "I-ACK", "run %s is acknowledged and not stored", r->run_id);
 }
 
+/* I-ASK: an answer that is acknowledged is stored, and it is the only one of its question. */
+static void check_answered(struct people *p, unsigned session, const struct reply *r)
+{
+    struct sim *w = p->w;
+    struct str name = sim_session_name(session);
+    const struct session *s = disk_fold(w->disk, name);
+    char key[2 * ID_TEXT];
+    unsigned found = 0;
+
+    for (uint64_t seq = s == NULL ? 0 : s->seq; seq > 0; seq--) {
+        const struct fact *f = disk_fact(w->disk, name, seq);
+
+        found += f->kind == FACT_QUESTION_CLOSED && str_is(f->id, r->question_id) &&
+                 (f->how == CLOSING_ANSWERED || f->how == CLOSING_DISMISSED);
+    }
+    if (found != 1)
+        sim_fail(w, "I-ASK", "question %s is acknowledged as answered, and was %u times", r->question_id, found);
+    snprintf(key, sizeof(key), "%u/%" PRIu64 "/%s", session, disk_incarnation(w->disk, name), r->question_id);
+    if (map_find(p->answered, str_of(key)) != NULL)
+        sim_fail(w, "I-ASK", "two answers to question %s are acknowledged", r->question_id);
+    map_put(p->answered, str_of(key), w);
+    if (r->started && !log_has_run(w, name, r->run_id, FACT_RUN_STARTED))
+        sim_fail(w, "I-ACK", "run %s is acknowledged and not stored", r->run_id);
+}
+
 void people_reply(struct people *p, const struct reply *r)
 {
     struct sim *w = p->w;
@@ -206,13 +307,20 @@ void people_reply(struct people *p, const struct reply *r)
     switch (r->kind) {
     case REPLY_POSTED:
         check_posted(w, session, r);
-        if (r->started || r->already_running)
+        if (r->started || r->already_running || r->queued)
             p->promised[a->session] = r->seq;
         break;
     case REPLY_STARTED:
     case REPLY_RUNNING:
         if (!log_has_run(w, session, r->run_id, FACT_RUN_STARTED))
             sim_fail(w, "I-ACK", "run %s is acknowledged and not stored", r->run_id);
+        break;
+    case REPLY_QUEUED:
+        if (!log_has_run(w, session, r->run_id, FACT_RUN_QUEUED))
+            sim_fail(w, "I-ACK", "a run behind %s is acknowledged and not stored", r->run_id);
+        break;
+    case REPLY_ANSWERED:
+        check_answered(p, a->session, r);
         break;
     case REPLY_STOPPED:
         if (!log_has_run(w, session, r->run_id, FACT_CANCEL_REQUESTED))
@@ -242,7 +350,11 @@ void people_check_end(struct people *p)
         uint32_t left = s == NULL || disk_incarnation(p->w->disk, session) > 0 ? 0 : s->inbox;
 
         for (uint64_t seq = left > 0 ? s->seq : 0; left > 0; seq--) {
-            if (disk_fact(p->w->disk, session, seq)->kind != FACT_MESSAGE_POSTED)
+            enum fact_kind kind = disk_fact(p->w->disk, session, seq)->kind;
+
+            if (kind == FACT_CANCEL_REQUESTED || s->n_questions > 0)
+                break; /* who stops a run takes back what it was to do; a question comes first */
+            if (kind != FACT_MESSAGE_POSTED)
                 continue;
             if (seq <= p->promised[i])
                 sim_fail(p->w, "I-END", "session %u: message %" PRIu64 " was to be answered and still waits", i, seq);

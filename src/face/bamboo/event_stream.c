@@ -21,7 +21,7 @@ struct batch {
 
 /* What a watcher without a cursor is told first: the newest of each kind, and how the last run ended. */
 struct snapshot {
-    uint64_t latest[4], end; /* seqs; 0: none */
+    uint64_t latest[4], questions[LIMIT_QUESTIONS], end; /* seqs; 0: none */
 };
 
 struct event_stream {
@@ -212,7 +212,7 @@ static bool is_end(const struct event_stream *s, const struct fact *f)
  */
 static bool is_at_rest(const struct session *now)
 {
-    return !now->run.active && now->last_end != END_SUSPENDED && now->inbox == 0;
+    return !now->run.active && now->n_questions == 0 && now->inbox == 0;
 }
 
 static bool has_seen_all(const struct event_stream *s)
@@ -290,11 +290,15 @@ static void take_snapshot(struct event_stream *s)
     p->latest[1] = now->pin_seq;
     p->latest[2] = now->run.active ? now->progress_seq : 0;
     p->latest[3] = now->budget_seq;
+    for (int i = 0; i < now->n_questions; i++)
+        p->questions[i] = now->questions[i].seq;
     s->ended_before = now->end_seq > 0 && is_at_rest(now);
     p->end = s->ended_before ? now->end_seq : 0;
     for (size_t i = 0; i < ARRAY_LEN(p->latest); i++)
         if (p->latest[i] > 0)
             q.seqs[q.n_seqs++] = p->latest[i];
+    for (int i = 0; i < now->n_questions; i++)
+        q.seqs[q.n_seqs++] = p->questions[i];
     if (p->end > 0)
         q.seqs[q.n_seqs++] = p->end;
     s->in_snapshot = q.n_seqs > 0;
@@ -329,6 +333,8 @@ static enum progress put_snapshot(struct event_stream *s, struct buf *out)
     s->in_snapshot = false;
     for (size_t i = 0; i < ARRAY_LEN(p->latest); i++)
         put_snapshot_fact(s, p->latest[i], out);
+    for (size_t i = 0; i < ARRAY_LEN(p->questions); i++)
+        put_snapshot_fact(s, p->questions[i], out);
     put_snapshot_fact(s, p->end, out);
     drop_page(s);
     return s->ended_before && !s->follow ? PROGRESS_DONE : PROGRESS_MORE;

@@ -254,10 +254,91 @@ static void write_call_ended(const struct event_context *c UNUSED, const struct 
     json_end_object(w);
 }
 
+static const char *asked_type(const struct fact *f UNUSED)
+{
+    return "need_clarification";
+}
+
+void question_write(const struct fact *f, struct json_writer *w)
+{
+    json_key_str(w, "question", f->text);
+    json_key(w, "options");
+    if (f->options.n > 0)
+        put_arguments(f->options, w);
+    else
+        json_put_null(w);
+    json_key_str(w, "tool_call_id", f->call_id);
+    json_key_str(w, "tool_name", f->tool);
+    json_key_bool(w, "allow_custom", f->allow_custom);
+    json_key_str(w, "source", STR("pause_tool"));
+    json_key_str(w, "question_id", f->id);
+    if (f->due == 0)
+        return;
+    json_key_i64(w, "due", f->due);
+    json_key(w, "on_expiry");
+    json_begin_object(w);
+    json_key_text(w, "action", f->fallback.n > 0 ? "answer" : "fail");
+    if (f->fallback.n > 0)
+        json_key_str(w, "answer", f->fallback);
+    json_end_object(w);
+}
+
+static void write_asked(const struct event_context *c, const struct fact *f, struct json_writer *w)
+{
+    json_key_str(w, "session_id", c->session_id);
+    question_write(f, w);
+}
+
+static const char *closed_type(const struct fact *f UNUSED)
+{
+    return "question_closed";
+}
+
+static void write_closed(const struct event_context *c, const struct fact *f, struct json_writer *w)
+{
+    json_key_str(w, "session_id", c->session_id);
+    json_key_str(w, "question_id", f->id);
+    json_key_str(w, "tool_call_id", f->call_id);
+    json_key_text(w, "how", closing_names[f->how]);
+    json_key_str(w, "by", f->by);
+    if (f->text.n > 0)
+        json_key_str(w, "answer", f->text);
+}
+
+static const char *edited_type(const struct fact *f UNUSED)
+{
+    return "message_edited";
+}
+
+static void write_edited(const struct event_context *c, const struct fact *f, struct json_writer *w)
+{
+    json_key_str(w, "session_id", c->session_id);
+    json_key_str(w, "message_id", f->id);
+    json_key_text(w, "role", role_names[f->role]);
+    json_key_str(w, "content", f->text);
+}
+
+static const char *removed_type(const struct fact *f UNUSED)
+{
+    return "messages_removed";
+}
+
+static void write_removed(const struct event_context *c, const struct fact *f, struct json_writer *w)
+{
+    json_key_str(w, "session_id", c->session_id);
+    json_key_text(w, "mode", removal_names[f->how]);
+    json_key_u64(w, "first_place", f->place);
+    json_key_u64(w, "messages_removed", f->removed);
+    json_key_str(w, "last_message_id", f->last);
+}
+
+/* A pause for a question ends the run and nothing else: who waits for the end of the talk goes on waiting. */
 static const char *ended_type(const struct fact *f)
 {
     if (f->end == END_CANCELLED)
         return "cancelled";
+    if (f->end == END_SUSPENDED)
+        return "run_suspended";
     return f->end == END_ERROR ? "error" : "complete";
 }
 
@@ -272,6 +353,8 @@ static void write_ended(const struct event_context *c UNUSED, const struct fact 
         json_key_bool(w, "retryable", failure_is_retryable((enum failure)f->failure));
     } else {
         json_key_text(w, "end", run_end_names[f->end]);
+        if (f->end == END_SUSPENDED)
+            json_key_str(w, "reason", f->text);
         json_key(w, "usage");
         usage_write(&f->usage, w);
     }
@@ -283,6 +366,10 @@ static const struct {
 } rows[FACT_KIND_COUNT] = {
     [FACT_SESSION_UPDATED] = {updated_type, write_updated},
     [FACT_MESSAGE_POSTED] = {appended_type, write_appended},
+    [FACT_MESSAGE_EDITED] = {edited_type, write_edited},
+    [FACT_MESSAGES_REMOVED] = {removed_type, write_removed},
+    [FACT_QUESTION_ASKED] = {asked_type, write_asked},
+    [FACT_QUESTION_CLOSED] = {closed_type, write_closed},
     [FACT_RUN_STARTED] = {started_type, write_started},
     [FACT_RUN_RECOVERED] = {discarded_type, write_discarded},
     [FACT_ROUND_STARTED] = {progress_type, write_progress},
@@ -334,6 +421,11 @@ uint64_t event_wire_kinds(struct str type)
         {"tool_start", KIND(CALL_STARTED)},
         {"tool_complete", KIND(CALL_ENDED)},
         {"tool_error", KIND(CALL_ENDED)},
+        {"message_edited", KIND(MESSAGE_EDITED)},
+        {"messages_removed", KIND(MESSAGES_REMOVED)},
+        {"need_clarification", KIND(QUESTION_ASKED)},
+        {"question_closed", KIND(QUESTION_CLOSED)},
+        {"run_suspended", KIND(RUN_ENDED)},
         {"complete", KIND(RUN_ENDED)},
         {"cancelled", KIND(RUN_ENDED)},
         {"error", KIND(RUN_ENDED)},

@@ -29,4 +29,5 @@ void usage_write(const struct usage *u, struct json_writer *w);
 /* TokenBudgetUsage. */
 void budget_write(const struct budget *b, struct json_writer *w);
 /* [{"id","type":"function","function":{"name","arguments"}}] */
+void question_write(const struct fact *asked, struct json_writer *w); /* members; of a question_asked */
 void calls_write(const struct record_list *calls, struct json_writer *w);

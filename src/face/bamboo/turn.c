@@ -107,7 +107,9 @@ void turn_write_sync(struct json_writer *w, const struct reply *reply, bool is_r
     json_key_u64(w, "server_message_count", reply->message_count);
     if (reply->last_message_id[0] != '\0')
         json_key_text(w, "server_last_message_id", reply->last_message_id);
-    json_key_bool(w, "has_pending_question", false);
+    json_key_bool(w, "has_pending_question", reply->has_question);
+    if (reply->has_question)
+        json_key_text(w, "pending_question_tool_call_id", reply->pending_call_id);
     json_key_bool(w, "has_pending_user_message", reply->has_pending_message && !is_running);
     json_end_object(w);
 }

@@ -190,12 +190,13 @@ static int write_head(struct db *db, const struct append *a, struct append_scrat
 static int erase(struct db *db, const struct append *a, struct append_scratch *scratch, struct err *err)
 {
     static const char fact[] = "DELETE FROM fact WHERE sid = ?", message[] = "DELETE FROM message WHERE sid = ?",
-                      inbox[] = "DELETE FROM inbox WHERE sid = ?", run[] = "DELETE FROM run WHERE sid = ?",
-                      head[] = "DELETE FROM head WHERE sid = ?", partial[] = "DELETE FROM partial WHERE sid = ?",
-                      sent[] = "DELETE FROM letter WHERE src = ?", session[] = "DELETE FROM session WHERE sid = ?",
+                      question[] = "DELETE FROM question WHERE sid = ?", inbox[] = "DELETE FROM inbox WHERE sid = ?",
+                      run[] = "DELETE FROM run WHERE sid = ?", head[] = "DELETE FROM head WHERE sid = ?",
+                      partial[] = "DELETE FROM partial WHERE sid = ?", sent[] = "DELETE FROM letter WHERE src = ?",
+                      session[] = "DELETE FROM session WHERE sid = ?",
                       received[] = "DELETE FROM letter WHERE dst = (SELECT id FROM session WHERE sid = ?)",
                       receipt[] = "DELETE FROM receipt WHERE session = (SELECT id FROM session WHERE sid = ?)";
-    const char *const by_sid[] = {fact, message, inbox, run, head, partial, sent, received, receipt, session};
+    const char *const by_sid[] = {fact, message, inbox, question, run, head, partial, sent, received, receipt, session};
     int rc = feed_put_erased(db, ++scratch->pos, clock_wall_ms(), a->sid, err);
 
     for (size_t i = 0; rc == 0 && i < ARRAY_LEN(by_sid); i++)

@@ -11,6 +11,7 @@ static const struct table {
     {"row", "SELECT * FROM session WHERE sid = ?", "DELETE FROM session", 0},
     {"message at place", "SELECT * FROM message WHERE sid = ? ORDER BY place", "DELETE FROM message", 1},
     {"waiting message", "SELECT * FROM inbox WHERE sid = ? ORDER BY seq", "DELETE FROM inbox", 1},
+    {"open question", "SELECT * FROM question WHERE sid = ? ORDER BY call", "DELETE FROM question", 1},
     {"run", "SELECT * FROM run WHERE sid = ? ORDER BY number", "DELETE FROM run", 1},
 };
 

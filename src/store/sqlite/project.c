@@ -26,6 +26,7 @@ void project_load(struct projection *p, sqlite3_stmt *st, int column)
         .title_version = db_u64(st, column + 7),
         .budget_seq = db_u64(st, column + 8),
         .updated_at = sqlite3_column_int64(st, column + 9),
+        .open_questions = db_u32(st, column + 10),
     };
 }
 
@@ -42,8 +43,8 @@ static int put_message(struct projection *p, uint32_t place, uint64_t seq, struc
 /* The oldest `n` of the inbox get their places in the transcript, in the order they were posted. */
 static int admit(struct projection *p, uint32_t n)
 {
-    static const char oldest[] = "SELECT seq, id FROM inbox WHERE sid = ? ORDER BY seq LIMIT ?";
-    static const char remove[] = "DELETE FROM inbox WHERE sid = ? AND seq <= ?";
+    static const char oldest[] = "SELECT seq, id FROM inbox WHERE sid = ? AND later = 0 ORDER BY seq LIMIT ?";
+    static const char remove[] = "DELETE FROM inbox WHERE sid = ? AND later = 0 AND seq <= ?";
     sqlite3_stmt *st = db_query(p->db, oldest, VALUES(V_INT(p->sid), V_INT(n)), p->err);
     uint64_t last = 0;
     uint32_t found = 0;
@@ -142,11 +143,66 @@ static int project_updated(struct projection *p, const struct fact *f)
 
 static int project_posted(struct projection *p, const struct fact *f)
 {
-    static const char sql[] = "INSERT INTO inbox(sid, seq, id) VALUES(?, ?, ?)";
+    static const char sql[] = "INSERT INTO inbox(sid, seq, id, later) VALUES(?, ?, ?, ?)";
 
     p->now.inbox++;
     p->now.updated_at = f->at;
-    return db_run(p->db, sql, VALUES(V_INT(p->sid), V_INT(f->seq), V_TEXT(f->id)), p->err);
+    return db_run(p->db, sql, VALUES(V_INT(p->sid), V_INT(f->seq), V_TEXT(f->id), V_INT(f->later)), p->err);
+}
+
+static int project_withdrawn(struct projection *p, const struct fact *f)
+{
+    static const char sql[] = "DELETE FROM inbox WHERE sid = ? AND seq = ?";
+
+    p->now.inbox--;
+    p->now.updated_at = f->at;
+    return db_run(p->db, sql, VALUES(V_INT(p->sid), V_INT(f->of_seq)), p->err);
+}
+
+static int project_edited(struct projection *p, const struct fact *f)
+{
+    static const char sql[] = "UPDATE message SET seq = ? WHERE sid = ? AND place = ?";
+
+    p->now.updated_at = f->at;
+    return db_run(p->db, sql, VALUES(V_INT(f->seq), V_INT(p->sid), V_INT(f->place)), p->err);
+}
+
+static int project_removed(struct projection *p, const struct fact *f)
+{
+    static const char sql[] = "DELETE FROM message WHERE sid = ? AND place >= ? AND place < ?";
+
+    p->now.updated_at = f->at;
+    p->now.message_count -= f->removed;
+    if (f->upto == p->now.next_place)
+        p->now.next_place = f->place;
+    return db_run(p->db, sql, VALUES(V_INT(p->sid), V_INT(f->place), V_INT(f->upto)), p->err);
+}
+
+static int project_imported(struct projection *p, const struct fact *f)
+{
+    p->now.next_place = f->place + 1;
+    return put_message(p, f->place, f->seq, f->id);
+}
+
+/* ---- questions ---- */
+
+static int project_asked(struct projection *p, const struct fact *f)
+{
+    static const char sql[] = "INSERT INTO question(sid, call, seq, at, due) VALUES(?, ?, ?, ?, ?)";
+
+    p->now.open_questions++;
+    p->now.updated_at = f->at;
+    return db_run(p->db, sql, VALUES(V_INT(p->sid), V_INT(f->call), V_INT(f->seq), V_INT(f->at), V_INT(f->due)),
+                  p->err);
+}
+
+static int project_closed(struct projection *p, const struct fact *f)
+{
+    static const char sql[] = "DELETE FROM question WHERE sid = ? AND call = ?";
+
+    p->now.open_questions--;
+    p->now.updated_at = f->at;
+    return db_run(p->db, sql, VALUES(V_INT(p->sid), V_INT(f->call)), p->err);
 }
 
 static int project_run_started(struct projection *p, const struct fact *f)
@@ -234,6 +290,7 @@ static int project_run_ended(struct projection *p, const struct fact *f)
     static const char sql[] =
         "UPDATE run SET status = ?, end = ?, failure = ?, error = ?, ended_at = ?, rounds = ?, prompt_tokens = ?,"
         " completion_tokens = ?, reasoning_tokens = ?, cached_tokens = ?, reported = ? WHERE sid = ? AND number = ?";
+    static const char take_later[] = "UPDATE inbox SET later = 0 WHERE sid = ? AND later <> 0";
     const struct usage *u = &f->usage;
     int rc = flush_run(p);
 
@@ -241,6 +298,8 @@ static int project_run_ended(struct projection *p, const struct fact *f)
     p->now.active_run = 0;
     p->now.last_end = f->end;
     p->now.updated_at = f->at;
+    if (rc == 0 && p->now.inbox > 0)
+        rc = db_run(p->db, take_later, VALUES(V_INT(p->sid)), p->err);
     if (rc < 0)
         return rc;
     return db_run(p->db, sql,
@@ -256,6 +315,12 @@ static project_fn *const functions[FACT_KIND_COUNT] = {
     [FACT_SESSION_CREATED] = project_created,
     [FACT_SESSION_UPDATED] = project_updated,
     [FACT_MESSAGE_POSTED] = project_posted,
+    [FACT_MESSAGE_WITHDRAWN] = project_withdrawn,
+    [FACT_MESSAGE_EDITED] = project_edited,
+    [FACT_MESSAGES_REMOVED] = project_removed,
+    [FACT_MESSAGE_IMPORTED] = project_imported,
+    [FACT_QUESTION_ASKED] = project_asked,
+    [FACT_QUESTION_CLOSED] = project_closed,
     [FACT_RUN_STARTED] = project_run_started,
     [FACT_RUN_RECOVERED] = project_run_recovered,
     [FACT_ROUND_STARTED] = project_round_started,
@@ -282,6 +347,7 @@ static struct str state_word(const struct session_counts *now)
     session_init(&s);
     s.run.active = now->active_run != 0;
     s.inbox = now->inbox;
+    s.n_questions = now->open_questions > 0;
     s.last_end = now->last_end;
     return str_of(session_state_word(&s));
 }
@@ -291,8 +357,8 @@ static int write_row(struct projection *p, const struct append *a, uint64_t last
     /* What lists are sorted and filtered by stands in an index: it is written only when it changes. */
     static const char often[] =
         "UPDATE session SET epoch = ?, owner = ?, last_seq = ?, active_run = ?, last_run = ?, last_end = ?,"
-        " next_place = ?, message_count = ?, inbox = ?, metadata_version = ?, title_version = ?, budget_seq = ?"
-        " WHERE sid = ?";
+        " next_place = ?, message_count = ?, inbox = ?, metadata_version = ?, title_version = ?, budget_seq = ?,"
+        " open_questions = ? WHERE sid = ?";
     static const char listed[] = "UPDATE session SET state = ?2, updated_at = ?3, unfinished = ?4 WHERE sid = ?1"
                                  " AND (state <> ?2 OR updated_at <> ?3 OR unfinished <> ?4)";
     const struct session_counts *n = &p->now;
@@ -300,7 +366,7 @@ static int write_row(struct projection *p, const struct append *a, uint64_t last
                     VALUES(V_INT(a->epoch), V_INT(a->owner), V_INT(last_seq), V_INT(n->active_run), V_INT(n->last_run),
                            V_TEXT(str_of(run_end_names[n->last_end])), V_INT(n->next_place), V_INT(n->message_count),
                            V_INT(n->inbox), V_INT(n->metadata_version), V_INT(n->title_version), V_INT(n->budget_seq),
-                           V_INT(p->sid)),
+                           V_INT(n->open_questions), V_INT(p->sid)),
                     p->err);
 
     return rc < 0 ? rc

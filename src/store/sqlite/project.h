@@ -10,7 +10,7 @@
 
 /* The part of the session's row that facts change. */
 struct session_counts {
-    uint32_t active_run, last_run, next_place, message_count, inbox;
+    uint32_t active_run, last_run, next_place, message_count, inbox, open_questions;
     int last_end; /* enum run_end */
     uint64_t metadata_version, title_version, budget_seq;
     int64_t updated_at;
@@ -36,7 +36,7 @@ struct projection {
 
 #define PROJECT_COLUMNS                                                                                                \
     "active_run, last_run, next_place, message_count, inbox, last_end, metadata_version, title_version, budget_seq, "  \
-    "updated_at"
+    "updated_at, open_questions"
 
 /* Reads the columns of PROJECT_COLUMNS, the first of which is `column`. */
 void project_load(struct projection *p, sqlite3_stmt *st, int column);

@@ -179,7 +179,7 @@ static int read_calls(struct opening *c)
     sqlite3_stmt *st;
     int rc;
 
-    if (session_open_calls(s, CALL_PROPOSED) + session_open_calls(s, CALL_RUNNING) == 0)
+    if (!session_has_open_calls(s))
         return 0;
     st = db_query(c->db, sql, VALUES(V_INT(c->o->sid), V_INT(s->assistant_seq)), c->err);
     rc = st == NULL ? -(int)c->err->code : db_step(c->db, st, c->err);

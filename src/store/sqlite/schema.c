@@ -68,6 +68,8 @@ static const char version_1[] =
  *
  * `feed` is what the account feed tells and no fact does: a session that was erased, under its place of arrival among
  * the facts. A row without a session: the feed begins behind it.
+ *
+ * `question` has those that are open, `inbox.later` marks messages for after the active run, costs are in micros.
  */
 static const char version_2[] =
     "CREATE TABLE receipt(ord INTEGER PRIMARY KEY, session TEXT NOT NULL, key TEXT NOT NULL,"
@@ -75,7 +77,15 @@ static const char version_2[] =
     "CREATE UNIQUE INDEX receipt_key ON receipt(session, key);"
     "CREATE INDEX receipt_at ON receipt(at);"
 
-    "CREATE TABLE feed(pos INTEGER PRIMARY KEY, at INTEGER NOT NULL, session TEXT NOT NULL);";
+    "CREATE TABLE feed(pos INTEGER PRIMARY KEY, at INTEGER NOT NULL, session TEXT NOT NULL);"
+
+    "ALTER TABLE session ADD COLUMN open_questions INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE session ADD COLUMN cost INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE run ADD COLUMN cost INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE inbox ADD COLUMN later INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE question(sid INTEGER NOT NULL, call INTEGER NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL,"
+    " due INTEGER NOT NULL, PRIMARY KEY(sid, call)) WITHOUT ROWID;"
+    "CREATE INDEX question_at ON question(at, sid, call);";
 
 /* steps[v] brings a file of version v to v + 1. Released steps never change. */
 static const char *const steps[] = {version_1, version_2};

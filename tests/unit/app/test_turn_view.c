@@ -138,8 +138,8 @@ static void the_ends_are_told_apart(void **state UNUSED)
     struct fixture f;
 
     begin(&f, TURN_QUIET);
-    assert_int_equal(feed(&f, "{\"type\":\"complete\",\"end\":\"suspended\"}"), TURN_SUSPENDED);
-    assert_int_equal(feed(&f, "{\"type\":\"need_clarification\",\"question\":\"?\"}"), TURN_SUSPENDED);
+    assert_int_equal(feed(&f, "{\"type\":\"need_clarification\",\"question\":\"?\"}"), TURN_GOES_ON);
+    assert_int_equal(feed(&f, "{\"type\":\"run_suspended\",\"end\":\"suspended\"}"), TURN_SUSPENDED);
     assert_int_equal(feed(&f, "{\"type\":\"cancelled\"}"), TURN_CANCELLED);
     assert_int_equal(feed(&f, "{\"type\":\"error\",\"message\":\"why\"}"), TURN_FAILED);
     assert_string_equal(f.view.failure.p, "why");

@@ -78,9 +78,38 @@ static const struct {
       .usage = {.prompt_tokens = 3, .completion_tokens = INT64_MAX / 2}},
      "{\"type\":\"complete\",\"run_id\":\"r\",\"end\":\"completed\",\"usage\":{\"prompt_tokens\":3,"
      "\"completion_tokens\":4294967295,\"total_tokens\":4294967295}" TAIL},
-    {{.kind = FACT_RUN_ENDED, .id = {"r", 1}, .end = END_SUSPENDED},
-     "{\"type\":\"complete\",\"run_id\":\"r\",\"end\":\"suspended\",\"usage\":{\"prompt_tokens\":0,"
-     "\"completion_tokens\":0,\"total_tokens\":0}" TAIL},
+    {{.kind = FACT_RUN_ENDED, .id = {"r", 1}, .end = END_SUSPENDED, .text = {"question", 8}},
+     "{\"type\":\"run_suspended\",\"run_id\":\"r\",\"end\":\"suspended\",\"reason\":\"question\",\"usage\":{"
+     "\"prompt_tokens\":0,\"completion_tokens\":0,\"total_tokens\":0}" TAIL},
+    {{.kind = FACT_QUESTION_ASKED,
+      .id = {"q", 1},
+      .call_id = {"c", 1},
+      .tool = {"ask_user", 8},
+      .text = {"Which?", 6},
+      .options = {"[\"a\",\n\"b\"]", 10},
+      .due = 9,
+      .fallback = {"a", 1}},
+     "{\"type\":\"need_clarification\",\"session_id\":\"s\",\"question\":\"Which?\",\"options\":[\"a\", \"b\"],"
+     "\"tool_call_id\":\"c\",\"tool_name\":\"ask_user\",\"allow_custom\":false,\"source\":\"pause_tool\","
+     "\"question_id\":\"q\",\"due\":9,\"on_expiry\":{\"action\":\"answer\",\"answer\":\"a\"}" TAIL},
+    {{.kind = FACT_QUESTION_ASKED, .id = {"q", 1}, .call_id = {"c", 1}, .text = {"?", 1}, .allow_custom = true},
+     "{\"type\":\"need_clarification\",\"session_id\":\"s\",\"question\":\"?\",\"options\":null,"
+     "\"tool_call_id\":\"c\",\"tool_name\":\"\",\"allow_custom\":true,\"source\":\"pause_tool\",\"question_id\":"
+     "\"q\"" TAIL},
+    {{.kind = FACT_QUESTION_CLOSED,
+      .id = {"q", 1},
+      .call_id = {"c", 1},
+      .how = CLOSING_ANSWERED,
+      .by = {"user", 4},
+      .text = {"b", 1}},
+     "{\"type\":\"question_closed\",\"session_id\":\"s\",\"question_id\":\"q\",\"tool_call_id\":\"c\","
+     "\"how\":\"answered\",\"by\":\"user\",\"answer\":\"b\"" TAIL},
+    {{.kind = FACT_MESSAGE_EDITED, .id = {"m", 1}, .role = ROLE_ASSISTANT, .text = {"new", 3}},
+     "{\"type\":\"message_edited\",\"session_id\":\"s\",\"message_id\":\"m\",\"role\":\"assistant\","
+     "\"content\":\"new\"" TAIL},
+    {{.kind = FACT_MESSAGES_REMOVED, .place = 3, .removed = 2, .last = {"m", 1}, .how = REMOVAL_RESTORE},
+     "{\"type\":\"messages_removed\",\"session_id\":\"s\",\"mode\":\"restore\",\"first_place\":3,"
+     "\"messages_removed\":2,\"last_message_id\":\"m\"" TAIL},
     {{.kind = FACT_RUN_ENDED, .id = {"r", 1}, .end = END_BUDGET},
      "{\"type\":\"complete\",\"run_id\":\"r\",\"end\":\"budget\",\"usage\":{\"prompt_tokens\":0,"
      "\"completion_tokens\":0,\"total_tokens\":0}" TAIL},

@@ -82,7 +82,7 @@ static void say_fact(const struct fact *f, struct buf *out)
         say_updated(f, out);
         break;
     case FACT_MESSAGE_POSTED:
-        buf_addf(out, "message_posted(" STR_FMT ")", STR_ARG(f->id));
+        buf_addf(out, "message_posted(" STR_FMT "%s)", STR_ARG(f->id), f->later ? " later" : "");
         break;
     case FACT_RUN_STARTED:
         buf_addf(out, "run_started(%u)", f->run);
@@ -107,6 +107,25 @@ static void say_fact(const struct fact *f, struct buf *out)
     case FACT_CALL_STARTED:
     case FACT_CALL_ENDED:
         say_fact_of_call(f, out);
+        break;
+    case FACT_QUESTION_ASKED:
+        buf_addf(out, "question_asked(%u '" STR_FMT "'%s)", f->call, STR_ARG(f->text), f->due != 0 ? " due" : "");
+        break;
+    case FACT_QUESTION_CLOSED:
+        buf_addf(out, "question_closed(%u %s", f->call, closing_names[f->how]);
+        if (f->text.n > 0)
+            buf_addf(out, " '" STR_FMT "'", STR_ARG(f->text));
+        buf_addf(out, " by " STR_FMT ")", STR_ARG(f->by));
+        break;
+    case FACT_RUN_QUEUED:
+        buf_addf(out, "run_queued(%u)", f->run);
+        break;
+    case FACT_MESSAGES_REMOVED:
+        buf_addf(out, "messages_removed(%u-%u %s)", f->place, f->upto, removal_names[f->how]);
+        break;
+    case FACT_MESSAGE_EDITED:
+    case FACT_MESSAGE_IMPORTED:
+        buf_addf(out, "%s(" STR_FMT " @%u)", fact_kind_name(f->kind), STR_ARG(f->id), f->place);
         break;
     case FACT_CANCEL_REQUESTED:
         buf_addf(out, "cancel_requested(%u by " STR_FMT ")", f->run, STR_ARG(f->by));
@@ -156,6 +175,8 @@ static void say_reply(const struct rig *r, const struct reply *reply, struct buf
         buf_addf(out, " started");
     if (reply->already_running)
         buf_addf(out, " joined");
+    if (reply->queued)
+        buf_addf(out, " queued");
     say_run(r, reply->run_id, out);
     if (reply->sync_reason != NULL)
         buf_addf(out, " %s", reply->sync_reason);
@@ -168,6 +189,8 @@ static void say_timer(const struct effect *e, struct buf *out)
         buf_addf(out, "timer(retry %u.%u.%u)", e->run, e->round, e->gen); /* its pause is drawn */
     else if (e->timer == INPUT_TIMER_CALL)
         buf_addf(out, "timer(call %u +%" PRId64 "s)", e->call, e->in_ms / 1000);
+    else if (e->timer == INPUT_TIMER_QUESTION)
+        buf_addf(out, "timer(question %u +%" PRId64 "s)", e->call, e->in_ms / 1000);
     else
         buf_addf(out, "timer(cancel %u +%" PRId64 "s)", e->run, e->in_ms / 1000);
 }
@@ -208,6 +231,8 @@ static const char *state_word(const struct session *s)
         return "stopping";
     if (s->run.active)
         return s->run.round_open ? "model" : "tools";
+    if (s->n_questions > 0)
+        return "asking";
     return session_has_work(s) ? "ready" : "idle";
 }
 

@@ -19,10 +19,11 @@
 /* clang-format off */
 #define TEXTS(X) \
     X(id) X(discarded) X(text) X(reasoning) X(title) X(system) X(provider) X(model) X(effort) X(workspace) \
-    X(parent) X(root) X(key) X(call_id) X(tool) X(args) X(by)
+    X(parent) X(root) X(source) X(last) X(key) X(call_id) X(tool) X(args) X(by) X(options) X(fallback)
 #define NUMBERS(X) \
     X(run) X(round) X(gen) X(nonce) X(due) X(tokens) X(limit) X(actual) X(call) X(admitted) X(depth) X(rounds) \
-    X(place) X(origin) X(end) X(failure) X(outcome) X(stop) X(interrupted) X(repaired) X(closing) X(retry) X(charged) \
+    X(place) X(bytes) X(written_at) X(of_seq) X(upto) X(removed) X(origin) X(end) X(failure) X(outcome) X(stop) X(how) \
+    X(role) X(allow_custom) X(later) X(pending) X(unattended) X(interrupted) X(repaired) X(closing) X(retry) X(charged) \
     X(set_title) X(set_pinned) X(set_model) X(set_effort) X(pinned) X(limits.max_tokens) X(limits.max_rounds) \
     X(limits.max_calls) X(usage.prompt_tokens) X(usage.completion_tokens) X(usage.reasoning_tokens) \
     X(usage.cached_tokens) X(usage.reported) X(budget.system_tokens) X(budget.summary_tokens) \
@@ -55,11 +56,15 @@ static struct fact everything(enum fact_kind kind)
                          .workspace = STR("/w"),
                          .parent = STR("up"),
                          .root = STR("top"),
+                         .source = STR("old"),
+                         .last = STR("m9"),
                          .key = STR("key-1"),
                          .call_id = STR("c1"),
                          .tool = STR("read"),
                          .args = STR("{}"),
                          .by = STR("somebody"),
+                         .options = STR("[\"a\"]"),
+                         .fallback = STR("a"),
                          .calls = {some_calls, ARRAY_LEN(some_calls)},
                          .usage = {.prompt_tokens = 11,
                                    .completion_tokens = 12,
@@ -82,16 +87,27 @@ static struct fact everything(enum fact_kind kind)
                          .tokens = 42,
                          .limit = 43,
                          .actual = 44,
+                         .bytes = -45,
+                         .written_at = 46,
+                         .of_seq = 47,
                          .call = 51,
                          .admitted = 52,
                          .depth = 53,
                          .rounds = 54,
                          .place = 55,
+                         .upto = 56,
+                         .removed = 57,
                          .origin = ORIGIN_SPAWN,
                          .end = END_ERROR,
                          .failure = FAILURE_RATE_LIMIT,
                          .outcome = OUTCOME_TIMEOUT,
                          .stop = STOP_LENGTH,
+                         .how = CLOSING_EXPIRED,
+                         .role = ROLE_TOOL,
+                         .allow_custom = true,
+                         .later = true,
+                         .pending = true,
+                         .unattended = true,
                          .interrupted = true,
                          .repaired = true,
                          .closing = true,
@@ -113,6 +129,10 @@ static struct fact everything(enum fact_kind kind)
     "\"calls\":[{\"id\":\"c1\",\"name\":\"read\",\"args\":\"{\\\"path\\\":\\\"a\\\"}\",\"effect\":\"read\"},"          \
     "{\"id\":\"c2\",\"name\":\"write\",\"args\":\"not JSON \\\"\",\"effect\":\"unsafe\"},{\"id\":\"c3\"}]"
 
+#define MESSAGE                                                                                                        \
+    "\"id\":\"the id\",\"place\":55,\"role\":\"tool\"," TEXT "," CALLS ",\"call_id\":\"c1\",\"tool\":\"read\","        \
+    "\"outcome\":\"timeout\",\"written_at\":46"
+
 static const struct {
     enum fact_kind kind;
     const char *body;
@@ -120,13 +140,19 @@ static const struct {
     {FACT_SESSION_CREATED,
      "{\"id\":\"the id\",\"nonce\":\"fedcba9876543210\",\"title\":\"A title\",\"system\":\"You are."
      "\",\"provider\":\"acme\",\"model\":\"m-1\",\"effort\":\"high\",\"workspace\":\"/w\","
-     "\"parent\":\"up\",\"root\":\"top\",\"depth\":53}"},
+     "\"parent\":\"up\",\"root\":\"top\",\"depth\":53,\"source\":\"old\",\"of_seq\":47}"},
     {FACT_SESSION_UPDATED,
      "{\"set_title\":true,\"title\":\"A title\",\"set_pinned\":true,\"pinned\":true,"
      "\"set_model\":true,\"provider\":\"acme\",\"model\":\"m-1\",\"set_effort\":true,\"effort\":\"high\"}"},
-    {FACT_MESSAGE_POSTED, "{\"id\":\"the id\"," TEXT ",\"key\":\"key-1\"}"},
-    {FACT_RUN_STARTED, "{\"run\":7,\"id\":\"the id\",\"origin\":\"spawn\",\"provider\":\"acme\",\"model\":\"m-1\","
-                       "\"effort\":\"high\",\"limits\":{\"max_tokens\":31,\"max_rounds\":32,\"max_calls\":33}}"},
+    {FACT_MESSAGE_POSTED, "{\"id\":\"the id\"," TEXT ",\"key\":\"key-1\",\"later\":true}"},
+    {FACT_MESSAGE_WITHDRAWN, "{\"id\":\"the id\",\"of_seq\":47,\"bytes\":-45,\"last\":\"m9\",\"later\":true}"},
+    {FACT_MESSAGE_EDITED, "{" MESSAGE ",\"bytes\":-45}"},
+    {FACT_MESSAGES_REMOVED, "{\"place\":55,\"upto\":56,\"removed\":57,\"bytes\":-45,\"last\":\"m9\",\"pending\":true,"
+                            "\"how\":\"error_retry\"}"},
+    {FACT_MESSAGE_IMPORTED, "{" MESSAGE ",\"reasoning\":\"because\",\"interrupted\":true}"},
+    {FACT_RUN_STARTED,
+     "{\"run\":7,\"id\":\"the id\",\"origin\":\"spawn\",\"provider\":\"acme\",\"model\":\"m-1\","
+     "\"effort\":\"high\",\"limits\":{\"max_tokens\":31,\"max_rounds\":32,\"max_calls\":33},\"unattended\":true}"},
     {FACT_RUN_RECOVERED, "{" OF_RUN "\"discarded\":\"the void one\",\"charged\":true,\"tokens\":42}"},
     {FACT_ROUND_STARTED, "{" OF_RUN "\"id\":\"the id\",\"admitted\":52,\"tokens\":42,\"closing\":true}"},
     {FACT_MODEL_FAILED, "{" OF_RUN "\"discarded\":\"the void one\",\"failure\":\"rate_limit\"," TEXT
@@ -140,12 +166,18 @@ static const struct {
     {FACT_CALL_STARTED, "{" OF_RUN "\"call\":51,\"call_id\":\"c1\",\"tool\":\"read\",\"args\":\"{}\"}"},
     {FACT_CALL_ENDED, "{" OF_RUN "\"call\":51,\"call_id\":\"c1\",\"tool\":\"read\",\"outcome\":\"timeout\"," TEXT
                       ",\"id\":\"the id\",\"place\":55}"},
+    {FACT_QUESTION_ASKED, "{" OF_RUN "\"id\":\"the id\",\"call\":51,\"call_id\":\"c1\",\"tool\":\"read\"," TEXT
+                          ",\"options\":\"[\\\"a\\\"]\",\"allow_custom\":true,\"due\":41,\"fallback\":\"a\"}"},
+    {FACT_QUESTION_CLOSED, "{" OF_RUN "\"id\":\"the id\",\"call\":51,\"call_id\":\"c1\",\"tool\":\"read\","
+                           "\"how\":\"expired\",\"by\":\"somebody\"," TEXT "}"},
     {FACT_CANCEL_REQUESTED, "{\"run\":7,\"by\":\"somebody\"}"},
+    {FACT_RUN_QUEUED, "{\"run\":7,\"origin\":\"spawn\",\"provider\":\"acme\",\"model\":\"m-1\",\"effort\":\"high\","
+                      "\"limits\":{\"max_tokens\":31,\"max_rounds\":32,\"max_calls\":33},\"unattended\":true}"},
     {FACT_RUN_ENDED, "{\"run\":7,\"id\":\"the id\",\"end\":\"error\",\"failure\":\"rate_limit\"," TEXT
                      ",\"by\":\"somebody\"," USAGE ",\"rounds\":54}"},
 };
 _Static_assert(ARRAY_LEN(bodies) == FACT_KIND_COUNT - 1, "one row per kind");
-_Static_assert(sizeof(struct fact) == 560, "a new field: give it a value in everything() and a name in the lists");
+_Static_assert(sizeof(struct fact) == 664, "a new field: give it a value in everything() and a name in the lists");
 
 static void check_calls(const struct record_list *a, const struct record_list *b)
 {
@@ -238,7 +270,7 @@ static void an_empty_fact_is_an_empty_object(void **state UNUSED)
 
 static void fields_of_a_newer_version_are_passed_over(void **state UNUSED)
 {
-    static const char extra[] = "{\"later\":{\"a\":[1,null,{}]},\"_\":1.5,";
+    static const char extra[] = "{\"someday\":{\"a\":[1,null,{}]},\"_\":1.5,";
 
     for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
         CLEANUP(buf_done) struct buf body = BUF_INIT;
@@ -329,7 +361,7 @@ static const struct {
     {FACT_ASSISTANT, "{\"calls\":{}}", "assistant: calls: expected an array"},
     {FACT_ASSISTANT, "{\"calls\":[{},{\"id\":1}]}", "assistant: calls[1].id: expected a string"},
     {FACT_ASSISTANT, "{\"calls\":[{\"effect\":\"magic\"}]}",
-     "assistant: calls[0].effect: expected one of \"unknown_tool\", \"read\", \"keyed\", \"unsafe\""},
+     "assistant: calls[0].effect: expected one of \"unknown_tool\", \"read\", \"keyed\", \"ask\", \"unsafe\""},
     {FACT_ASSISTANT, "{\"usage\":{\"reported\":1}}", "assistant: usage.reported: expected true or false"},
     {FACT_ASSISTANT, "{\"stop\":\"tired\"}",
      "assistant: stop: expected one of \"stop\", \"tool_calls\", \"length\", \"content_filter\""},
@@ -370,7 +402,7 @@ static void an_unknown_kind_is_kept_whatever_its_body(void **state UNUSED)
     struct arena a;
 
     arena_init(&a);
-    assert_int_equal(fact_kind_find(STR("question_asked")), FACT_UNKNOWN);
+    assert_int_equal(fact_kind_find(STR("question_answered")), FACT_UNKNOWN);
     assert_int_equal(fact_kind_find(STR_NULL), FACT_UNKNOWN);
     assert_int_equal(fact_kind_find(STR("run_started ")), FACT_UNKNOWN);
     assert_int_equal(fact_read(FACT_UNKNOWN, STR("\xff not JSON"), &a, &f, NULL), 0);
@@ -387,12 +419,16 @@ static void every_kind_has_its_name_and_class(void **state UNUSED)
         enum fact_wire wire;
     } kinds[] = {
         {"session_created", FACT_WIRE_HIDDEN},  {"session_updated", FACT_WIRE_LATEST},
-        {"message_posted", FACT_WIRE_FACT},     {"run_started", FACT_WIRE_FACT},
+        {"message_posted", FACT_WIRE_FACT},     {"message_withdrawn", FACT_WIRE_HIDDEN},
+        {"message_edited", FACT_WIRE_FACT},     {"messages_removed", FACT_WIRE_FACT},
+        {"message_imported", FACT_WIRE_HIDDEN}, {"run_started", FACT_WIRE_FACT},
         {"run_recovered", FACT_WIRE_FACT},      {"round_started", FACT_WIRE_LATEST},
         {"model_failed", FACT_WIRE_FACT},       {"assistant", FACT_WIRE_FACT},
         {"budget", FACT_WIRE_LATEST},           {"budget_exceeded", FACT_WIRE_FACT},
         {"call_started", FACT_WIRE_FACT},       {"call_ended", FACT_WIRE_FACT},
-        {"cancel_requested", FACT_WIRE_HIDDEN}, {"run_ended", FACT_WIRE_FACT},
+        {"question_asked", FACT_WIRE_FACT},     {"question_closed", FACT_WIRE_FACT},
+        {"cancel_requested", FACT_WIRE_HIDDEN}, {"run_queued", FACT_WIRE_HIDDEN},
+        {"run_ended", FACT_WIRE_FACT},
     };
 
     assert_int_equal(ARRAY_LEN(kinds), FACT_KIND_COUNT - 1);

@@ -14,15 +14,31 @@
 /* clang-format off */
 #define TEXTS(X) \
     X(key) X(fingerprint) X(run_id) X(by) X(session_id) X(title) X(system) X(provider) X(model) X(effort) X(workspace) \
-    X(message_id) X(text) X(sync.last_message_id) X(sync.pending_tool_call_id)
+    X(message_id) X(text) X(call_id) X(question_id) X(change.last) X(source) X(sync.last_message_id) X(sync.pending_tool_call_id)
 #define NUMBERS(X) \
     X(from.node) X(from.token) X(recall) X(run) X(nonce) X(set_title) X(set_pinned) X(set_model) X(set_effort) X(pinned) \
     X(if_match) X(execute) X(sync.present) X(sync.message_count) X(sync.has_pending_question) X(limits.max_tokens) \
-    X(limits.max_rounds) X(limits.max_calls) X(origin) X(charged)
+    X(limits.max_rounds) X(limits.max_calls) X(origin) X(busy) X(unattended) X(call) X(wait_ms) X(dismiss) X(later) \
+    X(change.seen) X(change.place) X(change.upto) X(change.removed) X(change.bytes) X(change.pending) X(change.how) \
+    X(change.of_seq) X(change.later) X(of_seq) X(charged)
 /* clang-format on */
 
-static const enum input_kind personal[] = {INPUT_CREATE, INPUT_POST,   INPUT_RESUME,   INPUT_CANCEL,
-                                           INPUT_UPDATE, INPUT_DELETE, INPUT_RECOVERED};
+static const enum input_kind personal[] = {INPUT_CREATE, INPUT_POST,   INPUT_RESUME,    INPUT_CANCEL,
+                                           INPUT_ANSWER, INPUT_UPDATE, INPUT_WITHDRAW,  INPUT_EDIT,
+                                           INPUT_REMOVE, INPUT_DELETE, INPUT_RECOVERED, INPUT_TIMER_QUESTION};
+
+static struct call one_call[] = {{.id = {"c1", 2}, .name = {"read", 4}, .args = {"{}", 2}, .effect = EFFECT_READ}};
+static struct old_message two_messages[] = {
+    {.id = {"old", 3},
+     .text = {"said", 4},
+     .reasoning = {"why", 3},
+     .calls = {one_call, 1},
+     .role = ROLE_ASSISTANT,
+     .place = 3,
+     .written_at = 9,
+     .interrupted = true},
+    {.id = {"older", 5}, .call_id = {"c1", 2}, .tool = {"read", 4}, .role = ROLE_TOOL, .outcome = OUTCOME_ERROR},
+};
 
 static struct input everything(enum input_kind kind)
 {
@@ -58,12 +74,33 @@ static struct input everything(enum input_kind kind)
                                    .pending_tool_call_id = STR("c1")},
                           .limits = {.max_tokens = INT64_MAX, .max_rounds = UINT32_MAX, .max_calls = 5},
                           .origin = ORIGIN_SCHEDULE,
+                          .busy = BUSY_REJECT,
+                          .unattended = true,
+                          .call = 4,
+                          .wait_ms = 6,
+                          .call_id = STR("c2"),
+                          .question_id = STR("q1"),
+                          .dismiss = true,
+                          .later = true,
+                          .change = {.seen = 11,
+                                     .place = 12,
+                                     .upto = 13,
+                                     .removed = 1,
+                                     .bytes = -14,
+                                     .last = STR("m8"),
+                                     .pending = true,
+                                     .how = REMOVAL_RESTORE,
+                                     .of_seq = 15,
+                                     .later = true},
+                          .messages = {two_messages, ARRAY_LEN(two_messages)},
+                          .source = STR("s0"),
+                          .of_seq = 16,
                           .charged = true};
 }
 
 /* `%s` is the kind. */
 static const char whole[] =
-    "{\"v\":1,\"kind\":\"%s\",\"node\":-1,\"token\":-9223372036854775807,\"key\":\"key-1\","
+    "{\"v\":2,\"kind\":\"%s\",\"node\":-1,\"token\":-9223372036854775807,\"key\":\"key-1\","
     "\"fingerprint\":\"f00d\",\"recall\":true,\"run\":7,"
     "\"run_id\":\"run id\",\"by\":\"somebody\",\"session_id\":\"s1\",\"nonce\":-81985529216486896,"
     "\"title\":\"A \\\"title\\\"\\n\",\"system\":\"You are.\",\"provider\":\"acme\",\"model\":\"m-1\","
@@ -73,7 +110,13 @@ static const char whole[] =
     "\"has_sync\":true,\"sync\":{\"client_message_count\":2147483647,\"client_last_message_id\":\"m0\","
     "\"client_has_pending_question\":true,\"client_pending_question_tool_call_id\":\"c1\"},"
     "\"limits\":{\"max_tokens\":9223372036854775807,\"max_rounds\":4294967295,\"max_calls\":5},"
-    "\"origin\":\"schedule\",\"charged\":true}";
+    "\"origin\":\"schedule\",\"busy\":\"reject\",\"unattended\":true,\"call\":4,\"wait_ms\":6,\"call_id\":\"c2\","
+    "\"question_id\":\"q1\",\"dismiss\":true,\"later\":true,\"change\":{\"seen\":11,\"place\":12,\"upto\":13,"
+    "\"removed\":1,\"bytes\":-14,\"last\":\"m8\",\"pending\":true,\"how\":\"restore\",\"of_seq\":15,\"later\":true},"
+    "\"messages\":[{\"id\":\"old\",\"text\":\"said\",\"reasoning\":\"why\",\"calls\":[{\"id\":\"c1\",\"name\":\"read\","
+    "\"args\":\"{}\",\"effect\":\"read\"}],\"role\":\"assistant\",\"place\":3,\"written_at\":9,\"interrupted\":true},"
+    "{\"id\":\"older\",\"call_id\":\"c1\",\"tool\":\"read\",\"role\":\"tool\",\"outcome\":\"error\"}],"
+    "\"source\":\"s0\",\"of_seq\":16,\"charged\":true}";
 
 static struct input read_whole(struct str bytes, struct arena *a)
 {
@@ -95,6 +138,7 @@ static void check_same(const struct input *a, const struct input *b)
 #define X(member) assert_true(a->member == b->member);
     NUMBERS(X)
 #undef X
+    assert_int_equal(a->messages.count, b->messages.count); /* their members: in the text that was written */
 }
 
 static void every_personal_input_is_written_whole_and_read_back(void **state UNUSED)
@@ -122,7 +166,7 @@ static void an_empty_input_has_a_version_and_a_kind(void **state UNUSED)
         struct arena a;
 
         arena_init(&a);
-        buf_addf(&expected, "{\"v\":1,\"kind\":\"%s\"}", input_kind_name(personal[i]));
+        buf_addf(&expected, "{\"v\":2,\"kind\":\"%s\"}", input_kind_name(personal[i]));
         input_write(&in, &written);
         assert_string_equal(written.p, expected.p);
         read = read_whole(buf_str(&written), &a);
@@ -138,20 +182,18 @@ static void time_and_keys_of_the_world_do_not_travel(void **state UNUSED)
                        .now = 5,
                        .round = 1,
                        .gen = 2,
-                       .call = 3,
                        .set_by = 4,
                        .channel = 1,
-                       .wait_ms = 6,
                        .outcome = OUTCOME_DENIED,
                        .failure = FAILURE_CUT,
                        .stop = STOP_LENGTH};
     CLEANUP(buf_done) struct buf written = BUF_INIT;
 
     input_write(&in, &written);
-    assert_string_equal(written.p, "{\"v\":1,\"kind\":\"post\"}");
+    assert_string_equal(written.p, "{\"v\":2,\"kind\":\"post\"}");
 }
 
-static void persons_cause_seven_kinds_and_no_other(void **state UNUSED)
+static void people_and_deadlines_cause_twelve_kinds_and_no_other(void **state UNUSED)
 {
     size_t n = 0;
 
@@ -168,28 +210,28 @@ static const struct {
     const char *error;
 } broken[] = {
     {"", ERR_BAD_REQUEST, NULL},
-    {"{\"v\":1,\"kind\":\"post\"", ERR_BAD_REQUEST, NULL},
-    {"{}", ERR_VERSION, "input: version is not 1"},
-    {"null", ERR_VERSION, "input: version is not 1"},
-    {"[]", ERR_VERSION, "input: version is not 1"},
-    {"{\"kind\":\"post\"}", ERR_VERSION, "input: version is not 1"},
-    {"{\"v\":0,\"kind\":\"post\"}", ERR_VERSION, "input: version is not 1"},
-    {"{\"v\":2,\"kind\":\"post\"}", ERR_VERSION, "input: version is not 1"},
-    {"{\"v\":\"1\",\"kind\":\"post\"}", ERR_VERSION, "input: version is not 1"},
-    {"{\"v\":1.0,\"kind\":\"post\"}", ERR_VERSION, "input: version is not 1"},
-    {"{\"v\":1}", ERR_BAD_REQUEST, "input: kind: is missing"},
-    {"{\"v\":1,\"kind\":\"pray\"}", ERR_BAD_REQUEST, NULL},
-    {"{\"v\":1,\"kind\":\"delta\"}", ERR_BAD_REQUEST, "input: kind delta does not travel"},
-    {"{\"v\":1,\"kind\":\"model_done\"}", ERR_BAD_REQUEST, "input: kind model_done does not travel"},
-    {"{\"v\":1,\"kind\":\"model_failed\"}", ERR_BAD_REQUEST, "input: kind model_failed does not travel"},
-    {"{\"v\":1,\"kind\":\"tool_done\"}", ERR_BAD_REQUEST, "input: kind tool_done does not travel"},
-    {"{\"v\":1,\"kind\":\"timer_retry\"}", ERR_BAD_REQUEST, "input: kind timer_retry does not travel"},
-    {"{\"v\":1,\"kind\":\"timer_call\"}", ERR_BAD_REQUEST, "input: kind timer_call does not travel"},
-    {"{\"v\":1,\"kind\":\"timer_cancel\"}", ERR_BAD_REQUEST, "input: kind timer_cancel does not travel"},
-    {"{\"v\":1,\"kind\":\"post\",\"text\":7}", ERR_BAD_REQUEST, "input: text: expected a string"},
-    {"{\"v\":1,\"kind\":\"post\",\"limits\":{\"max_calls\":-1}}", ERR_BAD_REQUEST,
+    {"{\"v\":2,\"kind\":\"post\"", ERR_BAD_REQUEST, NULL},
+    {"{}", ERR_VERSION, "input: version is not 2"},
+    {"null", ERR_VERSION, "input: version is not 2"},
+    {"[]", ERR_VERSION, "input: version is not 2"},
+    {"{\"kind\":\"post\"}", ERR_VERSION, "input: version is not 2"},
+    {"{\"v\":0,\"kind\":\"post\"}", ERR_VERSION, "input: version is not 2"},
+    {"{\"v\":1,\"kind\":\"post\"}", ERR_VERSION, "input: version is not 2"},
+    {"{\"v\":\"1\",\"kind\":\"post\"}", ERR_VERSION, "input: version is not 2"},
+    {"{\"v\":1.0,\"kind\":\"post\"}", ERR_VERSION, "input: version is not 2"},
+    {"{\"v\":2}", ERR_BAD_REQUEST, "input: kind: is missing"},
+    {"{\"v\":2,\"kind\":\"pray\"}", ERR_BAD_REQUEST, NULL},
+    {"{\"v\":2,\"kind\":\"delta\"}", ERR_BAD_REQUEST, "input: kind delta does not travel"},
+    {"{\"v\":2,\"kind\":\"model_done\"}", ERR_BAD_REQUEST, "input: kind model_done does not travel"},
+    {"{\"v\":2,\"kind\":\"model_failed\"}", ERR_BAD_REQUEST, "input: kind model_failed does not travel"},
+    {"{\"v\":2,\"kind\":\"tool_done\"}", ERR_BAD_REQUEST, "input: kind tool_done does not travel"},
+    {"{\"v\":2,\"kind\":\"timer_retry\"}", ERR_BAD_REQUEST, "input: kind timer_retry does not travel"},
+    {"{\"v\":2,\"kind\":\"timer_call\"}", ERR_BAD_REQUEST, "input: kind timer_call does not travel"},
+    {"{\"v\":2,\"kind\":\"timer_cancel\"}", ERR_BAD_REQUEST, "input: kind timer_cancel does not travel"},
+    {"{\"v\":2,\"kind\":\"post\",\"text\":7}", ERR_BAD_REQUEST, "input: text: expected a string"},
+    {"{\"v\":2,\"kind\":\"post\",\"limits\":{\"max_calls\":-1}}", ERR_BAD_REQUEST,
      "input: limits.max_calls: must be at least 0"},
-    {"{\"v\":1,\"kind\":\"resume\",\"origin\":\"moon\"}", ERR_BAD_REQUEST,
+    {"{\"v\":2,\"kind\":\"resume\",\"origin\":\"moon\"}", ERR_BAD_REQUEST,
      "input: origin: expected one of \"http\", \"answer\", \"spawn\", \"schedule\", \"stop\""},
 };
 
@@ -216,7 +258,7 @@ static void fields_of_a_newer_writer_are_passed_over(void **state UNUSED)
     struct arena a;
 
     arena_init(&a);
-    in = read_whole(STR("{\"v\":1,\"later\":[{}],\"kind\":\"post\",\"text\":\"a\"}"), &a);
+    in = read_whole(STR("{\"v\":2,\"someday\":[{}],\"kind\":\"post\",\"text\":\"a\"}"), &a);
     assert_true(in.kind == INPUT_POST && str_is(in.text, "a"));
     arena_done(&a);
 }
@@ -292,7 +334,7 @@ int main(void)
         cmocka_unit_test(every_personal_input_is_written_whole_and_read_back),
         cmocka_unit_test(an_empty_input_has_a_version_and_a_kind),
         cmocka_unit_test(time_and_keys_of_the_world_do_not_travel),
-        cmocka_unit_test(persons_cause_seven_kinds_and_no_other),
+        cmocka_unit_test(people_and_deadlines_cause_twelve_kinds_and_no_other),
         cmocka_unit_test(broken_inputs_and_those_of_other_versions_are_refused),
         cmocka_unit_test(fields_of_a_newer_writer_are_passed_over),
         cmocka_unit_test(a_clients_view_is_read_as_bamboo_sends_it),

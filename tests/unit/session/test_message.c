@@ -75,7 +75,8 @@ static void other_facts_are_no_messages(void **state UNUSED)
     for (int kind = FACT_UNKNOWN; kind < FACT_KIND_COUNT; kind++) {
         struct fact f = {.kind = (enum fact_kind)kind, .text = STR("text")};
         struct message m;
-        bool is = kind == FACT_MESSAGE_POSTED || kind == FACT_ASSISTANT || kind == FACT_CALL_ENDED;
+        bool is = kind == FACT_MESSAGE_POSTED || kind == FACT_ASSISTANT || kind == FACT_CALL_ENDED ||
+                  kind == FACT_MESSAGE_EDITED || kind == FACT_MESSAGE_IMPORTED;
 
         assert_int_equal(message_from_fact(&f, &m), is); /* a session without a system text has no such message */
     }

@@ -33,10 +33,14 @@ static struct reply everything(void)
                           .seq = 7,
                           .started = true,
                           .already_running = true,
+                          .queued = true,
                           .sync_reason = "message_count_mismatch",
                           .message_count = 5,
                           .last_message_id = "last \"one\"",
                           .has_pending_message = true,
+                          .has_question = true,
+                          .pending_call_id = "call",
+                          .question_id = "question",
                           .metadata_version = 4,
                           .err = {.code = ERR_BAD_REQUEST, .text = "not that"}};
 }
@@ -57,6 +61,9 @@ static void a_reply_is_written_whole_and_read_back(void **state UNUSED)
     assert_true(str_is(read.request, "req-1"));
     assert_true(read.started && read.already_running && read.has_pending_message);
     assert_true(read.seq == 7 && read.message_count == 5 && read.metadata_version == 4);
+    assert_true(read.queued && read.has_question);
+    assert_string_equal(read.pending_call_id, "call");
+    assert_string_equal(read.question_id, "question");
     assert_string_equal(read.run_id, "run");
     assert_string_equal(read.message_id, "message");
     assert_string_equal(read.last_message_id, "last \"one\"");

@@ -38,7 +38,7 @@ static void say(const struct session *s, struct buf *out)
     buf_add_str(out, s->unread ? STR("unread ") : STR(""));
     say_run(&s->run, out);
     for (int i = 0; i < s->n_calls; i++)
-        buf_add_char(out, "pro"[s->calls[i].state]);
+        buf_add_char(out, "prao"[s->calls[i].state]);
     buf_add_str(out, s->n_calls > 0 ? STR(" ") : STR(""));
     if (s->last_message[0] != '\0')
         buf_addf(out, "last %s ", s->last_message);

@@ -145,7 +145,14 @@ size_t place_count_files(const struct place *p)
 
 void place_make_version_1(const struct place *p)
 {
-    static const char *const undo[] = {"DROP TABLE receipt", "DROP TABLE feed", "PRAGMA user_version=1"};
+    static const char *const undo[] = {"DROP TABLE receipt",
+                                       "DROP TABLE feed",
+                                       "DROP TABLE question",
+                                       "ALTER TABLE session DROP COLUMN open_questions",
+                                       "ALTER TABLE session DROP COLUMN cost",
+                                       "ALTER TABLE run DROP COLUMN cost",
+                                       "ALTER TABLE inbox DROP COLUMN later",
+                                       "PRAGMA user_version=1"};
 
     for (size_t i = 0; i < ARRAY_LEN(undo); i++)
         place_sql(p, undo[i]);

@@ -69,7 +69,7 @@ static struct facts *end_run(const struct session *s, struct facts *answer, int6
     uint32_t n = 0;
 
     assert_true(s->run.active);
-    assert_true((session_open_calls(s, CALL_PROPOSED) + session_open_calls(s, CALL_RUNNING) > 0) <= (answer != NULL));
+    assert_true((session_has_open_calls(s)) <= (answer != NULL));
     memset(facts, 0, sizeof(facts));
     for (int i = 0; i < s->n_calls; i++)
         if (s->calls[i].state != CALL_OVER)
@@ -553,17 +553,38 @@ static void commits_that_are_only_in_the_log_are_saved(void **state)
     buf_done(&log);
 }
 
+static uint32_t page_of_frame(const struct buf *log, size_t frame)
+{
+    const unsigned char *p = (const unsigned char *)log->p + 32 + frame * (24 + PAGE);
+
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+/* Whether a later frame of the log holds the same page again: then nothing of it is missed. */
+static bool is_written_again(const struct buf *log, size_t frame)
+{
+    for (size_t later = frame + 1; 32 + (later + 1) * (24 + PAGE) <= log->n; later++)
+        if (page_of_frame(log, later) == page_of_frame(log, frame))
+            return true;
+    return false;
+}
+
 /* SQLite would forget everything behind the first broken frame; whole pages stand there. */
 static void commits_behind_a_damaged_frame_are_saved(void **state)
 {
     struct buf database, log;
+    size_t tried = 0;
 
     (void)state;
     make_sample_in_the_log(&database, &log);
-    for (size_t at = 32 + 24 + 100; at < log.n / 2; at += 7 * (24 + PAGE)) {
+    for (size_t frame = 0; 32 + frame * (24 + PAGE) < log.n / 2; frame += 7) {
+        size_t at = 32 + frame * (24 + PAGE) + 24 + 100;
         CLEANUP(buf_done) struct buf damaged = BUF_INIT;
         struct repair_report report;
 
+        if (!is_written_again(&log, frame))
+            continue;
+        tried++;
         log.p[at] ^= 0x11;
         place_clear(&place);
         sample_write(path, &database);
@@ -574,6 +595,7 @@ static void commits_behind_a_damaged_frame_are_saved(void **state)
             fail_msg("damage at %zu: %" PRIu64 " sessions; %s", at, report.sessions, damaged.n > 0 ? damaged.p : "");
         log.p[at] ^= 0x11;
     }
+    assert_true(tried > 3);
     buf_done(&database);
     buf_done(&log);
 }
