@@ -5,11 +5,12 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "face/error_body.h"
+#include "face/request_key.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
-#define HEADER_ID_MAX 128 /* characters of Idempotency-Key and Bamboo-Run-Id */
+#define RUN_ID_MAX 128 /* characters of Bamboo-Run-Id */
 
 struct exchange *exchange_new(struct face *f, struct http_request *req)
 {
@@ -40,6 +41,8 @@ static void parse(void *arg)
     struct exchange *x = arg;
     struct str body = http_request_body(x->req);
 
+    if (x->key.n > 0)
+        request_key_take_fingerprint(x);
     x->in = arena_zalloc(&x->arena, x->route->body->size);
     x->parsed = json_parse(&x->arena, body.n > 0 ? body : STR("{}"), &x->json, &x->err);
     if (x->parsed < 0)
@@ -59,7 +62,11 @@ static void parsed(struct exchange *x)
 
 void exchange_begin(struct exchange *x)
 {
+    if (!request_key_read(x))
+        return;
     if (x->route->body == NULL) {
+        if (x->key.n > 0)
+            request_key_take_fingerprint(x);
         x->route->handle(x);
     } else if (http_request_body(x->req).n > LIMIT_BODY_INLINE_BYTES) {
         exchange_work(x, parse, parsed);
@@ -102,6 +109,9 @@ void exchange_submit(struct exchange *x, struct str session_id, struct input *in
     map_put_u64(f->by_token, x->token, x);
     in->from.token = x->token;
     in->request = str_of(http_request_id(x->req));
+    in->key = x->key;
+    in->fingerprint = x->fingerprint;
+    in->recall = x->refusal.status != 0;
     engine_submit(f->o.engine, session_id, in);
 }
 
@@ -112,7 +122,10 @@ void exchange_on_reply(struct exchange *x, const struct reply *reply)
     x->wait = WAIT_NOTHING;
     if (reply->run_id[0] != '\0')
         x->label.run = arena_str(&x->arena, str_of(reply->run_id));
-    x->on_reply(x, reply);
+    if (reply->replayed)
+        x->answers = arena_str(&x->arena, reply->request);
+    if (!request_key_refused(x, reply))
+        x->on_reply(x, reply);
 }
 
 static void answered(void *arg, struct answer *answer)
@@ -170,6 +183,8 @@ void exchange_send_text(struct exchange *x, int status, struct str content_type,
 {
     http_request_set_label(x->req, &x->label);
     exchange_count(x, status);
+    if (x->answers.p != NULL && status < 500)
+        http_reply_header(x->req, "Idempotency-Replayed", "true");
     http_reply_header(x->req, "Cache-Control", "no-store");
     http_reply(x->req, status, content_type, body);
     exchange_free(x);
@@ -180,12 +195,29 @@ void exchange_send(struct exchange *x, int status, const struct buf *json)
     exchange_send_text(x, status, STR("application/json"), buf_str(json));
 }
 
+/* What a repeat is told is told byte for byte, with the name of the request that was carried out. */
+static const char *request_name(const struct exchange *x)
+{
+    return x->answers.p != NULL ? x->answers.p : http_request_id(x->req);
+}
+
 void exchange_fail_as(struct exchange *x, int status, const char *code, const char *message)
 {
     struct buf body CLEANUP(buf_done) = BUF_INIT;
 
-    error_body_write(&body, str_of(message), code, http_request_id(x->req));
+    error_body_write(&body, str_of(message), code, request_name(x));
     exchange_send(x, status, &body);
+}
+
+bool exchange_refuse(struct exchange *x, int status, const char *code, const char *text)
+{
+    if (x->key.n == 0) {
+        exchange_fail_as(x, status, code, text);
+        return false;
+    }
+    if (x->refusal.status == 0)
+        x->refusal = (struct refusal){status, code, arena_str(&x->arena, str_of(text)).p};
+    return true;
 }
 
 void exchange_fail_err(struct exchange *x, const struct err *err)
@@ -217,7 +249,7 @@ void exchange_no_session(struct exchange *x, struct str session_id)
     struct buf body CLEANUP(buf_done) = BUF_INIT;
     struct json_writer w = JSON_WRITER(&body);
 
-    error_body_begin(&w, STR("Session not found"), err_wire_name(ERR_NOT_FOUND), http_request_id(x->req));
+    error_body_begin(&w, STR("Session not found"), err_wire_name(ERR_NOT_FOUND), request_name(x));
     json_key_str(&w, "session_id", session_id);
     json_end_object(&w);
     exchange_send(x, 404, &body);
@@ -295,27 +327,21 @@ bool exchange_query_limit(struct exchange *x, uint32_t fallback, uint32_t max, u
     return true;
 }
 
-static bool header_id(struct exchange *x, const char *name, const char *code, struct str *out)
+bool exchange_header_word(struct exchange *x, const char *name, size_t max, const char *code, struct str *out)
 {
     struct str s = exchange_header(x, name);
-    bool good = s.p == NULL || (s.n > 0 && s.n <= HEADER_ID_MAX && http_request_header_count(x->req, name) == 1);
+    bool good = s.p == NULL || (s.n > 0 && s.n <= max && http_request_header_count(x->req, name) == 1);
 
     for (size_t i = 0; s.p != NULL && i < s.n && good; i++)
         good = s.p[i] > ' ' && s.p[i] <= '~';
     *out = good ? s : STR_NULL;
     if (!good)
-        exchange_fail_as(
-            x, 400, code,
-            arena_strf(&x->arena, "%s: one header of 1 to %d visible ASCII characters", name, HEADER_ID_MAX).p);
+        exchange_fail_as(x, 400, code,
+                         arena_strf(&x->arena, "%s: one header of 1 to %zu visible ASCII characters", name, max).p);
     return good;
-}
-
-bool exchange_key(struct exchange *x, struct str *out)
-{
-    return header_id(x, "Idempotency-Key", "invalid_idempotency_key", out);
 }
 
 bool exchange_run_id(struct exchange *x, struct str *out)
 {
-    return header_id(x, "Bamboo-Run-Id", err_wire_name(ERR_BAD_REQUEST), out);
+    return exchange_header_word(x, "Bamboo-Run-Id", RUN_ID_MAX, err_wire_name(ERR_BAD_REQUEST), out);
 }

@@ -30,10 +30,16 @@ struct exchange {
     void (*on_worked)(struct exchange *x);
     void (*on_abandon)(struct exchange *x); /* WAIT_WATCH: lets go of what was waited for */
     struct str id;                          /* the path's parameter, decoded, a valid id */
-    struct http_label label;                /* for the access log; its texts live in the arena */
-    struct json *json;                      /* the body as nodes; an empty body is {} */
-    void *in;                               /* the body as the route's struct */
-    void *state;                            /* the handler's own */
+    struct str key, fingerprint; /* where the route is keyed: Idempotency-Key, or empty; what it stands for */
+    struct refusal {
+        int status; /* 0: none */
+        const char *code, *text;
+    } refusal;               /* of a keyed request, in case that it is not a repeat */
+    struct str answers;      /* a repeat: name of the request that is answered; STR_NULL: this one */
+    struct http_label label; /* for the access log; its texts live in the arena */
+    struct json *json;       /* the body as nodes; an empty body is {} */
+    void *in;                /* the body as the route's struct */
+    void *state;             /* the handler's own */
     int parsed;
     struct err err; /* of the parse */
     struct arena arena;
@@ -49,7 +55,7 @@ void exchange_abandon(struct exchange *x); /* the face goes: 503 */
 
 /* `work` on a worker thread, where it may use what is in the arena, then `then` here, as a handler. */
 void exchange_work(struct exchange *x, void (*work)(void *exchange), void (*then)(struct exchange *x));
-/* Fills in->from and in->request. The input may borrow from the arena; the engine copies. */
+/* Fills in->from, in->request and what a repeat is known by. The input may borrow from the arena; the engine copies. */
 void exchange_submit(struct exchange *x, struct str session_id, struct input *in, reply_fn *on_reply);
 void exchange_on_reply(struct exchange *x, const struct reply *reply);
 /*
@@ -66,6 +72,11 @@ void exchange_send_text(struct exchange *x, int status, struct str content_type,
 void exchange_fail(struct exchange *x, enum err_code code, const char *fmt, ...) PRINTF(3, 4);
 void exchange_fail_as(struct exchange *x, int status, const char *code, const char *message);
 void exchange_fail_err(struct exchange *x, const struct err *err); /* 503 brings Retry-After */
+/*
+ * It cannot be done as things are now (the configuration, the disk); but a repeat is told what the first was, so a
+ * keyed request goes on to exchange_submit(), where nothing new is begun. False: it has no key, and is answered.
+ */
+NODISCARD bool exchange_refuse(struct exchange *x, int status, const char *code, const char *text);
 void exchange_no_session(struct exchange *x, struct str session_id);
 /* For replies that mean failure whatever was asked: true if it was one, and is answered. */
 bool exchange_failed_by(struct exchange *x, const struct reply *reply, struct str session_id);
@@ -80,7 +91,7 @@ struct str exchange_query_text(struct exchange *x, const char *name);
 bool exchange_query_u64(struct exchange *x, const char *name, uint64_t fallback, uint64_t *out);
 /* limit=: absent gives `fallback`, else clamped to 1..max. */
 bool exchange_query_limit(struct exchange *x, uint32_t fallback, uint32_t max, uint32_t *out);
-/* Idempotency-Key; answers 400 and returns false where it is malformed. Empty: absent. */
-bool exchange_key(struct exchange *x, struct str *out);
-/* Bamboo-Run-Id; the same. */
+/* A header of visible ASCII characters; answers 400 and returns false where it is malformed. Empty: absent. */
+bool exchange_header_word(struct exchange *x, const char *name, size_t max, const char *code, struct str *out);
+/* Bamboo-Run-Id, in the same way. */
 bool exchange_run_id(struct exchange *x, struct str *out);

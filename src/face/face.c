@@ -114,7 +114,7 @@ static void tell_origin(struct exchange *x)
     struct str origin = arena_str(&x->arena, exchange_header(x, "Origin"));
 
     http_reply_header(x->req, "Access-Control-Allow-Origin", origin.p);
-    http_reply_header(x->req, "Access-Control-Expose-Headers", "ETag, Retry-After, X-Request-Id");
+    http_reply_header(x->req, "Access-Control-Expose-Headers", "ETag, Idempotency-Replayed, Retry-After, X-Request-Id");
     http_reply_header(x->req, "Vary", "Origin");
 }
 

@@ -72,6 +72,26 @@ struct route_found route_find(const struct route *routes, size_t n, enum http_me
     return found;
 }
 
+void route_write_parameters(const struct route *r, struct str path, struct buf *out)
+{
+    struct str pattern = str_of(r->path), want, have;
+    struct route_found ignored;
+
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        struct str prefix = str_of(places[i].prefix), rest = str_skip(path, prefix.n);
+
+        if ((r->places & places[i].place) == 0 || !str_has_prefix(path, prefix) || !path_fits(pattern, rest, &ignored))
+            continue;
+        while (str_next(&pattern, '/', &want) && str_next(&rest, '/', &have)) {
+            if (!is_parameter(want))
+                continue;
+            buf_add_str(out, have);
+            buf_add_char(out, '/');
+        }
+        return;
+    }
+}
+
 static const char *const names[] = {
     [HTTP_GET] = "GET",     [HTTP_HEAD] = "HEAD",     [HTTP_POST] = "POST",       [HTTP_PUT] = "PUT",
     [HTTP_PATCH] = "PATCH", [HTTP_DELETE] = "DELETE", [HTTP_OPTIONS] = "OPTIONS",

@@ -14,6 +14,7 @@ enum { AT_API = 1, AT_V1 = 2, AT_ROOT = 4 }; /* /api/v1, /v1, / */
 enum {
     ROUTE_PUBLIC = 1,     /* wants no credential */
     ROUTE_LARGE_BODY = 2, /* carries messages: LIMIT_BODY_MESSAGE_BYTES */
+    ROUTE_KEYED = 4,      /* takes an Idempotency-Key; its reply depends on the request and struct reply alone */
 };
 
 struct route {
@@ -32,6 +33,8 @@ struct route_found {
     struct str parameter_name;
 };
 
+/* The values of the parameters in a path that fits, raw, each with a '/' behind it. */
+void route_write_parameters(const struct route *r, struct str path, struct buf *out);
 /* HEAD finds the route of GET. The first row that fits wins. */
 struct route_found route_find(const struct route *routes, size_t n, enum http_method method, struct str path);
 const char *route_method_name(enum http_method method);

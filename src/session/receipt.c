@@ -13,7 +13,8 @@ enum receipt_use receipt_judge(const struct receipt *r, struct str fingerprint, 
 bool reply_is_kept(const struct reply *r)
 {
     switch (r->kind) {
-    case REPLY_EXISTS: /* says what is there now, which changes */
+    case REPLY_EXISTS:   /* says what is there now, which changes */
+    case REPLY_NO_MODEL: /* says what is configured now */
     case REPLY_KEY_REUSED:
     case REPLY_KEY_EXPIRED:
     case REPLY_NO_RECEIPT:

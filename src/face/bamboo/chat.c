@@ -73,12 +73,12 @@ void chat_post(struct exchange *x)
         exchange_fail(x, ERR_BAD_REQUEST, "chat request: message: must not be empty");
         return;
     }
-    if (!exchange_key(x, &in.key) || !turn_model(x, &q->wish, &in) ||
+    if (!turn_model(x, &q->wish, &in) ||
         !turn_session(x, &q->unsupported, q->workspace_path, q->system_prompt, q->enhance_prompt, &in))
         return;
     id_random(id);
     in.message_id = q->message_id.n > 0 ? q->message_id : arena_str(&x->arena, str_of(id));
-    in.session_id = q->session_id.n > 0 ? q->session_id : turn_session_id(x, "chat", in.key);
+    in.session_id = q->session_id.n > 0 ? q->session_id : turn_session_id(x);
     in.limits = turn_limits(x, q->budget);
     in.sync = q->client_sync;
     in.sync.present = request_has(x->json, "client_sync");

@@ -44,7 +44,7 @@ void execute_post(struct exchange *x)
             return;
         }
     }
-    if (!exchange_key(x, &in.key) || !turn_model(x, &q->wish, &in))
+    if (!turn_model(x, &q->wish, &in))
         return;
     in.limits = turn_limits(x, q->budget);
     in.sync = q->client_sync;

@@ -146,30 +146,52 @@ void sessions_get(struct exchange *x)
 
 /* ---- making one ---- */
 
+/* As it was when it was made, whatever has become of it: a repeat is told the same. */
 static void on_made(struct exchange *x, const struct answer *a)
 {
-    const bool *existed = x->state;
+    const struct fact *f;
+    struct session s;
+    struct session_row row;
 
-    if (a->rc < 0)
+    if (a->rc < 0 || a->facts == NULL || a->facts->n == 0) {
         exchange_no_session(x, x->id);
-    else
-        session_send(x, *existed ? 200 : 201, &a->sessions[0]);
+        return;
+    }
+    f = &a->facts->items[0];
+    session_init(&s);
+    session_fold(&s, f);
+    row = (struct session_row){.id = f->id,
+                               .title = f->title,
+                               .title_set = f->title.n > 0,
+                               .parent = f->parent,
+                               .root = f->root,
+                               .provider = f->provider,
+                               .model = f->model,
+                               .effort = f->effort,
+                               .workspace = f->workspace,
+                               .state = str_of(session_state_word(&s)),
+                               .last_seq = s.seq,
+                               .metadata_version = s.metadata_version,
+                               .title_version = s.title_version,
+                               .created_at = f->at,
+                               .updated_at = f->at,
+                               .depth = f->depth,
+                               .message_count = s.messages};
+    session_send(x, 201, &row);
 }
 
 static void on_reply(struct exchange *x, const struct reply *reply)
 {
-    struct query q = {.kind = QUERY_SESSION, .session_id = x->id};
-    bool *existed = arena_zalloc(&x->arena, sizeof(*existed));
+    struct query made = {.kind = QUERY_FACTS, .session_id = x->id, .seqs = {1}, .n_seqs = 1};
 
     if (exchange_failed_by(x, reply, x->id))
         return;
-    if (reply->kind != REPLY_CREATED && reply->kind != REPLY_EXISTS) {
+    if (reply->kind == REPLY_CREATED)
+        exchange_query(x, &made, on_made);
+    else if (reply->kind == REPLY_EXISTS) /* its key was forgotten meanwhile */
+        session_query(x);
+    else
         exchange_fail(x, ERR_INTERNAL, "The session was not made.");
-        return;
-    }
-    *existed = reply->kind == REPLY_EXISTS; /* a repeat under the same Idempotency-Key */
-    x->state = existed;
-    exchange_query(x, &q, on_made);
 }
 
 void sessions_post(struct exchange *x)
@@ -177,11 +199,11 @@ void sessions_post(struct exchange *x)
     const struct create_request *r = x->in;
     struct input in = {.kind = INPUT_CREATE, .title = str_trim(r->title)};
 
-    if (!exchange_key(x, &in.key) || !turn_model(x, &r->wish, &in) ||
+    if (!turn_model(x, &r->wish, &in) ||
         !turn_session(x, &r->unsupported, r->workspace_path, r->system_prompt, STR_NULL, &in))
         return;
     in.set_title = in.title.n > 0;
-    x->id = turn_session_id(x, "session", in.key);
+    x->id = turn_session_id(x);
     in.session_id = x->id;
     exchange_submit(x, x->id, &in, on_reply);
 }

@@ -57,7 +57,7 @@ void stop_post(struct exchange *x)
 {
     struct input in = {.kind = INPUT_CANCEL, .by = STR("user")};
 
-    if (!exchange_run_id(x, &in.run_id) || !exchange_key(x, &in.key))
+    if (!exchange_run_id(x, &in.run_id))
         return;
     exchange_submit(x, x->id, &in, on_reply);
 }

@@ -10,14 +10,14 @@ bool turn_model(struct exchange *x, const struct model_wish *wish, struct input 
     struct model_choice choice = {.given = false};
     struct err err = {.code = ERR_OK};
     const struct face_options *o = &x->face->o;
-    bool is_refused = model_wish_read(wish, x->json, &x->arena, &choice, &err) < 0;
 
-    if (!is_refused && o->resolve_model(o->arg, choice.provider, choice.ref, &in->provider, &in->model, &err) < 0)
-        is_refused = choice.given;
-    if (is_refused) {
+    if (model_wish_read(wish, x->json, &x->arena, &choice, &err) < 0) {
         exchange_fail_err(x, &err);
         return false;
     }
+    if (o->resolve_model(o->arg, choice.provider, choice.ref, &in->provider, &in->model, &err) < 0 && choice.given &&
+        !exchange_refuse(x, err_http_status(err.code), err_wire_name(err.code), err.text))
+        return false;
     in->effort = choice.effort.n > 0 ? choice.effort : arena_str(&x->arena, str_of(x->face->effort));
     in->set_model = choice.given;
     in->set_effort = choice.effort.n > 0;
@@ -33,10 +33,9 @@ bool turn_session(struct exchange *x, const struct unsupported *u, struct str wo
         exchange_fail_err(x, &err);
         return false;
     }
-    if (workspace.n > 0 && workspace_check(workspace, &x->arena, &err) < 0) {
-        exchange_fail_as(x, err_http_status(err.code), "workspace_invalid", err.text);
+    if (workspace.n > 0 && workspace_check(workspace, &x->arena, &err) < 0 &&
+        !exchange_refuse(x, err_http_status(err.code), "workspace_invalid", err.text))
         return false;
-    }
     in->workspace = workspace;
     in->nonce = id_random_u64();
     in->system = str_trim(system_prompt).n > 0 ? system_prompt : str_of(x->face->o.default_system_prompt);
@@ -54,8 +53,9 @@ bool turn_session(struct exchange *x, const struct unsupported *u, struct str wo
     return true;
 }
 
-struct str turn_session_id(struct exchange *x, const char *what, struct str key)
+struct str turn_session_id(struct exchange *x)
 {
+    struct str key = x->key;
     char id[ID_TEXT];
 
     if (key.n == 0) {
@@ -69,7 +69,7 @@ struct str turn_session_id(struct exchange *x, const char *what, struct str key)
 
         crypto_generichash(raw, sizeof(raw), (const uint8_t *)key.p, key.n, NULL, 0);
         memcpy(&h, raw, sizeof(h));
-        id_derive(h.key, what, h.a, h.b, h.c, id);
+        id_derive(h.key, "session", h.a, h.b, h.c, id);
     }
     return arena_str(&x->arena, str_of(id));
 }

@@ -6,14 +6,15 @@
 
 /*
  * Provider, model and effort of the request, or the default's. They stay empty where it names none and there is no
- * default: the session may have one of its own. A name that means nothing is answered with 400, and false.
+ * default: the session may have one of its own. A name that means nothing is answered with 400, and false; one that
+ * means nothing any more may have meant something when the same request came first: see exchange_refuse().
  */
 bool turn_model(struct exchange *x, const struct model_wish *wish, struct input *in);
 /* Workspace, system text and what is refused, for a session that may have to be made; as above. */
 bool turn_session(struct exchange *x, const struct unsupported *u, struct str workspace, struct str system_prompt,
                   struct str enhance_prompt, struct input *in);
 /* The session id for a request that names none: random, but the same for the same Idempotency-Key. */
-struct str turn_session_id(struct exchange *x, const char *what, struct str key);
+struct str turn_session_id(struct exchange *x);
 
 struct str turn_events_url(struct exchange *x, struct str session_id);
 /* What the request asks for, but no more than the server allows. */

@@ -64,8 +64,9 @@ struct stand {
     struct list sessions, way;
     struct http_request *requests[256];
     size_t n_requests;
-    bool refuses, broken, holds;
+    bool refuses, broken, holds, has_receipt;
     struct err refusal, breakage;
+    struct reply receipt;
     bool (*on_query)(const struct query *q, struct answer *a);
     int64_t now;
 };
@@ -443,6 +444,13 @@ void stand_refuse(struct stand *st, const struct err *err)
         st->refusal = *err;
 }
 
+void stand_keep(struct stand *st, const struct reply *receipt)
+{
+    st->has_receipt = receipt != NULL;
+    if (receipt != NULL)
+        st->receipt = *receipt;
+}
+
 void stand_break_store(struct stand *st, const struct err *err)
 {
     st->broken = err != NULL;
@@ -725,6 +733,13 @@ void engine_submit(struct engine *e UNUSED, struct str session_id, const struct 
     if (the->refuses) {
         struct reply r = {.kind = REPLY_UNAVAILABLE, .to = in->from, .err = the->refusal};
 
+        face_reply(the->face, &r);
+        return;
+    }
+    if (in->key.n > 0 && (the->has_receipt || in->recall)) {
+        struct reply r = the->has_receipt ? the->receipt : (struct reply){.kind = REPLY_NO_RECEIPT};
+
+        r.to = in->from;
         face_reply(the->face, &r);
         return;
     }

@@ -47,7 +47,8 @@ void stand_feed(struct stand *st, const char *session_id, struct input *in);
 void stand_say(struct stand *st, const char *session_id, const char *text);    /* a delta of the model */
 void stand_finish(struct stand *st, const char *session_id, const char *text); /* the model's last delta, and its end */
 /* From now on the engine refuses / the store fails / the answers of the store wait. */
-void stand_refuse(struct stand *st, const struct err *err); /* NULL: no more */
+void stand_refuse(struct stand *st, const struct err *err);     /* NULL: no more */
+void stand_keep(struct stand *st, const struct reply *receipt); /* what keys are told; NULL: there is none */
 void stand_break_store(struct stand *st, const struct err *err);
 void stand_hold_answers(struct stand *st, bool hold);
 /* Answers of the given kind come from here; true: answered. */

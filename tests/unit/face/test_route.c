@@ -127,12 +127,43 @@ static void messages_may_be_large(void **state UNUSED)
     assert_int_equal(face_body_limit(NULL, STR("/unknown")), LIMIT_BODY_BYTES);
 }
 
+static void the_names_in_a_path_are_found_wherever_the_route_is_mounted(void **state UNUSED)
+{
+    static const struct route routes[] = {
+        {HTTP_POST, AT_API, "/sessions/{session}/stop", NULL, 0, NULL},
+        {HTTP_POST, AT_API | AT_V1 | AT_ROOT, "/stop/{session}", NULL, 0, NULL},
+        {HTTP_POST, AT_API, "/sessions", NULL, 0, NULL},
+        {HTTP_POST, AT_API, "/sessions/{session}/messages/{message}", NULL, 0, NULL},
+    };
+    static const struct {
+        size_t route;
+        const char *path, *names;
+    } rows[] = {
+        {0, "/api/v1/sessions/a%20b/stop", "a%20b/"},
+        {1, "/api/v1/stop/a%20b", "a%20b/"},
+        {1, "/v1/stop/x", "x/"},
+        {1, "/stop/x", "x/"},
+        {2, "/api/v1/sessions", ""},
+        {3, "/api/v1/sessions/s/messages/m", "s/m/"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        CLEANUP(buf_done) struct buf names = BUF_INIT;
+
+        route_write_parameters(&routes[rows[i].route], str_of(rows[i].path), &names);
+        assert_true(str_is(buf_str(&names), rows[i].names));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_path_finds_its_handler),   cmocka_unit_test(paths_that_are_none),
-        cmocka_unit_test(a_known_path_tells_its_methods), cmocka_unit_test(every_path_but_health_wants_a_credential),
+        cmocka_unit_test(every_path_finds_its_handler),
+        cmocka_unit_test(paths_that_are_none),
+        cmocka_unit_test(a_known_path_tells_its_methods),
+        cmocka_unit_test(every_path_but_health_wants_a_credential),
         cmocka_unit_test(messages_may_be_large),
+        cmocka_unit_test(the_names_in_a_path_are_found_wherever_the_route_is_mounted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
