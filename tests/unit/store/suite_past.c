@@ -73,17 +73,82 @@ static void seen_done(struct seen *s)
         mem_free(s->after[seq]);
 }
 
+typedef void play_fn(struct story *t, struct driver *d);
+
+static void play_runs(struct story *t, struct driver *d)
+{
+    play_calls(t, d, NULL);
+}
+
+/* A copy of an older conversation goes on, and people change what was said. */
+static void play_changes(struct story *t, struct driver *d)
+{
+    static const struct fact imported = {.kind = FACT_MESSAGE_IMPORTED,
+                                         .place = 1,
+                                         .id = {"old1", 4},
+                                         .role = ROLE_USER,
+                                         .text = {"before", 6},
+                                         .written_at = 77};
+    static const struct fact answered = {.kind = FACT_MESSAGE_IMPORTED,
+                                         .place = 2,
+                                         .id = {"old2", 4},
+                                         .role = ROLE_ASSISTANT,
+                                         .text = {"then", 4},
+                                         .written_at = 78};
+
+    story_create(t, STR("Changes"), STR("be kind"));
+    story_add(t, imported);
+    story_add(t, answered);
+    story_post(t, STR("u1"), STR("one"));
+    story_post(t, STR("u2"), STR("two"));
+    story_add(t,
+              (struct fact){
+                  .kind = FACT_MESSAGE_WITHDRAWN, .id = STR("u2"), .of_seq = t->s.seq, .bytes = 3, .last = STR("u1")});
+    story_run(t, STR("r1"));
+    story_round(t);
+    story_answer(t, STR("m1"), STR("hello"), NULL, 0);
+    story_end(t, END_COMPLETED);
+    story_add(t, (struct fact){.kind = FACT_MESSAGE_EDITED,
+                               .place = 1,
+                               .id = STR("old1"),
+                               .role = ROLE_USER,
+                               .text = STR("before, but other"),
+                               .bytes = 11,
+                               .written_at = 77});
+    story_add(t,
+              (struct fact){
+                  .kind = FACT_MESSAGES_REMOVED, .place = 2, .upto = 3, .removed = 1, .bytes = 4, .last = STR("m1")});
+    story_add(t, (struct fact){.kind = FACT_MESSAGES_REMOVED,
+                               .place = 3,
+                               .upto = 5,
+                               .removed = 2,
+                               .bytes = 8,
+                               .last = STR("old1"),
+                               .pending = true});
+    story_post(t, STR("u3"), STR("again"));
+    assert_int_equal(story_commit(t, d), 0);
+    story_run(t, STR("r2"));
+    story_round(t); /* at a place that was taken before */
+    story_answer(t, STR("m2"), STR("so it is"), two_calls, 2);
+    story_call(t, 0);
+    story_add(
+        t,
+        (struct fact){
+            .kind = FACT_QUESTION_ASKED, .run = 2, .call = t->s.first_call, .id = STR("q"), .text = STR("Shall I?")});
+    assert_int_equal(story_commit(t, d), 0);
+}
+
 /* The same facts as those of a session with all kinds of them, one commit each. */
-static void play_singly(struct driver *d, struct str id, struct query q, struct seen *out)
+static void play_singly(struct driver *d, struct str id, play_fn *play, struct query q, struct seen *out)
 {
     struct query facts = {.kind = QUERY_FACTS, .session_id = STR("whole")};
     struct story whole, t;
     struct answer *a;
 
     story_open(&whole, d, STR("whole"));
-    play_calls(&whole, d, NULL);
+    play(&whole, d);
     a = driver_query(d, &facts);
-    assert_true(a->facts->n >= 20 && a->facts->n <= FACTS_MAX);
+    assert_true(a->facts->n >= 18 && a->facts->n <= FACTS_MAX);
     story_open(&t, d, id);
     q.session_id = id;
     *out = (struct seen){.last = 0};
@@ -115,10 +180,24 @@ static void every_moment_of_a_session_is_found_again(void **state)
     struct query q = {.session_id = STR("a")};
     struct seen seen;
 
-    play_singly(d, STR("a"), q, &seen);
+    play_singly(d, STR("a"), play_runs, q, &seen);
     assert_past_is(d, q, &seen);
     d = reopen(state);
     assert_past_is(d, q, &seen);
+    seen_done(&seen);
+}
+
+static void what_was_changed_and_removed_is_still_there_in_the_past(void **state)
+{
+    struct driver *d = driver_of(state);
+    struct query q = {.session_id = STR("a")};
+    struct seen seen;
+
+    play_singly(d, STR("a"), play_changes, q, &seen);
+    assert_past_is(d, q, &seen);
+    assert_non_null(strstr(seen.after[10], "\"hello\""));
+    assert_null(strstr(seen.after[13], "\"hello\""));
+    assert_non_null(strstr(seen.after[11], "\"before, but other\""));
     seen_done(&seen);
 }
 
@@ -128,7 +207,7 @@ static void a_page_of_the_past_is_the_page_of_then(void **state)
     struct query q = {.session_id = STR("a"), .limit = 2, .after_message = STR("u1")};
     struct seen seen;
 
-    play_singly(d, STR("a"), q, &seen);
+    play_singly(d, STR("a"), play_runs, q, &seen);
     assert_past_is(d, q, &seen);
     seen_done(&seen);
 }
@@ -216,6 +295,7 @@ static void an_erased_session_has_no_past(void **state)
 
 const struct CMUnitTest suite_past_cases[] = {
     SUITE_CASE(every_moment_of_a_session_is_found_again),
+    SUITE_CASE(what_was_changed_and_removed_is_still_there_in_the_past),
     SUITE_CASE(a_page_of_the_past_is_the_page_of_then),
     SUITE_CASE(a_long_log_is_looked_back_at_page_by_page),
     SUITE_CASE(a_fact_that_is_not_there_is_answered_with_those_that_are),
