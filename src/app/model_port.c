@@ -6,6 +6,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "run/engine_tools.h"
 
 struct model_port {
     struct model_registry *models;
@@ -20,6 +21,7 @@ struct call_job {
     struct str session_id;
     uint32_t run, round, gen;
     char *provider, *model, *effort;
+    bool closing;
     bool asked; /* an answer of the store is on its way */
     bool over;  /* aborted: waits for that answer only */
     struct model_stream *stream;
@@ -149,8 +151,32 @@ static void on_failed(void *arg, const struct model_failure *failure)
 
 /* ---- starting ---- */
 
+#define TOOLS_MAX 8
+
+static size_t offer_tools(const struct call_job *j, struct model_tool tools[TOOLS_MAX])
+{
+    size_t n = 0;
+
+    for (size_t i = 0; !j->closing && i < engine_tools_count && n < TOOLS_MAX; i++)
+        if (engine_tools[i].description != NULL)
+            tools[n++] =
+                (struct model_tool){engine_tools[i].name, engine_tools[i].description, engine_tools[i].parameters};
+    return n;
+}
+
+/* A run that goes on after an answer goes on with the script too. */
+static uint32_t calls_so_far(const struct call_job *j, const struct answer *a)
+{
+    uint32_t answers = 0, rounds = j->round > 0 ? j->round - 1 : 0;
+
+    for (size_t i = a->n; i > 0 && a->messages[i - 1].role != ROLE_USER; i--)
+        answers += a->messages[i - 1].role == ROLE_ASSISTANT && !a->messages[i - 1].interrupted;
+    return answers > rounds ? answers : rounds;
+}
+
 static void begin(struct call_job *j, const struct answer *answer)
 {
+    struct model_tool tools[TOOLS_MAX];
     const struct model_callbacks callbacks = {on_delta, on_done, on_failed, j};
     struct model_request request = {
         .provider = str_of(j->provider),
@@ -158,7 +184,9 @@ static void begin(struct call_job *j, const struct answer *answer)
         .effort = str_of(j->effort),
         .messages = answer->messages,
         .n_messages = answer->n,
-        .call_index = j->round > 0 ? j->round - 1 : 0,
+        .tools = tools,
+        .n_tools = offer_tools(j, tools),
+        .call_index = calls_so_far(j, answer),
         .is_retry = j->gen > 0,
     };
 
@@ -196,6 +224,7 @@ void model_port_start(struct model_port *p, const struct model_call *call)
     j->run = call->run;
     j->round = call->round;
     j->gen = call->gen;
+    j->closing = call->closing;
     j->provider = copy(call->provider);
     j->model = copy(call->model);
     j->effort = copy(call->effort);

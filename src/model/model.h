@@ -21,13 +21,19 @@ struct model_provider {
     const char *const *models; /* NULL-terminated, first is the default; may be NULL */
 };
 
+struct model_tool {
+    const char *name, *description, *parameters; /* the latter a JSON schema */
+};
+
 struct model_request {
     struct str provider, model, effort;
     const struct message *messages; /* in transcript order, system first; valid during the call */
     size_t n_messages;
-    int64_t max_output_tokens; /* 0: the provider's own */
-    uint32_t call_index;       /* model calls of this run so far, from 0: the offline script's position */
-    bool is_retry;             /* it was tried before in the same round; only counted */
+    int64_t max_output_tokens;      /* 0: the provider's own */
+    const struct model_tool *tools; /* on offer */
+    size_t n_tools;
+    uint32_t call_index; /* model calls for this prompt so far, from 0: the offline script's position */
+    bool is_retry;       /* it was tried before in the same round; only counted */
 };
 
 struct model_result {

@@ -100,6 +100,24 @@ static void write_messages(struct json_writer *w, const struct model_request *q)
     json_end_array(w);
 }
 
+static void write_tools(struct json_writer *w, const struct model_request *q)
+{
+    json_begin_array(w);
+    for (size_t i = 0; i < q->n_tools; i++) {
+        json_begin_object(w);
+        json_key_str(w, "type", STR("function"));
+        json_key(w, "function");
+        json_begin_object(w);
+        json_key_text(w, "name", q->tools[i].name);
+        json_key_text(w, "description", q->tools[i].description);
+        json_key(w, "parameters");
+        json_put_raw(w, str_of(q->tools[i].parameters));
+        json_end_object(w);
+        json_end_object(w);
+    }
+    json_end_array(w);
+}
+
 void openai_request_write(const struct model_request *q, bool official, struct buf *out)
 {
     struct json_writer w = JSON_WRITER(out);
@@ -115,6 +133,10 @@ void openai_request_write(const struct model_request *q, bool official, struct b
     if (official)
         json_key_bool(&w, "include_obfuscation", false);
     json_end_object(&w);
+    if (q->n_tools > 0) {
+        json_key(&w, "tools");
+        write_tools(&w, q);
+    }
     if (q->max_output_tokens > 0)
         json_key_i64(&w, official ? "max_completion_tokens" : "max_tokens", q->max_output_tokens);
     if (q->effort.n > 0)

@@ -17,6 +17,7 @@ enum query_kind {
     QUERY_RUNS,       /* session_id, limit -> runs, newest first */
     QUERY_ACTIVE,     /* -> runs that are active, all sessions */
     QUERY_UNFINISHED, /* -> session_ids to recover */
+    QUERY_QUESTIONS,  /* session_id, or empty: of all; cursor, limit -> questions that are open, oldest first, next */
     QUERY_RECEIPT,    /* session_id (which need not exist), key -> receipts[0], or none */
     QUERY_FEED,       /* after, limit, bytes -> feed, first_seq, last_seq, upto, more */
 };
@@ -61,7 +62,7 @@ struct session_row {
     struct str last_run_status; /* pending, running, suspended, completed, error, cancelled; empty: never ran */
     uint64_t last_seq, metadata_version, title_version;
     int64_t created_at, updated_at;
-    uint32_t depth, message_count, inbox;
+    uint32_t depth, message_count, inbox, open_questions;
     bool pinned, title_set, is_running;
     struct budget budget;
     bool has_budget;
@@ -84,6 +85,11 @@ struct feed_row {
     const struct fact *fact; /* NULL: the event has none */
 };
 
+struct question_row {
+    struct str session_id, session_title, root;
+    struct fact asked;
+};
+
 struct answer {
     struct arena arena;
     int rc; /* 0 or a negative code, then err */
@@ -97,6 +103,7 @@ struct answer {
     struct message *messages;
     struct session_row *sessions;
     struct run_row *runs;
+    struct question_row *questions;
     struct str *session_ids;
     struct receipt *receipts;
     size_t n;        /* items of whichever list it is */

@@ -21,6 +21,7 @@ void history_get(struct exchange *x);
 void facts_get(struct exchange *x);
 void respond_post(struct exchange *x);
 void respond_pending_get(struct exchange *x);
+void questions_get(struct exchange *x);
 
 void sessions_get(struct exchange *x);
 void sessions_post(struct exchange *x);

@@ -77,7 +77,10 @@ static const struct record_field patch_fields[] = {
 
 static const struct record_field respond_fields[] = {
     FIELD(struct respond_request, "response", response, RECORD_STR),
+    FIELD(struct respond_request, "expected_tool_call_id", expected_tool_call_id, RECORD_STR),
+    FIELD(struct respond_request, "question_id", question_id, RECORD_STR),
     FIELD(struct respond_request, "dismiss", dismiss, RECORD_BOOL),
+    MODEL_WISH(struct respond_request),
 };
 
 #define RECORD(name, what)                                                                                             \

@@ -60,7 +60,8 @@ struct patch_request {
 };
 
 struct respond_request {
-    struct str response;
+    struct str response, expected_tool_call_id, question_id;
+    struct model_wish wish; /* for the runs from here on */
     bool dismiss;
 };
 

@@ -25,6 +25,7 @@ const struct route bamboo_routes[] = {
     OF_SESSION(HTTP_POST, "respond", respond_post, ROUTE_KEYED, &respond_record),
     {HTTP_GET, AT_API, "/sessions/{session}/respond/pending", respond_pending_get, 0, NULL},
     {HTTP_GET, AT_API, "/respond/{session}/pending", respond_pending_get, 0, NULL},
+    {HTTP_GET, AT_API, "/questions", questions_get, 0, NULL},
 
     {HTTP_GET, AT_API, "/sessions", sessions_get, 0, NULL},
     {HTTP_POST, AT_API, "/sessions", sessions_post, ROUTE_KEYED, &create_record},

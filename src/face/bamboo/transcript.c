@@ -94,8 +94,8 @@ static void write_run_state(const struct session_row *s, struct json_writer *w)
         json_key(w, "token_usage");
         budget_write(&s->budget, w);
     }
-    json_key_bool(w, "has_pending_question", false);
-    json_key_u64(w, "open_questions", 0);
+    json_key_bool(w, "has_pending_question", s->open_questions > 0);
+    json_key_u64(w, "open_questions", s->open_questions);
     json_key_u64(w, "running_child_count", 0);
     json_key_u64(w, "subagent_count", 0);
     json_key_i64(w, "cost_micros", 0);

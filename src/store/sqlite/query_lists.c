@@ -142,7 +142,7 @@ int query_unfinished(struct db *db, const struct query *q UNUSED, struct answer 
 #define SESSION_COLUMNS                                                                                                \
     "s.sid, s.id, s.title, s.parent, s.root, s.provider, s.model, s.effort, s.workspace, s.state, s.last_seq,"         \
     " s.metadata_version, s.title_version, s.created_at, s.updated_at, s.depth, s.message_count, s.inbox, s.pinned,"   \
-    " s.title_set, s.active_run, r.id, r.status, r.end, r.error, r.provider, r.model, r.effort, "                      \
+    " s.title_set, s.open_questions, s.active_run, r.id, r.status, r.end, r.error, r.provider, r.model, r.effort, "    \
     "r.rounds, " FACT_COLUMNS
 #define SESSION_PARTS                                                                                                  \
     " LEFT JOIN run r ON r.sid = s.sid AND r.number = s.last_run"                                                      \
@@ -205,6 +205,7 @@ static int take_session(struct answer *a, void *item, sqlite3_stmt *st, struct e
     s->inbox = db_u32(st, c++);
     s->pinned = db_u32(st, c++) != 0;
     s->title_set = db_u32(st, c++) != 0;
+    s->open_questions = db_u32(st, c++);
     s->is_running = db_u32(st, c++) != 0;
     take_last_run(a, s, st, c);
     return take_budget(a, s, st, c + 8, err);

@@ -680,7 +680,7 @@ static void no_question_is_open(void **state UNUSED)
 {
     post("s", "m1");
     expect(stand_call(st, "GET /api/v1/respond/s/pending", NULL, NULL), 200,
-           "{\"has_pending_question\":false,\"interaction_kind\":null}");
+           "{\"has_pending_question\":false,\"interaction_kind\":null,\"questions\":[]}");
     expect_part(stand_call(st, "GET /api/v1/sessions/nobody/respond/pending", NULL, NULL), 404, "Session not found");
     expect_part(stand_call(st, "POST /api/v1/respond/s", NULL, "{\"response\":\"yes\"}"), 400,
                 "\"message\":\"No pending question waiting for response\"");
