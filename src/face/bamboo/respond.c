@@ -185,7 +185,7 @@ void respond_post(struct exchange *x)
         exchange_fail(x, ERR_TOO_BIG, "answer: response: at most %d bytes", LIMIT_ANSWER_BYTES);
         return;
     }
-    if (!exchange_key(x, &in.key) || !turn_model(x, &r->wish, &in))
+    if (!turn_model(x, &r->wish, &in))
         return;
     in.call_id = r->expected_tool_call_id;
     in.question_id = r->question_id;
