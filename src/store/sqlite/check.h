@@ -6,6 +6,7 @@
  *   the file     its write-ahead log, pages and indexes, tables
  *   the log      every checksum, numbers dense from 1, epochs that never fall, each fact fits those before it
  *   the rest     all tables are again what the store's own append makes of the facts, session by session
+ *   receipts     every checksum, and that their session is there
  * Memory stays within one batch of facts and the rows of one session. Text in flight and letters
  * have no checksum: of them only the place is looked at. Damage in the last commit of a log
  * may look like one that was never finished (wal.h).

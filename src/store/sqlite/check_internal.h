@@ -14,6 +14,7 @@
     X(SALVAGE, "restore a snapshot, or `culm db repair FILE` keeps what comes before the damage")                      \
     X(READABLE, "restore a snapshot, or `culm db repair FILE` keeps what can be read")                                 \
     X(LAST_COMMITS, "start no server on it; restore a snapshot, or `culm db repair FILE` keeps what came before")      \
+    X(RECEIPT, "its key is answered with an error; `culm db repair FILE` lets go of it")                               \
     X(UNHARMED, "nothing is lost, the log has everything; `culm db repair FILE` builds it anew")
 
 enum remedy {
@@ -38,6 +39,12 @@ struct checker {
 void check_found(struct checker *c, enum remedy remedy, const char *fmt, ...) PRINTF(3, 4);
 /* A failure to read that is damage becomes a finding (`what` says where) and 0; others stay. */
 NODISCARD int check_take_damage(struct checker *c, int rc, enum remedy remedy, const char *what);
+
+/* What is found from here on is of this session; STR_NULL: of the file. Nothing happens where it is the same. */
+void check_change_session(struct checker *c, struct str id);
+
+/* check_receipts.c */
+NODISCARD int check_receipts(struct checker *c);
 
 /* check_file.c */
 NODISCARD int check_log_of_writes(struct checker *c, const char *path);

@@ -3,12 +3,14 @@
 
 #include "base/clock.h"
 #include "base/id.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/utf8.h"
 #include "store/sqlite/data_dir.h"
 #include "store/sqlite/feed.h"
 #include "store/sqlite/lost_file.h"
+#include "store/sqlite/receipt_row.h"
 #include "store/sqlite/replay.h"
 #include "store/sqlite/salvage.h"
 #include "store/sqlite/schema.h"
@@ -25,7 +27,8 @@ struct repair {
     struct db db; /* the draft */
     struct replay *replay;
     struct lost_file lost;
-    uint64_t life; /* of this repair: a number of its own */
+    struct map *cut; /* sessions that may not be whole, by id */
+    uint64_t life;   /* of this repair: a number of its own */
     int64_t now;
     struct err *err;
 };
@@ -264,6 +267,8 @@ static int rebuild_session(struct repair *r, struct one *s)
     rc = take_facts(r, s);
     if (rc == 0 && s->kept > 0)
         rc = finish(r, s);
+    if (s->why[0] != '\0' || s->row == NULL)
+        map_put(r->cut, buf_str(&s->id), r);
     if (rc == -ERR_REFUSED) { /* a session of this name is there already: the newer one */
         stop_at(s, r->err->text);
         s->kept = 0;
@@ -331,10 +336,39 @@ static int put_feed(struct repair *r)
     return rc < 0 ? rc : feed_put_mark(&r->db, newest + 1, r->now, r->err);
 }
 
+/* Of sessions that are as they were. What a reply tells of must be there: its request would not be done again. */
+static int put_receipt(struct repair *r, const struct salvaged_receipt *s)
+{
+    static const char sql[] = "INSERT OR IGNORE INTO receipt(session, key, fingerprint, at, crc, reply)"
+                              " SELECT ?1, ?2, ?3, ?4, ?5, ?6 FROM session WHERE id = ?1 AND last_seq >= ?7";
+    const struct receipt *kept = &s->receipt;
+    struct arena scratch;
+    struct reply reply;
+    int rc = 0;
+
+    arena_init(&scratch);
+    if (map_find(r->cut, s->session) == NULL && reply_read(kept->reply, &scratch, &reply, r->err) == 0)
+        rc = db_run(&r->db, sql,
+                    VALUES(V_TEXT(s->session), V_TEXT(kept->key), V_TEXT(kept->fingerprint), V_INT(kept->at),
+                           V_INT(receipt_crc(s->session, kept)), V_TEXT(kept->reply), V_INT(reply.seq)),
+                    r->err);
+    arena_done(&scratch);
+    return rc;
+}
+
+static int put_receipts(struct repair *r)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < r->salvage.n_receipts; i++)
+        rc = put_receipt(r, &r->salvage.receipts[i]);
+    return rc;
+}
+
 static int rebuild(struct repair *r, const char *draft)
 {
     static const char begin[] = "BEGIN", commit[] = "COMMIT";
-    int (*const parts[])(struct repair *) = {put_lives, rebuild_sessions, put_letters, put_feed};
+    int (*const parts[])(struct repair *) = {put_lives, rebuild_sessions, put_letters, put_receipts, put_feed};
     int rc = db_open(&r->db, draft, DB_DRAFT, r->err);
 
     if (rc < 0)
@@ -398,10 +432,12 @@ int store_repair(const char *data_dir, const char *to, const struct repair_optio
     int rc;
 
     *out = (struct repair_report){0};
+    r.cut = map_new();
     data_dir_init(&dir, data_dir);
     rc = data_dir_hold(&dir, err);
     if (rc == 0)
         rc = salvage_and_make(&r, dir.db_path, to);
     data_dir_done(&dir);
+    map_free(r.cut);
     return rc;
 }

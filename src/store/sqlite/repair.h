@@ -8,7 +8,7 @@
  * at the cut, `rest` gives the facts that end it. Cutting back to the last point at rest instead
  * would be simpler, and would take from the model all that it has done since. What is readable
  * behind a cut, and no session any more, is kept in `TO.lost.jsonl`, a line for each fact. Text in
- * flight is not kept: a run that goes on says it anew.
+ * flight is not kept: a run that goes on says it anew. Receipts of requests are kept where their session is whole.
  */
 #include "session/session.h"
 

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "store/sqlite/receipt_row.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -111,6 +112,22 @@ static void take_letter(struct salvage *s, const struct row_bytes *row)
                                                           .body = arena_str(&s->arena, c[4].bytes)};
 }
 
+static void take_receipt(struct salvage *s, const struct row_bytes *row)
+{
+    const struct column *c = row->columns;
+    struct receipt r = {.key = c[2].bytes, .fingerprint = c[3].bytes, .at = c[4].number, .reply = c[6].bytes};
+
+    if (receipt_crc(c[1].bytes, &r) != (uint64_t)c[5].number)
+        return;
+    s->receipts = mem_grow(s->receipts, &s->cap_receipts, s->n_receipts + 1, sizeof(*s->receipts));
+    s->receipts[s->n_receipts++] =
+        (struct salvaged_receipt){.session = arena_str(&s->arena, c[1].bytes),
+                                  .receipt = {.key = arena_str(&s->arena, r.key),
+                                              .fingerprint = arena_str(&s->arena, r.fingerprint),
+                                              .at = r.at,
+                                              .reply = arena_str(&s->arena, r.reply)}};
+}
+
 static void take_row(struct salvage *s, uint64_t image, unsigned cell)
 {
     const struct row_bytes *row = &s->row;
@@ -125,6 +142,8 @@ static void take_row(struct salvage *s, uint64_t image, unsigned cell)
         take_life(s, row);
     else if (row->n == 5 && has_columns(row, "nitib"))
         take_letter(s, row);
+    else if (row->n == 7 && has_columns(row, "ntttiit"))
+        take_receipt(s, row);
     else if (row->n == 3 && has_columns(row, "nit"))
         take_place(s, row->rowid);
 }
@@ -172,6 +191,12 @@ static int order_of_letters(const void *a, const void *b)
     return by_number(((const struct salvaged_letter *)a)->ord, ((const struct salvaged_letter *)b)->ord);
 }
 
+static int order_of_receipts(const void *a, const void *b)
+{
+    return by_number(((const struct salvaged_receipt *)b)->receipt.at,
+                     ((const struct salvaged_receipt *)a)->receipt.at);
+}
+
 static void sort(void *items, size_t n, size_t size, int (*order)(const void *, const void *))
 {
     if (n > 0)
@@ -186,6 +211,7 @@ static void put_in_order(struct salvage *s)
     sort(s->sessions, s->n_sessions, sizeof(*s->sessions), order_of_sessions);
     sort(s->lives, s->n_lives, sizeof(*s->lives), order_of_lives);
     sort(s->letters, s->n_letters, sizeof(*s->letters), order_of_letters);
+    sort(s->receipts, s->n_receipts, sizeof(*s->receipts), order_of_receipts);
     for (size_t i = 0; i < s->n_sessions; i++)
         if (n == 0 || s->sessions[n - 1].sid != s->sessions[i].sid)
             s->sessions[n++] = s->sessions[i];
@@ -248,6 +274,7 @@ void salvage_close(struct salvage *s)
     mem_free(s->sessions);
     mem_free(s->lives);
     mem_free(s->letters);
+    mem_free(s->receipts);
     mem_free(s->page);
     memset(s, 0, sizeof(*s));
     s->pages.fd = s->pages.log.fd = -1;

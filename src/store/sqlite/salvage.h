@@ -37,15 +37,22 @@ struct salvaged_letter {
     struct str dst, body;
 };
 
+/* Only those whose checksum fits. */
+struct salvaged_receipt {
+    struct str session;
+    struct receipt receipt;
+};
+
 struct salvage {
     struct pages pages;
-    struct arena arena; /* text of sessions, lives and letters */
+    struct arena arena; /* text of sessions, lives, letters and receipts */
     struct salvaged_fact *facts;
     struct salvaged_session *sessions;
     struct salvaged_life *lives;
     struct salvaged_letter *letters;
-    size_t n_facts, n_sessions, n_lives, n_letters;
-    size_t cap_facts, cap_sessions, cap_lives, cap_letters;
+    struct salvaged_receipt *receipts;
+    size_t n_facts, n_sessions, n_lives, n_letters, n_receipts;
+    size_t cap_facts, cap_sessions, cap_lives, cap_letters, cap_receipts;
     uint64_t newest_place; /* on the account feed, of a fact or an erased session; 0: none */
     struct row_bytes row;  /* of the fact read last */
     uint8_t *page;         /* the image in memory */
@@ -56,7 +63,7 @@ typedef void salvage_progress_fn(void *arg, uint64_t done, uint64_t total); /* p
 
 /*
  * Afterwards facts are sorted by session and number, intact ones first, of those the newest epoch; sessions by number,
- * each once; lives by writer, each once.
+ * each once; lives by writer, each once; receipts with the newest first.
  */
 NODISCARD int salvage_open(struct salvage *s, const char *path, salvage_progress_fn *progress, void *arg,
                            struct err *err);

@@ -27,11 +27,26 @@ static void commit(struct story *t, struct driver *d)
     expect(story_commit(t, d) == 0, "an append was refused");
 }
 
+#define CONST(text) {text, sizeof(text) - 1}
+static const struct receipt posted = {.key = CONST("post"),
+                                      .fingerprint = CONST("f00d"),
+                                      .at = 1700000000000,
+                                      .reply = CONST("{\"kind\":\"POSTED\",\"message_id\":\"m1\",\"seq\":2}")};
+static const struct receipt nothing = {.key = CONST("look"),
+                                       .fingerprint = CONST("f00d"),
+                                       .at = 1700000000001,
+                                       .reply = CONST("{\"kind\":\"NOTHING\",\"seq\":11}")};
+static const struct receipt not_found = {.key = CONST("look"),
+                                         .fingerprint = CONST("f00d"),
+                                         .at = 1700000000002,
+                                         .reply = CONST("{\"kind\":\"NOT_FOUND\"}")};
+
 static void begin(struct story *t, struct driver *d, const char *name)
 {
     story_open(t, d, str_of(name));
     story_create(t, STR("A title"), STR("Be kind."));
     story_post(t, STR("m1"), STR("CANARY question"));
+    t->receipt = &posted;
     commit(t, d);
 }
 
@@ -57,6 +72,7 @@ static void talk(struct story *t, struct driver *d)
     begin_run(t, d);
     story_answer(t, STR("a2"), (struct str){text, sizeof(text)}, NULL, 0);
     story_end(t, END_ERROR);
+    t->receipt = &nothing;
     commit(t, d);
 }
 
@@ -104,6 +120,9 @@ void sample_make(struct driver *d)
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
         parts[i](&t, d);
     begin(&t, d, "queue");
+    story_open(&t, d, STR("nobody"));
+    t.receipt = &not_found;
+    commit(&t, d);
 }
 
 struct buf sample_read(const char *path)

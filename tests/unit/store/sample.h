@@ -5,7 +5,8 @@
 
 /*
  * Sessions, in the order of their numbers: "talk" (ended turns), "tools" (ended, with calls), "busy" (in a model call,
- * with text in flight), "calling" (a call runs, another is proposed), "queue" (a message waits).
+ * with text in flight), "calling" (a call runs, another is proposed), "queue" (a message waits). Each has a receipt of
+ * its first message, "talk" one more, and there is one that says that there is no session "nobody".
  */
 #define SAMPLE_SESSIONS 5
 extern const char *const sample_names[SAMPLE_SESSIONS];

@@ -304,6 +304,53 @@ static void a_session_is_kept_up_to_the_damage(void **state)
     }
 }
 
+/* "session/key " of each, in order. */
+static void list_receipts(struct buf *out)
+{
+    static const char sql[] = "SELECT group_concat(name, ' ') FROM (SELECT session || '/' || key AS name FROM receipt"
+                              " ORDER BY session, key)";
+    char name[300];
+    sqlite3_stmt *st;
+    sqlite3 *h;
+
+    snprintf(name, sizeof(name), "file:%s?immutable=1", fixed);
+    assert_int_equal(sqlite3_open_v2(name, &h, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(h, sql, -1, &st, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+    buf_addf(out, "%s", (const char *)sqlite3_column_text(st, 0));
+    sqlite3_finalize(st);
+    sqlite3_close(h);
+}
+
+static void receipts_of_whole_sessions_are_kept(void **state)
+{
+    static const struct {
+        const char *sql, *left;
+    } rows[] = {
+        {"SELECT 1", "busy/post calling/post queue/post talk/look talk/post tools/post"},
+        {"UPDATE receipt SET reply = replace(reply, 'm1', 'm2') WHERE session = 'busy'",
+         "calling/post queue/post talk/look talk/post tools/post"},
+        {"UPDATE fact SET at = at + 1" OF("tools") " AND seq = 8",
+         "busy/post calling/post queue/post talk/look talk/post"},
+        {"DELETE FROM session WHERE id = 'talk'", "busy/post calling/post queue/post tools/post"},
+        /* its end is lost, and nothing says so but what was replied */
+        {"UPDATE session SET last_seq = 10" OF("talk"), "busy/post calling/post queue/post talk/post tools/post"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        CLEANUP(buf_done) struct buf damaged = BUF_INIT, left = BUF_INIT;
+
+        make_sample();
+        place_sql(&place, rows[i].sql);
+        if (i == 4)
+            place_sql(&place, "DELETE FROM fact" OF("talk") " AND seq = 11");
+        repair(&damaged);
+        list_receipts(&left);
+        assert_string_equal(left.p, rows[i].left);
+    }
+}
+
 static void what_is_behind_the_damage_is_in_a_file_of_its_own(void **state)
 {
     CLEANUP(buf_done) struct buf damaged = BUF_INIT;
@@ -714,6 +761,7 @@ int main(void)
         CASE(runs_that_were_cut_by_a_crash_are_recovered_as_usual),
         CASE(what_was_erased_is_not_found_again),
         CASE(a_session_is_kept_up_to_the_damage),
+        CASE(receipts_of_whole_sessions_are_kept),
         CASE(what_is_behind_the_damage_is_in_a_file_of_its_own),
         CASE(facts_that_do_not_fit_end_a_session_too),
         CASE(whatever_is_wrong_with_the_tables_the_log_makes_them_again),
