@@ -195,8 +195,7 @@ void exchange_send(struct exchange *x, int status, const struct buf *json)
     exchange_send_text(x, status, STR("application/json"), buf_str(json));
 }
 
-/* What a repeat is told is told byte for byte, with the name of the request that was carried out. */
-static const char *request_name(const struct exchange *x)
+const char *exchange_request_name(const struct exchange *x)
 {
     return x->answers.p != NULL ? x->answers.p : http_request_id(x->req);
 }
@@ -205,7 +204,7 @@ void exchange_fail_as(struct exchange *x, int status, const char *code, const ch
 {
     struct buf body CLEANUP(buf_done) = BUF_INIT;
 
-    error_body_write(&body, str_of(message), code, request_name(x));
+    error_body_write(&body, str_of(message), code, exchange_request_name(x));
     exchange_send(x, status, &body);
 }
 
@@ -249,7 +248,7 @@ void exchange_no_session(struct exchange *x, struct str session_id)
     struct buf body CLEANUP(buf_done) = BUF_INIT;
     struct json_writer w = JSON_WRITER(&body);
 
-    error_body_begin(&w, STR("Session not found"), err_wire_name(ERR_NOT_FOUND), request_name(x));
+    error_body_begin(&w, STR("Session not found"), err_wire_name(ERR_NOT_FOUND), exchange_request_name(x));
     json_key_str(&w, "session_id", session_id);
     json_end_object(&w);
     exchange_send(x, 404, &body);

@@ -77,6 +77,8 @@ void exchange_fail_err(struct exchange *x, const struct err *err); /* 503 brings
  * keyed request goes on to exchange_submit(), where nothing new is begun. False: it has no key, and is answered.
  */
 NODISCARD bool exchange_refuse(struct exchange *x, int status, const char *code, const char *text);
+/* For error bodies: this request's name, or, so that a repeat is told the same byte for byte, that of the first. */
+const char *exchange_request_name(const struct exchange *x);
 void exchange_no_session(struct exchange *x, struct str session_id);
 /* For replies that mean failure whatever was asked: true if it was one, and is answered. */
 bool exchange_failed_by(struct exchange *x, const struct reply *reply, struct str session_id);

@@ -99,7 +99,7 @@ static void say_changed(struct exchange *x, const struct reply *reply)
     struct buf body CLEANUP(buf_done) = BUF_INIT;
     struct json_writer w = JSON_WRITER(&body);
 
-    error_body_begin(&w, STR("Pending question changed"), "question_changed", http_request_id(x->req));
+    error_body_begin(&w, STR("Pending question changed"), "question_changed", exchange_request_name(x));
     if (r->expected_tool_call_id.n > 0)
         json_key_str(&w, "expected_tool_call_id", r->expected_tool_call_id);
     if (r->question_id.n > 0)
@@ -114,7 +114,7 @@ static void say_bad_answer(struct exchange *x, const struct reply *reply)
     struct buf body CLEANUP(buf_done) = BUF_INIT;
     struct json_writer w = JSON_WRITER(&body);
 
-    error_body_begin(&w, STR("Invalid response"), "invalid_response", http_request_id(x->req));
+    error_body_begin(&w, STR("Invalid response"), "invalid_response", exchange_request_name(x));
     json_key_text(&w, "message", reply->err.text);
     json_end_object(&w);
     exchange_send(x, 400, &body);
