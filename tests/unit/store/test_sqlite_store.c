@@ -193,7 +193,8 @@ static void a_newer_file_is_refused(void **state)
 
 static void a_file_of_the_first_version_is_brought_up(void **state)
 {
-    struct receipt r = {.key = STR("k"), .fingerprint = STR("f"), .at = 1, .reply = STR("reply")};
+    struct receipt r = {
+        .key = STR("k"), .fingerprint = STR("f"), .at = 1, .reply = STR("{\"kind\":\"POSTED\",\"seq\":8}")};
     struct story t;
 
     story_open(&t, *state, STR("a"));
