@@ -217,6 +217,14 @@ static void on_appended(void *arg, const struct appended *done)
         engine_on_appended(s->engine, done);
 }
 
+static void on_feed(void *arg, uint64_t newest)
+{
+    struct server *s = arg;
+
+    if (s->engine != NULL)
+        engine_on_feed(s->engine, newest);
+}
+
 static void on_opened(void *arg, struct opened *o)
 {
     struct server *s = arg;
@@ -382,7 +390,7 @@ static int open_store(struct server *s, struct err *err)
 {
     const struct sqlite_options options = {.data_dir = s->o.home->path, .read_only = s->o.read_only};
     const struct store_callbacks callbacks = {
-        .notify = on_notify, .on_appended = on_appended, .on_opened = on_opened, .arg = s};
+        .notify = on_notify, .on_appended = on_appended, .on_opened = on_opened, .on_feed = on_feed, .arg = s};
     int rc = sqlite_store_open(&options, &s->store, err);
 
     if (rc == 0)

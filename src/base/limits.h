@@ -52,6 +52,7 @@
     X(PAGE_FACTS, 512, "facts in one page of the log")                                                                 \
     X(PAGE_BYTES, 1024 * 1024, "bytes in one page of the log")                                                         \
     X(WATCHER_PAGE_BYTES, 64 * 1024, "memory of the page that a watcher who is behind has in hand")                    \
+    X(STATE_MS, 1000, "the account feed tells the state of one session at most this often")                            \
     X(FEED_FACTS, 200 * 1000, "facts, of all sessions, that the account feed reaches back")                            \
     X(HISTORY_MESSAGES, 2000, "messages in one history reply")                                                         \
     X(TIMER_MS, 24 * 3600 * 1000, "longest timer; what is due later is armed again")                                   \

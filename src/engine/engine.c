@@ -26,6 +26,8 @@ struct engine *engine_new(struct store *st, const struct ports *ports, const str
     e->began_mono = ports->mono(ports->arg);
     list_init(&e->waiting);
     list_init(&e->dirty);
+    e->feed = feed_hub_new(e->ring, feed_wants, e);
+    e->feed_due = -1;
     step_init(&e->step);
     return e;
 }
@@ -38,6 +40,7 @@ void engine_free(struct engine *e)
     if (e == NULL)
         return;
     watch_free_all(e);
+    feed_hub_free(e->feed);
     while (map_next(e->lives, &it, NULL, &value)) {
         live_free(e, value);
         it = 0;
@@ -71,6 +74,7 @@ void engine_flush(struct engine *e)
 {
     e->deferred = false;
     watch_flush(e);
+    feed_flush(e);
 }
 
 /* ---- inputs ---- */
@@ -228,6 +232,7 @@ static void on_erased(struct engine *e, struct live *l)
     live_drain(e, l);
     e->ports.abandon(e->ports.arg, l->id);
     watch_gone(e, l->id);
+    feed_hub_forget(e->feed, l->id);
     if (list_is_empty(&l->inputs)) {
         live_free(e, l);
         return;
@@ -290,7 +295,7 @@ void engine_on_appended(struct engine *e, const struct appended *done)
 
 void engine_arm(struct engine *e)
 {
-    int64_t now = e->ports.mono(e->ports.arg), next = -1;
+    int64_t now = e->ports.mono(e->ports.arg), next = e->feed_due;
 
     LIST_EACH (it, tmp, &e->waiting) {
         struct live *l = LIST_ITEM(it, struct live, link);
@@ -306,6 +311,8 @@ void engine_tick(struct engine *e)
 {
     int64_t now = e->ports.mono(e->ports.arg);
 
+    if (e->feed_due >= 0 && now >= e->feed_due)
+        feed_flush(e);
     LIST_EACH (it, tmp, &e->waiting) {
         struct live *l = LIST_ITEM(it, struct live, link);
 

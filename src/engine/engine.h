@@ -7,6 +7,7 @@
  * is durable (deltas alone may overtake). A refused append is a crash of that one session: it is
  * dropped, loaded again and fed `recovered`. Loop thread only.
  */
+#include "engine/feed_hub.h"
 #include "engine/hub.h"
 #include "engine/ports.h"
 #include "engine/stats.h"
@@ -44,12 +45,18 @@ struct watching *engine_watch(struct engine *e, struct str session_id, const str
 void engine_watch_cancel(struct engine *e, struct watching *w); /* before ready was called */
 void engine_unwatch(struct engine *e, struct subscriber *s);
 
+/* The account feed, see feed_hub.h; `last` is what the store has just said. To be freed by engine_feed_unwatch(). */
+struct feed_watcher *engine_feed_watch(struct engine *e, uint64_t seq, uint64_t last, void (*wake)(void *arg),
+                                       void *arg);
+void engine_feed_unwatch(struct engine *e, struct feed_watcher *w);
+
 /* Reads go straight to the store. */
 void engine_query(struct engine *e, const struct query *q, query_fn *done, void *arg);
 
 /* From the store's callbacks and the ports' promises. */
 void engine_on_appended(struct engine *e, const struct appended *done);
 void engine_on_opened(struct engine *e, struct opened *o);
+void engine_on_feed(struct engine *e, uint64_t newest);
 void engine_flush(struct engine *e);
 void engine_tick(struct engine *e);
 

@@ -333,6 +333,7 @@ static void publish(struct engine *e, struct live *l, struct facts *facts)
         engine_count_fact(e, l, &facts->items[i]);
     }
     watch_publish(e, l, facts);
+    feed_hub_touch(e->feed, l->id);
 }
 
 static void start_model(struct engine *e, struct live *l, const struct effect *f)

@@ -94,8 +94,10 @@ struct engine {
     struct map *hub_tokens;
     struct map *keyed;          /* struct keyed, by session and key: requests that are on their way */
     struct map *keyed_by_token; /* those that are carried out, by the token of their reply */
-    struct list waiting;        /* lives to be recovered later */
-    struct list dirty;          /* watched: something was published or somebody waits for an answer */
+    struct feed_hub *feed;
+    int64_t feed_due;    /* mono; when it was last said to want serving; -1: not */
+    struct list waiting; /* lives to be recovered later */
+    struct list dirty;   /* watched: something was published or somebody waits for an answer */
     struct step step;
     bool parked, scanned, deferred;
     int64_t began_wall, began_mono;
@@ -135,6 +137,10 @@ void watch_gone(struct engine *e, struct str id); /* the session was erased */
 void watch_flush(struct engine *e);
 bool watch_on_opened(struct engine *e, struct opened *o); /* false: not a question of ours */
 void watch_free_all(struct engine *e);
+
+/* feed.c */
+void feed_wants(void *engine); /* for feed_hub_new() */
+void feed_flush(struct engine *e);
 
 /* run_log.c */
 void run_log_request(struct live *l, const struct input *in, const struct step *st); /* remembers who starts a run */

@@ -61,7 +61,7 @@ void engine_stats(const struct engine *e, struct engine_stats *out)
 
     *out = (struct engine_stats){.live = map_count(e->lives),
                                  .watched = map_count(e->hubs),
-                                 .subscribers = e->subscribers,
+                                 .subscribers = e->subscribers + feed_hub_watchers(e->feed),
                                  .queued = e->queued,
                                  .started = e->counted.started,
                                  .recovered = e->counted.recovered,

@@ -62,6 +62,14 @@ int watch_wish_parse(const struct watch_words *w, struct watch_wish *out, struct
     return 0;
 }
 
+int feed_cursor_parse(struct str last_event_id, struct str since, uint64_t *out, struct err *err)
+{
+    *out = 0;
+    if (last_event_id.n > 0)
+        return read_number("Last-Event-ID", last_event_id, out, err);
+    return read_number("query: since", since, out, err);
+}
+
 int cursor_check(const struct position *at, uint64_t first_seq, uint64_t last_seq, struct err *err)
 {
     if (!at->has_cursor)

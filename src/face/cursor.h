@@ -22,5 +22,7 @@ struct watch_wish {
 
 /* ERR_BAD_REQUEST names the parameter. */
 NODISCARD int watch_wish_parse(const struct watch_words *w, struct watch_wish *out, struct err *err);
+/* A cursor of the account feed: Last-Event-ID, else ?since=, else 0, the beginning of what is kept. */
+NODISCARD int feed_cursor_parse(struct str last_event_id, struct str since, uint64_t *out, struct err *err);
 /* Whether the log holds what comes after the cursor. ERR_BAD_REQUEST: above the newest; ERR_GONE: below the first. */
 NODISCARD int cursor_check(const struct position *at, uint64_t first_seq, uint64_t last_seq, struct err *err);

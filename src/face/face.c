@@ -5,9 +5,9 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "face/bamboo/bamboo.h"
-#include "face/bamboo/event_stream.h"
 #include "face/error_body.h"
 #include "face/exchange.h"
+#include "face/open_stream.h"
 
 #define CORS_HEADERS                                                                                                   \
     "Authorization, Content-Type, If-Match, Idempotency-Key, Last-Event-ID, Bamboo-Run-Id, "                           \
@@ -25,7 +25,7 @@ struct face *face_new(const struct face_options *o)
     list_init(&f->ready);
     f->by_token = map_new();
     traffic_init(&f->traffic, bamboo_routes, bamboo_routes_count);
-    f->wake = timer_new(o->loop, "face.streams", event_streams_run, f);
+    f->wake = timer_new(o->loop, "face.streams", open_streams_run, f);
     return f;
 }
 

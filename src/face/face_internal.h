@@ -13,7 +13,7 @@ struct face {
     struct list exchanges; /* struct exchange, all that are not answered */
     struct map *by_token;  /* those that wait for a reply of the engine */
     uint64_t last_token;
-    struct list streams; /* struct event_stream, all */
+    struct list streams; /* struct open_stream, all */
     struct list ready;   /* those with something to do */
     struct timer *wake;  /* runs them outside of the hub's own calls */
     bool stopping;       /* no new streams */
@@ -21,5 +21,3 @@ struct face {
     struct traffic traffic;
     struct buf frames; /* what one turn of one stream writes; kept for its memory */
 };
-
-void event_streams_run(void *face); /* the timer's function */

@@ -17,9 +17,13 @@
     X(PINNED_UPDATED, SESSION_UPDATED, 1, feed_sets_pinned)                                                            \
     X(MODEL_UPDATED, SESSION_UPDATED, 2, feed_sets_model)                                                              \
     X(MESSAGE_POSTED, MESSAGE_POSTED, 0, feed_always)                                                                  \
+    X(MESSAGE_EDITED, MESSAGE_EDITED, 0, feed_always)                                                                  \
+    X(MESSAGES_REMOVED, MESSAGES_REMOVED, 0, feed_always)                                                              \
     X(RUN_STARTED, RUN_STARTED, 0, feed_always)                                                                        \
     X(ASSISTANT, ASSISTANT, 0, feed_always)                                                                            \
     X(BUDGET_EXCEEDED, BUDGET_EXCEEDED, 0, feed_always)                                                                \
+    X(QUESTION_ASKED, QUESTION_ASKED, 0, feed_always)                                                                  \
+    X(QUESTION_CLOSED, QUESTION_CLOSED, 0, feed_always)                                                                \
     X(RUN_ENDED, RUN_ENDED, 0, feed_always)                                                                            \
     X(HISTORY_COMMITTED, RUN_ENDED, 1, feed_always)
 

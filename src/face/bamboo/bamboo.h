@@ -17,6 +17,7 @@ void chat_post(struct exchange *x);
 void execute_post(struct exchange *x);
 void stop_post(struct exchange *x);
 void events_get(struct exchange *x);
+void feed_get(struct exchange *x);
 void history_get(struct exchange *x);
 void facts_get(struct exchange *x);
 void respond_post(struct exchange *x);

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "face/bamboo/event_wire.h"
+#include "face/open_stream.h"
 
 #define WRITE_BYTES (16 * 1024) /* small frames leave together, in pieces of about this size */
 #define BATCH_BYTES (64 * 1024)
@@ -25,8 +26,8 @@ struct snapshot {
 };
 
 struct event_stream {
-    struct face *face; /* NULL: it was freed; only an answer of the store is still on its way */
-    struct list link, ready_link;
+    struct open_stream base;
+    struct face *face;        /* NULL: it was freed; only an answer of the store is still on its way */
     struct exchange *opening; /* NULL: it is open */
     struct http_stream *http; /* NULL: not open yet, or over */
     struct subscriber *sub;
@@ -43,6 +44,24 @@ struct event_stream {
 
 /* What one look for more came to. */
 enum progress { PROGRESS_MORE, PROGRESS_WAIT, PROGRESS_DONE, PROGRESS_GONE };
+
+static void pump(struct event_stream *s);
+
+static void take_turn(struct open_stream *base)
+{
+    pump(CONTAINER_OF(base, struct event_stream, base));
+}
+
+/* One that is not open yet belongs to its exchange. */
+static void stop(struct open_stream *base)
+{
+    struct event_stream *s = CONTAINER_OF(base, struct event_stream, base);
+
+    if (s->http != NULL)
+        event_stream_close(s);
+}
+
+static const struct open_stream_kind kind = {take_turn, stop};
 
 static void on_batch_due(void *arg)
 {
@@ -67,8 +86,7 @@ struct event_stream *event_stream_new(struct exchange *x, const struct watch_wis
         s->batch = mem_zalloc(sizeof(*s->batch));
         s->batch->timer = timer_new(x->face->o.loop, "face.batch", on_batch_due, s);
     }
-    list_init(&s->ready_link);
-    list_add_tail(&x->face->streams, &s->link);
+    open_stream_init(&s->base, &kind, x->face);
     return s;
 }
 
@@ -79,8 +97,7 @@ struct exchange *event_stream_exchange(const struct event_stream *s)
 
 void event_stream_free(struct event_stream *s)
 {
-    list_remove(&s->link);
-    list_remove(&s->ready_link);
+    open_stream_done(&s->base);
     if (s->sub != NULL)
         engine_unwatch(s->face->o.engine, s->sub);
     if (s->page != NULL)
@@ -106,11 +123,8 @@ void event_stream_wake(void *stream)
 {
     struct event_stream *s = stream;
 
-    if (s->http == NULL || !list_is_empty(&s->ready_link))
-        return;
-    if (list_is_empty(&s->face->ready))
-        timer_start(s->face->wake, 0);
-    list_add_tail(&s->face->ready, &s->ready_link);
+    if (s->http != NULL)
+        open_stream_wake(&s->base);
 }
 
 /* ---- frames ---- */
@@ -406,28 +420,6 @@ static void pump(struct event_stream *s)
         event_stream_close(s);
 }
 
-void event_streams_run(void *face)
-{
-    struct face *f = face;
-
-    /* Whoever wakes up meanwhile has its turn in the next one. */
-    struct list turn;
-
-    list_init(&turn);
-    while (!list_is_empty(&f->ready)) {
-        struct list *it = f->ready.next;
-
-        list_remove(it);
-        list_add_tail(&turn, it);
-    }
-    while (!list_is_empty(&turn)) {
-        struct list *it = turn.next;
-
-        list_remove(it);
-        pump(LIST_ITEM(it, struct event_stream, ready_link));
-    }
-}
-
 /* ---- the socket ---- */
 
 static void on_room(void *arg)
@@ -493,15 +485,4 @@ void event_stream_open(struct event_stream *s, struct subscriber *sub)
     if (!s->has_cursor)
         take_snapshot(s);
     event_stream_wake(s);
-}
-
-void face_close_streams(struct face *f)
-{
-    f->stopping = true;
-    LIST_EACH (it, tmp, &f->streams) {
-        struct event_stream *s = LIST_ITEM(it, struct event_stream, link);
-
-        if (s->http != NULL)
-            event_stream_close(s); /* those not open yet belong to their exchange */
-    }
 }

@@ -27,6 +27,7 @@ const struct route bamboo_routes[] = {
     {HTTP_GET, AT_API, "/respond/{session}/pending", respond_pending_get, 0, NULL},
     {HTTP_GET, AT_API, "/questions", questions_get, 0, NULL},
 
+    {HTTP_GET, AT_API, "/stream", feed_get, 0, NULL},
     {HTTP_GET, AT_API, "/sessions", sessions_get, 0, NULL},
     {HTTP_POST, AT_API, "/sessions", sessions_post, ROUTE_KEYED, &create_record},
     {HTTP_GET, AT_API, "/sessions/{session}", session_get, 0, NULL},

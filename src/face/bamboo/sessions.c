@@ -67,8 +67,9 @@ void session_get(struct exchange *x)
 
 static void write_features(struct json_writer *w)
 {
-    static const char *const features[] = {"chat.execute",   "events.cursor",   "facts.pages",     "runs.records",
-                                           "sessions.state", "sessions.search", "sessions.cursor", "sessions.at_seq"};
+    static const char *const features[] = {"chat.execute",    "events.cursor",   "facts.pages",
+                                           "runs.records",    "sessions.state",  "sessions.search",
+                                           "sessions.cursor", "sessions.at_seq", "feed.state"};
 
     json_key(w, "features");
     json_begin_array(w);
@@ -102,6 +103,7 @@ static void on_sessions(struct exchange *x, const struct answer *a)
         json_key_u64(&w, "next_offset", page->offset + a->n);
     if (a->next.n > 0)
         json_key_str(&w, "next_cursor", a->next);
+    json_key_u64(&w, "feed_seq", a->last_seq);
     write_features(&w);
     json_end_object(&w);
     exchange_send(x, 200, &body);

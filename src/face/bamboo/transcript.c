@@ -101,13 +101,23 @@ static void write_run_state(const struct session_row *s, struct json_writer *w)
     json_key_i64(w, "cost_micros", 0);
 }
 
+struct str session_title(struct str title)
+{
+    return title.n > 0 ? title : STR("New Session");
+}
+
+const char *session_kind(struct str parent)
+{
+    return parent.n > 0 ? "child" : "root";
+}
+
 void session_row_write(const struct session_row *s, bool is_detail, struct json_writer *w)
 {
     json_begin_object(w);
     json_key_str(w, "id", s->id);
     json_key_text(w, "project_id", NULL);
-    json_key_str(w, "kind", s->parent.n > 0 ? STR("child") : STR("root"));
-    json_key_str(w, "title", s->title.n > 0 ? s->title : STR("New Session"));
+    json_key_text(w, "kind", session_kind(s->parent));
+    json_key_str(w, "title", session_title(s->title));
     json_key_u64(w, "title_version", s->title_version);
     json_key_bool(w, "title_generated", false);
     json_key_bool(w, "pinned", s->pinned);

@@ -7,5 +7,7 @@
 void message_write(const struct message *m, struct json_writer *w);
 /* Short form: id, role, content, created_at. False and nothing written: not for people, or empty. */
 bool message_write_short(const struct message *m, struct json_writer *w);
+struct str session_title(struct str title);  /* the one that is shown */
+const char *session_kind(struct str parent); /* of a session with this parent */
 void session_row_write(const struct session_row *s, bool is_detail, struct json_writer *w);
 void run_row_write(const struct run_row *r, struct json_writer *w);

@@ -70,6 +70,12 @@ class Api:
         assert watcher.status == 200, f"events: {watcher.status} {watcher.body}"
         return watcher
 
+    def feed(self, *, headers=None, **params):
+        """The account feed from a cursor on; without one, from the oldest event that is kept."""
+        watcher = Watcher(self.client, "/api/v1/stream", params=params, headers=headers)
+        assert watcher.status == 200, f"stream: {watcher.status} {watcher.body}"
+        return watcher
+
     def wait_run(self, run_id, timeout=TIMEOUT):
         """The record of a run once it has ended."""
         return poll(lambda: self.run(run_id), lambda r: r["status"] not in ("pending", "running"), timeout)

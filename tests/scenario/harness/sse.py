@@ -27,8 +27,13 @@ class Frame:
     event: dict | None = field(default=None)
 
     @property
+    def told(self):
+        """The event itself: on the account feed it stands in an envelope."""
+        return self.event if self.event is None or "type" in self.event else self.event["event"]
+
+    @property
     def type(self):
-        return self.event["type"] if self.event else None
+        return self.told["type"] if self.event else None
 
     def __getitem__(self, key):
         return self.event[key]
@@ -45,7 +50,8 @@ def parse_frame(lines):
     event = None
     if data[0] not in (KEEPALIVE, DONE):
         event = json.loads(data[0])
-        if not isinstance(event, dict) or not isinstance(event.get("type"), str):
+        told = event.get("event", event) if isinstance(event, dict) else None
+        if not isinstance(told, dict) or not isinstance(event.get("type", told.get("type")), str):
             raise FramingError(f"not an event: {data[0]!r}")
     frame = Frame(int(ids[0]) if ids else None, data[0], event)
     if frame.id is not None and (event is None or event.get("seq") != frame.id):

@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "face/stand_feed.h"
 #include "run/machine.h"
 
 #include <stdio.h>
@@ -89,6 +90,7 @@ struct stand *stand_new(void)
     struct stand *st = mem_zalloc(sizeof(*st));
 
     the = st;
+    stand_feed_begin();
     list_init(&st->sessions);
     list_init(&st->way);
     st->o = (struct face_options){.boot_id = "boot-1",
@@ -152,6 +154,7 @@ void stand_free(struct stand *st)
     face_free(st->face);
     st->face = NULL;
     stand_run(st); /* late answers meet a face that is gone */
+    stand_feed_end();
     LIST_EACH (it, tmp, &st->sessions)
         session_free(LIST_ITEM(it, struct stand_in, link));
     for (size_t i = 0; i < st->n_requests; i++)
@@ -417,6 +420,7 @@ static struct timer *next_due(const struct stand *st)
 void stand_run(struct stand *st)
 {
     for (;;) {
+        bool served = stand_feed_serve(st->now);
         struct on_its_way *w = next_on_its_way(st);
         struct timer *t = next_due(st);
 
@@ -425,7 +429,7 @@ void stand_run(struct stand *st)
         } else if (t != NULL) {
             t->armed = false;
             t->fn(t->arg);
-        } else {
+        } else if (!served) {
             return;
         }
     }

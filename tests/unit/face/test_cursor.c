@@ -92,6 +92,23 @@ static void the_log_holds_what_follows_a_cursor(void **state UNUSED)
     assert_int_equal(cursor_check(&at, 5, 7, &err), 0);
 }
 
+static void a_cursor_of_the_feed_is_a_number_or_the_beginning(void **state UNUSED)
+{
+    uint64_t seq = 9;
+    struct err err;
+
+    assert_int_equal(feed_cursor_parse(STR_NULL, STR_NULL, &seq, &err), 0);
+    assert_int_equal(seq, 0);
+    assert_int_equal(feed_cursor_parse(STR_NULL, STR("12"), &seq, &err), 0);
+    assert_int_equal(seq, 12);
+    assert_int_equal(feed_cursor_parse(STR("13"), STR("nonsense"), &seq, &err), 0);
+    assert_int_equal(seq, 13);
+    assert_int_equal(feed_cursor_parse(STR(""), STR("14"), &seq, &err), 0); /* of who has no id yet */
+    assert_int_equal(seq, 14);
+    assert_int_equal(feed_cursor_parse(STR("-1"), STR("1"), &seq, &err), -ERR_BAD_REQUEST);
+    assert_int_equal(feed_cursor_parse(STR_NULL, STR(""), &seq, &err), -ERR_BAD_REQUEST);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -101,6 +118,7 @@ int main(void)
         cmocka_unit_test(a_place_in_the_text_completes_a_cursor),
         cmocka_unit_test(flags_and_the_window),
         cmocka_unit_test(the_log_holds_what_follows_a_cursor),
+        cmocka_unit_test(a_cursor_of_the_feed_is_a_number_or_the_beginning),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

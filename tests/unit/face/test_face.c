@@ -594,13 +594,13 @@ static void sessions_are_listed_in_pages(void **state UNUSED)
 {
     stand_on_query(st, answer_list);
     expect_part(stand_call(st, "GET /api/v1/sessions?limit=2&offset=4", NULL, NULL), 200,
-                "],\"total\":9,\"limit\":2,\"offset\":4,\"next_offset\":6,\"features\":[");
+                "],\"total\":9,\"limit\":2,\"offset\":4,\"next_offset\":6,\"feed_seq\":0,\"features\":[");
     expect_part(stand_call(st, "GET /api/v1/sessions?offset=7", NULL, NULL), 200,
-                "],\"total\":9,\"limit\":200,\"offset\":7,\"features\":[");
+                "],\"total\":9,\"limit\":200,\"offset\":7,\"feed_seq\":0,\"features\":[");
     expect_part(stand_call(st, "GET /api/v1/sessions?limit=5000", NULL, NULL), 200, "\"limit\":1000,");
     expect_part(stand_call(st, "GET /api/v1/sessions?q=find&state=done&kind=root&root_session_id=r&cursor=c&limit=0",
                            NULL, NULL),
-                200, "\"limit\":1,\"offset\":0,\"next_cursor\":\"d\",\"features\":[");
+                200, "\"limit\":1,\"offset\":0,\"next_cursor\":\"d\",\"feed_seq\":0,\"features\":[");
 }
 
 static void lists_that_are_refused(void **state UNUSED)

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+#include "face/bamboo/feed_stream.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "face/bamboo/feed_wire.h"
+#include "face/open_stream.h"
+
+#define WRITE_BYTES (16 * 1024) /* small frames leave together, in pieces of about this size */
+
+struct feed_stream {
+    struct open_stream base;
+    struct face *face; /* NULL: it was freed; only an answer of the store is still on its way */
+    struct http_stream *http;
+    struct feed_watcher *watcher;
+    struct answer *page; /* of the store, being handed out */
+    size_t page_at;
+    bool asked; /* an answer of the store is on its way */
+};
+
+/* What one look for more came to. */
+enum progress { PROGRESS_MORE, PROGRESS_WAIT, PROGRESS_END };
+
+static void drop_page(struct feed_stream *s)
+{
+    answer_free(s->page);
+    s->page = NULL;
+}
+
+static void feed_stream_free(struct feed_stream *s)
+{
+    open_stream_done(&s->base);
+    engine_feed_unwatch(s->face->o.engine, s->watcher);
+    drop_page(s);
+    s->face = NULL;
+    if (!s->asked)
+        mem_free(s);
+}
+
+static void feed_stream_close(struct feed_stream *s)
+{
+    http_stream_end(s->http);
+    feed_stream_free(s);
+}
+
+static void wake(void *arg)
+{
+    open_stream_wake(&((struct feed_stream *)arg)->base);
+}
+
+static void flush(struct feed_stream *s, struct buf *out)
+{
+    s->face->traffic.event_bytes += out->n;
+    if (out->n > 0)
+        http_stream_write(s->http, buf_str(out));
+    buf_clear(out);
+}
+
+/* ---- pages of the store ---- */
+
+static void on_page(void *arg, struct answer *answer)
+{
+    struct feed_stream *s = arg;
+
+    s->asked = false;
+    if (s->face == NULL) {
+        mem_free(s);
+        answer_free(answer);
+        return;
+    }
+    s->page = answer;
+    s->page_at = 0;
+    wake(s);
+}
+
+static void ask_page(struct feed_stream *s)
+{
+    struct query q = {.kind = QUERY_FEED,
+                      .after = feed_watcher_seq(s->watcher),
+                      .bytes = LIMIT_WATCHER_PAGE_BYTES}; /* one who stops reading keeps it in hand */
+
+    s->asked = true;
+    engine_query(s->face->o.engine, &q, on_page, s);
+}
+
+/* From the beginning on means from what is kept on: only who was somewhere can have lost something. */
+static bool lost_something(const struct feed_stream *s)
+{
+    uint64_t seq = feed_watcher_seq(s->watcher);
+
+    return s->page_at == 0 && seq > 0 && s->page->first_seq > seq + 1;
+}
+
+static enum progress advance_page(struct feed_stream *s, struct buf *out)
+{
+    const struct answer *a = s->page;
+
+    if (a->rc < 0)
+        return PROGRESS_END; /* it cannot be read now: the client comes back with its cursor */
+    if (lost_something(s)) {
+        feed_frame_reset(feed_watcher_seq(s->watcher), out);
+        s->face->traffic.events++;
+        feed_watcher_skip(s->watcher, a->last_seq);
+        drop_page(s);
+        return PROGRESS_MORE;
+    }
+    if (s->page_at < a->n) {
+        const struct feed_row *row = &a->feed[s->page_at++];
+
+        feed_frame_event(row, out);
+        s->face->traffic.events++;
+        feed_watcher_skip(s->watcher, row->seq);
+        return PROGRESS_MORE;
+    }
+    feed_watcher_skip(s->watcher, a->upto);
+    drop_page(s);
+    return PROGRESS_MORE;
+}
+
+/* ---- pulling ---- */
+
+/* Encoded by the first watcher that comes to it, for all. */
+static void put_item(struct feed_stream *s, const struct feed_item *item, struct buf *out)
+{
+    if (item->frame->n == 0 && item->row != NULL)
+        feed_frame_event(item->row, item->frame);
+    else if (item->frame->n == 0)
+        feed_frame_state(item->session, item->frame);
+    buf_add_str(out, buf_str(item->frame));
+    s->face->traffic.events++;
+}
+
+static enum progress advance(struct feed_stream *s, struct buf *out)
+{
+    struct feed_item item;
+
+    if (s->asked)
+        return PROGRESS_WAIT;
+    if (s->page != NULL)
+        return advance_page(s, out);
+    switch (feed_watcher_next(s->watcher, &item)) {
+    case FEED_ITEM:
+        put_item(s, &item, out);
+        return PROGRESS_MORE;
+    case FEED_BEHIND:
+        ask_page(s);
+        return PROGRESS_WAIT;
+    case FEED_EMPTY:
+        return s->face->o.is_archive ? PROGRESS_END : PROGRESS_WAIT;
+    case FEED_END:
+        break;
+    }
+    return PROGRESS_END;
+}
+
+static void pump(struct feed_stream *s)
+{
+    struct buf *out = &s->face->frames;
+    enum progress progress = PROGRESS_MORE;
+
+    buf_clear(out);
+    while (progress == PROGRESS_MORE && http_stream_has_room(s->http)) {
+        progress = advance(s, out);
+        if (out->n >= WRITE_BYTES)
+            flush(s, out);
+    }
+    flush(s, out);
+    if (progress == PROGRESS_END)
+        feed_stream_close(s);
+}
+
+static void take_turn(struct open_stream *base)
+{
+    pump(CONTAINER_OF(base, struct feed_stream, base));
+}
+
+static void stop(struct open_stream *base)
+{
+    feed_stream_close(CONTAINER_OF(base, struct feed_stream, base));
+}
+
+static const struct open_stream_kind kind = {take_turn, stop};
+
+/* ---- the socket ---- */
+
+static void on_room(void *arg)
+{
+    pump(arg);
+}
+
+static void on_close(void *arg)
+{
+    feed_stream_free(arg);
+}
+
+static void on_silence(void *arg)
+{
+    struct feed_stream *s = arg;
+    struct buf *out = &s->face->frames;
+
+    buf_clear(out);
+    buf_add_str(out, STR("data: [KEEPALIVE]\n\n"));
+    flush(s, out);
+}
+
+static void put_opened(struct feed_stream *s, const struct answer *range, struct buf *out)
+{
+    struct json_writer w = JSON_WRITER(out);
+
+    buf_add_str(out, STR("data: "));
+    json_begin_object(&w);
+    json_key_str(&w, "type", STR("stream_opened"));
+    json_key_u64(&w, "first_seq", range->first_seq);
+    json_key_u64(&w, "last_seq", range->last_seq);
+    json_key_text(&w, "boot", s->face->o.boot_id);
+    json_key_i64(&w, "heartbeat_ms", LIMIT_HEARTBEAT_MS);
+    json_key_time(&w, "server_time", clock_wall_ms());
+    json_end_object(&w);
+    buf_add_str(out, STR("\n\n"));
+}
+
+void feed_stream_open(struct exchange *x, uint64_t seq, const struct answer *range)
+{
+    struct http_stream_callbacks cb = {.on_room = on_room, .on_close = on_close, .on_silence = on_silence};
+    struct feed_stream *s = mem_zalloc(sizeof(*s));
+    struct face *f = x->face;
+    struct buf *out = &f->frames;
+
+    cb.arg = s;
+    http_reply_header(x->req, "Content-Type", "text/event-stream; charset=utf-8");
+    http_request_set_label(x->req, &x->label);
+    s->http = http_reply_stream(x->req, 200, &cb);
+    exchange_count(x, 200);
+    exchange_free(x);
+    if (s->http == NULL) {
+        mem_free(s);
+        return;
+    }
+    s->face = f;
+    open_stream_init(&s->base, &kind, f);
+    s->watcher = engine_feed_watch(f->o.engine, seq, range->last_seq, wake, s);
+    buf_clear(out);
+    put_opened(s, range, out);
+    f->traffic.events++;
+    flush(s, out);
+    wake(s);
+}
