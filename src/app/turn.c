@@ -40,8 +40,10 @@ struct turn {
     uint64_t seen_seq, seen_offset; /* when the stream broke last */
     bool is_lasting;                /* the server we spoke to last is one to stay */
     bool looked, posted, was_running, stopping, ended;
+    bool unsure; /* a connection broke: what was sent may have been taken */
     int code;
     char session_id[ID_MAX + 1], run_id[ID_MAX + 1];
+    char key_header[ID_TEXT + 32]; /* Idempotency-Key of this turn, so that it may be sent again */
 };
 
 static void reach(void *arg);
@@ -266,12 +268,17 @@ static void ask_who_answers(struct turn *t)
 
 /* ---- posting ---- */
 
-/* The server in the data directory may be on its way out or in; whoever named another one wants that one. */
+/*
+ * The server in the data directory may be on its way out or in; whoever named another one wants that one. Where the
+ * connection broke nobody knows whether the request was taken: the key says so.
+ */
 static bool may_try_again(const struct turn *t, int status, const struct err *err)
 {
     if (clock_mono_ms() >= t->reach_until)
         return false;
-    return err == NULL ? status == 503 : t->o->server == NULL && client_is_unreachable(err);
+    if (err == NULL)
+        return status == 503;
+    return err->code == ERR_NETWORK && (t->o->server == NULL || t->unsure);
 }
 
 /* True: it was one, and the turn tries again or has ended. */
@@ -283,13 +290,14 @@ static bool is_trouble(struct turn *t, int status, const struct json *body, cons
         return true;
     if (err == NULL && status < 300)
         return false;
+    t->unsure |= err != NULL && !client_is_unreachable(err);
     if (may_try_again(t, status, err)) {
         try_again(t, REACH_STEP_MS);
         return true;
     }
     if (err == NULL)
         client_error_text(status, body, &text);
-    else if (client_is_unreachable(err))
+    else if (!t->unsure)
         buf_addf(&text, "no server answers at %s: %s", client_where(t->client), err->text);
     else
         buf_addf(&text, "%s: %s; whether it was taken is not known, see: culm resume %s", client_where(t->client),
@@ -320,7 +328,7 @@ static void post(struct turn *t)
 {
     CLEANUP(buf_done) struct buf body = BUF_INIT;
     struct json_writer w = JSON_WRITER(&body);
-    struct client_request request = {.method = "POST", .path = "/api/v1/chat"};
+    struct client_request request = {.method = "POST", .path = "/api/v1/chat", .header = t->key_header};
     struct err err;
 
     json_begin_object(&w);
@@ -355,7 +363,7 @@ static void on_executed(void *arg, int status, const struct json *body, const st
 static void execute(struct turn *t)
 {
     CLEANUP(buf_done) struct buf path = BUF_INIT;
-    struct client_request request = {.method = "POST", .body = STR("{}")};
+    struct client_request request = {.method = "POST", .header = t->key_header, .body = STR("{}")};
     struct err err;
 
     if (t->server != NULL)
@@ -511,7 +519,11 @@ static void tear_down(struct turn *t)
 int turn_run(const struct turn_options *o)
 {
     struct turn t = {.o = o, .code = CODE_ERROR};
+    char key[ID_TEXT];
     struct err err;
+
+    id_random(key);
+    snprintf(t.key_header, sizeof(t.key_header), "Idempotency-Key: %s", key);
 
     if (o->session != NULL)
         str_copy(t.session_id, sizeof(t.session_id), str_of(o->session));

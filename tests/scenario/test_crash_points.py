@@ -54,6 +54,7 @@ class Caller:
     def __init__(self, server):
         self.api = Api(server.client(unix=True))
         self.promises = []
+        self.sent = []  # [body, key, what was told]
         self.connections = []
 
     def ask(self, method, path, *statuses, **options):
@@ -68,8 +69,10 @@ class Caller:
 
     def turn(self, session, message):
         body = {"session_id": session, "message": message, "execute": True}
-        told = self.ask("POST", "/api/v1/chat", 201, json=body)
+        self.sent.append([body, f"turn-{session}", None])
+        told = self.ask("POST", "/api/v1/chat", 201, json=body, headers={"Idempotency-Key": f"turn-{session}"})
         if told is not None:
+            self.sent[-1][2] = told
             self.promises.append(lambda api: posted(api, session, told["message_id"], message))
         return told and told.get("run_id")
 
@@ -90,6 +93,15 @@ class Caller:
 def posted(api, session, message_id, text):
     facts = api.client.get(f"/api/v1/sessions/{session}/facts", params={"after": 0, "limit": 1000}).json()["facts"]
     assert [f["content"] for f in facts if f.get("message_id") == message_id and "content" in f][:1] == [text]
+
+
+def repeated(api, body, key, told):
+    """Whoever was told something is told the same, and whoever was not learns it now; it is done once."""
+    again = api.client.post("/api/v1/chat", json=body, headers={"Idempotency-Key": key})
+    assert again.status_code == 201, again.text
+    assert told is None or again.json() == told
+    page = api.get(f"/api/v1/sessions/{body['session_id']}/facts", after=0, limit=1000)["facts"]
+    assert sum(f["type"] == "message_appended" and f.get("content") == body["message"] for f in page) == 1
 
 
 def ended(api, run_id, status):
@@ -161,6 +173,8 @@ def start_or_crash(server):
 
 def check_next_life(server, caller, runs):
     api = server.api
+    for body, key, told in caller.sent if caller else ():
+        repeated(api, body, key, told)
     for session in ("hang-1", "hang-2", "flaky-1", "flaky-2"):
         api.client.post(f"/api/v1/stop/{session}")  # where the stop was not acknowledged
     for run_id in runs.values():

@@ -176,6 +176,20 @@ def test_deleting_a_session_erases_its_keys(server, between):
     assert anew.content != first.content
 
 
+@pytest.mark.parametrize("point", ["engine.append", "engine.reply"])
+def test_a_command_sends_again_what_may_have_been_taken(make_server, cli, point):
+    """The server dies before or after the message is stored; who is told nothing asks the next one."""
+    server = make_server(env={"CULM_CRASH": f"{point}:1"})
+    running = cli.start("run", "--session", "s", say("once"))
+    assert server.wait_exit() == 137
+    server.env.clear()
+    server.start()
+    assert running.wait() == 0, running.stderr
+    assert "once" in running.stdout
+    assert len(posted(server.api, "s")) == 1
+    assert len(facts(server.api, "s", "execution_started")) == 1
+
+
 # ---- time ----
 
 

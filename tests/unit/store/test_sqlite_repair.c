@@ -72,7 +72,7 @@ static struct facts *end_run(const struct session *s, struct facts *answer, int6
     assert_true((session_has_open_calls(s)) <= (answer != NULL));
     memset(facts, 0, sizeof(facts));
     for (int i = 0; i < s->n_calls; i++)
-        if (s->calls[i].state != CALL_OVER)
+        if (answer != NULL && s->calls[i].state != CALL_OVER)
             facts[n++] = (struct fact){.kind = FACT_CALL_ENDED,
                                        .run = s->run.number,
                                        .call = s->first_call + (uint32_t)i,
