@@ -10,6 +10,7 @@
 #define GROUPS(X)                                                                                                      \
     X(start, "from exec to the first healthy answer; idle memory; with 0 and with 100,000 sessions")                   \
     X(watchers, "memory of an idle watcher")                                                                           \
+    X(feed, "watchers of the account feed: what they add to a turn; memory of an idle one")                            \
     X(creates, "sessions created per second")                                                                          \
     X(turns, "whole turns of 50 pieces, 1 to 1,000 at once; beside them the driver against the stand-in alone")        \
     X(long_run, "one run of 20,000 pieces")                                                                            \

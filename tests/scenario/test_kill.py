@@ -9,6 +9,7 @@ import random
 import threading
 import time
 
+from harness import checks
 from harness.api import poll
 from harness.environment import TIMEOUT
 from harness.history import Recorder, Transcript, Viewer
@@ -62,14 +63,54 @@ class Customer:
         assert self.viewer.after == max(f["seq"] for f in log["facts"] if f["type"] == "complete")
 
 
+class Overseer:
+    """One who watches the account feed over all lives."""
+
+    # What a session's log has and the feed has too, in the same order.
+    TOLD = ("session_created", "message_appended", "execution_started", "complete", "cancelled", "error")
+
+    def __init__(self):
+        self.seen = []
+
+    def last(self):
+        return self.seen[-1].id if self.seen else 0
+
+    def connect(self, api):
+        self.watcher = api.feed(since=self.last())
+
+    def take(self):
+        self.seen += [f for f in self.watcher.wait_end().frames if f.id is not None]
+
+    def check(self, api, sessions):
+        """What was seen in pieces is what is there, and that is what the sessions' logs say."""
+        self.connect(api)
+        newest = api.get("/api/v1/sessions")["feed_seq"]
+        marker = api.client.post("/api/v1/sessions", json={"title": "marker"}).json()["session"]["id"]
+        self.watcher.wait_for(lambda f: f.id is not None and f["session_id"] == marker, what="the marker")
+        self.watcher.leave()
+        self.take()
+        everything = api.feed()
+        everything.wait_for(lambda f: f.id == self.last(), what="the marker")
+        everything.leave()
+        assert [f.data for f in everything.wait_end().frames if f.id is not None] == [f.data for f in self.seen]
+        assert self.last() > newest
+        checks.ids_rise(self.seen)
+        for session in sessions:
+            log = [(f["type"], f["seq"]) for f in read_log(api.get, session)["facts"]]
+            seen = [(f.type, f.told["seq"]) for f in self.seen if f["session_id"] == session]
+            assert [f for f in seen if f[0] in self.TOLD] == [f for f in log if f[0] in self.TOLD]
+
+
 def test_kill_9_again_and_again(make_server):
     print(f"CULM_KILL_SEED={SEED}")
     chance = random.Random(SEED)
     server = make_server()
     http = server.client(lasting=True)
+    overseer = Overseer()
     customers = [Customer(f"c{n}", chance.randrange(1 << 32), http) for n in range(SESSIONS)]
     for _ in range(KILLS):
         stop = threading.Event()
+        overseer.connect(server.api)
         threads = [threading.Thread(target=c.talk, args=(stop,)) for c in customers]
         for thread in threads:
             thread.start()
@@ -82,12 +123,14 @@ def test_kill_9_again_and_again(make_server):
         for thread in threads:
             thread.join(TIMEOUT)
             assert not thread.is_alive()
+        overseer.take()
         started = time.monotonic()
         server.start()
         assert time.monotonic() - started < TIMEOUT
     api = server.api
     for customer in customers:
         customer.check(api)
+    overseer.check(api, [c.name for c in customers])
     assert sum(c.turns for c in customers) >= KILLS, "the server was hardly at work"
     poll(lambda: api.client.get("/api/v1/sessions", params={"state": "running"}).json()["sessions"], lambda s: s == [])
     server.sigterm()
