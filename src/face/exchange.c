@@ -111,7 +111,7 @@ void exchange_submit(struct exchange *x, struct str session_id, struct input *in
     in->request = str_of(http_request_id(x->req));
     in->key = x->key;
     in->fingerprint = x->fingerprint;
-    in->recall = x->refusal.status != 0;
+    in->recall = x->refusal.status != 0 || x->refusal.answer != NULL;
     engine_submit(f->o.engine, session_id, in);
 }
 
@@ -215,8 +215,21 @@ bool exchange_refuse(struct exchange *x, int status, const char *code, const cha
         return false;
     }
     if (x->refusal.status == 0)
-        x->refusal = (struct refusal){status, code, arena_str(&x->arena, str_of(text)).p};
+        x->refusal = (struct refusal){status, code, arena_str(&x->arena, str_of(text)).p, NULL};
     return true;
+}
+
+void exchange_refuse_by(struct exchange *x, struct str session_id, reply_fn *on_reply,
+                        void (*refuse)(struct exchange *x))
+{
+    struct input in = {.kind = INPUT_RESUME}; /* whichever: nothing is begun */
+
+    if (x->key.n == 0) {
+        refuse(x);
+        return;
+    }
+    x->refusal.answer = refuse;
+    exchange_submit(x, session_id, &in, on_reply);
 }
 
 void exchange_fail_err(struct exchange *x, const struct err *err)

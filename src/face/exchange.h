@@ -34,12 +34,13 @@ struct exchange {
     struct refusal {
         int status; /* 0: none */
         const char *code, *text;
-    } refusal;               /* of a keyed request, in case that it is not a repeat */
-    struct str answers;      /* a repeat: name of the request that is answered; STR_NULL: this one */
-    struct http_label label; /* for the access log; its texts live in the arena */
-    struct json *json;       /* the body as nodes; an empty body is {} */
-    void *in;                /* the body as the route's struct */
-    void *state;             /* the handler's own */
+        void (*answer)(struct exchange *x); /* instead of those; NULL: them */
+    } refusal;                              /* of a keyed request, in case that it is not a repeat */
+    struct str answers;                     /* a repeat: name of the request that is answered; STR_NULL: this one */
+    struct http_label label;                /* for the access log; its texts live in the arena */
+    struct json *json;                      /* the body as nodes; an empty body is {} */
+    void *in;                               /* the body as the route's struct */
+    void *state;                            /* the handler's own */
     int parsed;
     struct err err; /* of the parse */
     struct arena arena;
@@ -77,6 +78,9 @@ void exchange_fail_err(struct exchange *x, const struct err *err); /* 503 brings
  * keyed request goes on to exchange_submit(), where nothing new is begun. False: it has no key, and is answered.
  */
 NODISCARD bool exchange_refuse(struct exchange *x, int status, const char *code, const char *text);
+/* The same for a handler that looks before it submits: `refuse` answers, unless there is a reply for on_reply. */
+void exchange_refuse_by(struct exchange *x, struct str session_id, reply_fn *on_reply,
+                        void (*refuse)(struct exchange *x));
 /* For error bodies: this request's name, or, so that a repeat is told the same byte for byte, that of the first. */
 const char *exchange_request_name(const struct exchange *x);
 void exchange_no_session(struct exchange *x, struct str session_id);

@@ -69,7 +69,10 @@ bool request_key_refused(struct exchange *x, const struct reply *reply)
                          "not kept any more; look at what is there, and use a new key for a new request.");
         return true;
     case REPLY_NO_RECEIPT:
-        exchange_fail_as(x, x->refusal.status, x->refusal.code, x->refusal.text);
+        if (x->refusal.answer != NULL)
+            x->refusal.answer(x);
+        else
+            exchange_fail_as(x, x->refusal.status, x->refusal.code, x->refusal.text);
         return true;
     default:
         return false;

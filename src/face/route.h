@@ -14,7 +14,8 @@ enum { AT_API = 1, AT_V1 = 2, AT_ROOT = 4 }; /* /api/v1, /v1, / */
 enum {
     ROUTE_PUBLIC = 1,     /* wants no credential */
     ROUTE_LARGE_BODY = 2, /* carries messages: LIMIT_BODY_MESSAGE_BYTES */
-    ROUTE_KEYED = 4,      /* takes an Idempotency-Key; its reply depends on the request and struct reply alone */
+    ROUTE_KEYED = 4,      /* takes an Idempotency-Key: its reply depends on the request and struct reply alone, and what
+                             it refuses for what is there now goes by exchange_refuse() or exchange_refuse_by() */
 };
 
 struct route {

@@ -115,8 +115,8 @@ static void what_is_no_reply_is_damage(void **state UNUSED)
 
 static void what_only_stood_in_the_way_is_not_kept(void **state UNUSED)
 {
-    static const enum reply_kind transient[] = {REPLY_UNAVAILABLE, REPLY_FULL,        REPLY_EXISTS,    REPLY_NO_MODEL,
-                                                REPLY_KEY_REUSED,  REPLY_KEY_EXPIRED, REPLY_NO_RECEIPT};
+    static const enum reply_kind transient[] = {REPLY_UNAVAILABLE, REPLY_FULL,        REPLY_EXISTS,     REPLY_NO_MODEL,
+                                                REPLY_KEY_REUSED,  REPLY_KEY_EXPIRED, REPLY_NO_RECEIPT, REPLY_MOVED};
     static const enum reply_kind kept[] = {REPLY_CREATED,   REPLY_POSTED, REPLY_STARTED,   REPLY_RUNNING, REPLY_NOTHING,
                                            REPLY_NOT_FOUND, REPLY_NO_RUN, REPLY_OTHER_RUN, REPLY_STOPPED};
 
