@@ -267,6 +267,19 @@ void exchange_no_session(struct exchange *x, struct str session_id)
     exchange_send(x, 404, &body);
 }
 
+void exchange_busy(struct exchange *x, const struct reply *reply, const char *message)
+{
+    struct buf body CLEANUP(buf_done) = BUF_INIT;
+    struct json_writer w = JSON_WRITER(&body);
+
+    error_body_begin(&w, str_of(message), err_wire_name(ERR_CONFLICT), exchange_request_name(x));
+    json_key_str(&w, "session_id", x->label.session);
+    if (reply->run_id[0] != '\0')
+        json_key_text(&w, "run_id", reply->run_id);
+    json_end_object(&w);
+    exchange_send(x, 409, &body);
+}
+
 bool exchange_failed_by(struct exchange *x, const struct reply *reply, struct str session_id)
 {
     switch (reply->kind) {

@@ -29,7 +29,7 @@ struct exchange {
     answer_fn *on_answer;
     void (*on_worked)(struct exchange *x);
     void (*on_abandon)(struct exchange *x); /* WAIT_WATCH: lets go of what was waited for */
-    struct str id;                          /* the path's parameter, decoded, a valid id */
+    struct str id, part_id;                 /* the path's parameters, decoded, valid ids */
     struct str key, fingerprint; /* where the route is keyed: Idempotency-Key, or empty; what it stands for */
     struct refusal {
         int status; /* 0: none */
@@ -84,6 +84,8 @@ void exchange_refuse_by(struct exchange *x, struct str session_id, reply_fn *on_
 /* For error bodies: this request's name, or, so that a repeat is told the same byte for byte, that of the first. */
 const char *exchange_request_name(const struct exchange *x);
 void exchange_no_session(struct exchange *x, struct str session_id);
+/* 409: the run of the reply stands in the way; with run_id. */
+void exchange_busy(struct exchange *x, const struct reply *reply, const char *message);
 /* For replies that mean failure whatever was asked: true if it was one, and is answered. */
 bool exchange_failed_by(struct exchange *x, const struct reply *reply, struct str session_id);
 void exchange_etag(struct exchange *x, uint64_t metadata_version);

@@ -150,23 +150,23 @@ static void refuse_method(struct exchange *x, unsigned methods)
 }
 
 /* False: it is not an id, and the exchange is answered. */
-static bool read_parameter(struct exchange *x, const struct route_found *found)
+static bool read_parameter(struct exchange *x, const struct route_parameter *p, struct str *out)
 {
     struct buf id CLEANUP(buf_done) = BUF_INIT;
 
-    if (found->parameter.p == NULL)
+    if (p->value.p == NULL)
         return true;
-    if (!http_decode(found->parameter, false, &id) || !id_is_valid(buf_str(&id))) {
+    if (!http_decode(p->value, false, &id) || !id_is_valid(buf_str(&id))) {
         exchange_fail(x, ERR_BAD_REQUEST,
                       "path: " STR_FMT "_id: 1 to %d characters of A-Za-z0-9._:- and neither \".\" nor \"..\"",
-                      STR_ARG(found->parameter_name), ID_MAX);
+                      STR_ARG(p->name), ID_MAX);
         return false;
     }
-    x->id = arena_str(&x->arena, buf_str(&id));
-    if (str_is(found->parameter_name, "session"))
-        x->label.session = x->id;
-    else if (str_is(found->parameter_name, "run"))
-        x->label.run = x->id;
+    *out = arena_str(&x->arena, buf_str(&id));
+    if (str_is(p->name, "session"))
+        x->label.session = *out;
+    else if (str_is(p->name, "run"))
+        x->label.run = *out;
     return true;
 }
 
@@ -197,6 +197,6 @@ void face_request(void *arg, struct http_request *req)
         exchange_send_text(x, 404, STR("text/plain"), STR(""));
     else if (found.route == NULL)
         refuse_method(x, found.methods);
-    else if (read_parameter(x, &found))
+    else if (read_parameter(x, &found.first, &x->id) && read_parameter(x, &found.second, &x->part_id))
         exchange_begin(x);
 }

@@ -15,7 +15,9 @@ static bool is_parameter(struct str part)
 
 static bool path_fits(struct str pattern, struct str path, struct route_found *out)
 {
-    struct str want, have, parameter = STR_NULL, name = STR_NULL;
+    struct route_parameter found[2] = {{STR_NULL, STR_NULL}, {STR_NULL, STR_NULL}};
+    struct str want, have;
+    size_t n = 0;
 
     for (;;) {
         bool more = str_next(&pattern, '/', &want);
@@ -27,14 +29,14 @@ static bool path_fits(struct str pattern, struct str path, struct route_found *o
         if (is_parameter(want)) {
             if (have.n == 0)
                 return false;
-            parameter = have;
-            name = (struct str){want.p + 1, want.n - 2};
+            assert(n < ARRAY_LEN(found));
+            found[n++] = (struct route_parameter){have, {want.p + 1, want.n - 2}};
         } else if (!str_eq(want, have)) {
             return false;
         }
     }
-    out->parameter = parameter;
-    out->parameter_name = name;
+    out->first = found[0];
+    out->second = found[1];
     return true;
 }
 
@@ -63,8 +65,8 @@ struct route_found route_find(const struct route *routes, size_t n, enum http_me
         found.methods |= 1u << r->method;
         if (found.route == NULL && r->method == (method == HTTP_HEAD ? HTTP_GET : method)) {
             found.route = r;
-            found.parameter = here.parameter;
-            found.parameter_name = here.parameter_name;
+            found.first = here.first;
+            found.second = here.second;
         }
     }
     if ((found.methods & (1u << HTTP_GET)) != 0)

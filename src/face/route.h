@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Routes as one table: method, places under which the path is mounted, path with at most one
- * parameter in braces, the wire struct of its body, the function that answers. Pure.
+ * Routes as one table: method, places under which the path is mounted, path with at most two
+ * parameters in braces, the wire struct of its body, the function that answers. Pure.
  */
 #include "base/record.h"
 #include "net/http.h"
@@ -30,8 +30,10 @@ struct route {
 struct route_found {
     const struct route *route; /* NULL: no such path, or not with this method */
     unsigned methods;          /* bit per enum http_method that the path has; 0: no such path */
-    struct str parameter;      /* raw; STR_NULL: the path has none */
-    struct str parameter_name;
+    struct route_parameter {
+        struct str value; /* raw; STR_NULL: the path has none */
+        struct str name;
+    } first, second;
 };
 
 /* The values of the parameters in a path that fits, raw, each with a '/' behind it. */

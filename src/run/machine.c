@@ -375,7 +375,9 @@ static bool post_is_refused(struct ctx *c, bool executes)
     const struct session *s = c->s;
     bool is_full = s->inbox + s->later >= LIMIT_INBOX_MESSAGES;
 
-    if (is_full)
+    if (!session_exists(s) && c->in->session_id.n == 0)
+        step_reply(c, REPLY_NOT_FOUND);
+    else if (is_full)
         step_reply(c, REPLY_FULL);
     else if (executes && c->in->busy == BUSY_REJECT && s->run.active)
         step_reply(c, REPLY_BUSY);

@@ -10,7 +10,7 @@
 /* X(kind, wire name, may be encoded: caused by a person) */
 #define INPUT_KINDS(X)                                                                                                 \
     X(CREATE, "create", true)                                                                                          \
-    X(POST, "post", true)     /* creates the session where it is missing */                                            \
+    X(POST, "post", true)     /* makes the session where it is missing and `session_id` names it */                    \
     X(RESUME, "resume", true) /* start a run if there is something to do */                                            \
     X(CANCEL, "cancel", true)                                                                                          \
     X(ANSWER, "answer", true) /* to a question */                                                                      \

@@ -1,6 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "session/query.h"
 
+/* As the fold of a session counts them. */
+static int64_t bytes_of(const struct message *m)
+{
+    const struct call *calls = m->calls.items;
+    int64_t n = (int64_t)m->text.n;
+
+    for (size_t i = 0; i < m->calls.count; i++)
+        n += (int64_t)calls[i].args.n;
+    return n;
+}
+
 bool message_from_fact(const struct fact *f, struct message *out)
 {
     struct message m = {.place = f->place, .seq = f->seq, .at = f->at, .id = f->id, .text = f->text};
@@ -31,17 +42,19 @@ bool message_from_fact(const struct fact *f, struct message *out)
         m.interrupted = f->interrupted;
         m.call_id = f->call_id;
         m.tool = f->tool;
-        m.success = f->role == ROLE_TOOL && f->outcome == OUTCOME_OK;
+        m.outcome = f->outcome;
         break;
     case FACT_CALL_ENDED:
         m.role = ROLE_TOOL;
         m.call_id = f->call_id;
         m.tool = f->tool;
-        m.success = f->outcome == OUTCOME_OK;
+        m.outcome = f->outcome;
         break;
     default:
         return false;
     }
+    m.success = m.role == ROLE_TOOL && m.outcome == OUTCOME_OK;
+    m.bytes = bytes_of(&m);
     *out = m;
     return true;
 }

@@ -11,6 +11,7 @@
 enum query_kind {
     QUERY_FACTS,      /* session_id; after/before, limit, kinds, seqs -> facts */
     QUERY_MESSAGES,   /* session_id; after_message, limit (newest ones) -> messages, total */
+    QUERY_INBOX,      /* session_id; after_message -> messages that wait, oldest first; is_taken */
     QUERY_SESSION,    /* session_id -> sessions[0]; ERR_NOT_FOUND */
     QUERY_SESSIONS,   /* search, state, cursor or offset, limit -> sessions, total, next */
     QUERY_RUN,        /* run_id -> runs[0]; ERR_NOT_FOUND */
@@ -34,10 +35,12 @@ struct query {
     uint32_t n_seqs;
     uint64_t at_seq;          /* session, messages: as they were right after this fact; 0: as they are */
     uint32_t limit;           /* 0: the page limits of the limit table */
-    uint32_t bytes;           /* facts: of memory; 0: as the limit table says */
+    uint32_t bytes;           /* facts: of memory; 0: as the limit table says. messages, inbox: of what is
+                                 stored; 0: no bound */
     uint64_t kinds;           /* facts: bit per enum fact_kind; 0: all */
     bool without_runs;        /* messages: the names of their runs are not wanted */
-    struct str after_message; /* messages: only what follows it; unknown: everything */
+    bool without_texts;       /* messages, inbox: what they say and the calls they make is not wanted */
+    struct str after_message; /* messages: only what follows it; unknown: everything. inbox: is_taken is about it */
     struct str search, state, cursor, session_kind, root; /* sessions */
     struct str key;                                       /* receipt */
     uint32_t offset;
@@ -52,7 +55,10 @@ struct message {
     struct record_list calls; /* struct call[] */
     struct str call_id, tool; /* role tool */
     struct str run_id;
+    int64_t bytes; /* of text and of the arguments of calls, also where they are left out */
+    int outcome;   /* role tool: enum call_outcome */
     bool success, interrupted, repaired;
+    bool later; /* inbox: not for the run that is active */
 };
 
 struct session_row {
@@ -95,11 +101,13 @@ struct answer {
     int rc; /* 0 or a negative code, then err */
     struct err err;
     struct facts *facts;          /* QUERY_FACTS; with the session's first and last seq below */
-    uint64_t first_seq, last_seq; /* also with at_seq; feed: of what is kept; sessions: last_seq is that of the feed */
+    uint64_t first_seq, last_seq; /* also with at_seq; feed: of what is kept; sessions: last_seq is that of the feed;
+                                     messages, inbox: last_seq alone */
     bool no_such_fact;            /* at_seq is not between them: this is all there is in the answer */
     struct feed_row *feed;
     uint64_t upto; /* feed: everything up to this number has been looked at */
-    bool more;     /* facts, messages, feed: the page was cut */
+    bool more;     /* facts, messages, inbox, feed: the page was cut */
+    bool is_taken; /* inbox: the message asked for is in the transcript */
     struct message *messages;
     struct session_row *sessions;
     struct run_row *runs;

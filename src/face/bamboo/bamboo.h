@@ -23,6 +23,9 @@ void facts_get(struct exchange *x);
 void respond_post(struct exchange *x);
 void respond_pending_get(struct exchange *x);
 void questions_get(struct exchange *x);
+void guidance_get(struct exchange *x);
+void guidance_post(struct exchange *x);
+void guidance_delete(struct exchange *x);
 
 void sessions_get(struct exchange *x);
 void sessions_post(struct exchange *x);

@@ -12,11 +12,12 @@ struct chat {
 
 static void write_start(struct exchange *x, const struct chat *chat, const struct reply *reply, struct json_writer *w)
 {
-    bool runs = reply->started || reply->already_running;
+    bool runs = reply->started || reply->already_running || reply->queued;
 
     json_key_str(w, "execute_status",
                  reply->started           ? STR("started")
                  : reply->already_running ? STR("already_running")
+                 : reply->queued          ? STR("queued")
                                           : STR("completed"));
     if (runs)
         json_key_text(w, "run_id", reply->run_id);
@@ -33,6 +34,10 @@ static void on_reply(struct exchange *x, const struct reply *reply)
 
     if (exchange_failed_by(x, reply, chat->session_id))
         return;
+    if (reply->kind == REPLY_BUSY) {
+        exchange_busy(x, reply, "Session is currently running; the message was not taken.");
+        return;
+    }
     if (reply->kind != REPLY_POSTED) {
         exchange_fail(x, ERR_INTERNAL, "The message was not taken.");
         return;
@@ -49,17 +54,6 @@ static void on_reply(struct exchange *x, const struct reply *reply)
     exchange_send(x, 201, &body);
 }
 
-/* True: absent, blank or an id. Else the exchange is answered. */
-static bool check_id(struct exchange *x, const char *name, struct str *id)
-{
-    *id = str_trim(*id);
-    if (id->n == 0 || id_is_valid(*id))
-        return true;
-    exchange_fail(x, ERR_BAD_REQUEST,
-                  "chat request: %s: 1 to %d characters of A-Za-z0-9._:- and neither \".\" nor \"..\"", name, ID_MAX);
-    return false;
-}
-
 void chat_post(struct exchange *x)
 {
     struct chat_request *q = x->in;
@@ -67,7 +61,8 @@ void chat_post(struct exchange *x)
     struct input in = {.kind = INPUT_POST, .origin = ORIGIN_HTTP, .text = q->message, .execute = q->execute};
     char id[ID_TEXT];
 
-    if (!check_id(x, "session_id", &q->session_id) || !check_id(x, "message_id", &q->message_id))
+    if (!turn_id(x, "chat request", "session_id", &q->session_id) ||
+        !turn_id(x, "chat request", "message_id", &q->message_id))
         return;
     if (str_trim(q->message).n == 0) {
         exchange_fail(x, ERR_BAD_REQUEST, "chat request: message: must not be empty");
@@ -82,6 +77,8 @@ void chat_post(struct exchange *x)
     in.limits = turn_limits(x, q->budget);
     in.sync = q->client_sync;
     in.sync.present = request_has(x->json, "client_sync");
+    in.busy = q->on_busy;
+    in.unattended = q->no_human_approver;
     *chat = (struct chat){.session_id = in.session_id, .execute = q->execute, .has_sync = in.sync.present};
     x->state = chat;
     exchange_submit(x, in.session_id, &in, on_reply);

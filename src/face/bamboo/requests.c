@@ -10,6 +10,7 @@
 #define PATH_MAX_BYTES 4096
 
 const char *const effort_names[] = {"", "none", "low", "medium", "high", "xhigh", "max", NULL};
+const char *const guidance_names[] = {"after_round", "after_run", NULL};
 static const char *const permission_names[] = {"", "default", "bypass", "auto", NULL};
 
 #define FIELD(type_, json_name, member, ...)                                                                           \
@@ -29,7 +30,9 @@ static const char *const permission_names[] = {"", "default", "bypass", "auto", 
         FIELD(type_, "permission_mode", unsupported.permission_mode, RECORD_ENUM, .names = permission_names)
 #define RUN_OPTIONS(type_)                                                                                             \
     FIELD(type_, "client_sync", client_sync, RECORD_OBJECT, .of = &client_sync_record),                                \
-        FIELD(type_, "run_budget", budget, RECORD_OBJECT, .of = &run_budget_record)
+        FIELD(type_, "run_budget", budget, RECORD_OBJECT, .of = &run_budget_record),                                   \
+        FIELD(type_, "on_busy", on_busy, RECORD_ENUM, .names = busy_names),                                            \
+        FIELD(type_, "no_human_approver", no_human_approver, RECORD_BOOL)
 
 static const struct record_field run_budget_fields[] = {
     FIELD(struct run_limits, "max_total_tokens", max_tokens, RECORD_I64, .max = INT64_MAX),
@@ -83,6 +86,13 @@ static const struct record_field respond_fields[] = {
     MODEL_WISH(struct respond_request),
 };
 
+static const struct record_field guidance_fields[] = {
+    FIELD(struct guidance_request, "id", id, RECORD_STR),
+    {.name = "text", .type = RECORD_STR, .flags = RECORD_REQUIRED, .offset = offsetof(struct guidance_request, text)},
+    FIELD(struct guidance_request, "mode", mode, RECORD_ENUM, .names = guidance_names),
+    FIELD(struct guidance_request, "images", unsupported.images, RECORD_RAW),
+};
+
 #define RECORD(name, what)                                                                                             \
     const struct record name##_record = {what, sizeof(struct name##_request), name##_fields, ARRAY_LEN(name##_fields)}
 RECORD(chat, "chat request");
@@ -90,6 +100,7 @@ RECORD(execute, "execute request");
 RECORD(create, "session");
 RECORD(patch, "session");
 RECORD(respond, "answer");
+RECORD(guidance, "guidance");
 
 /* ---- the model ---- */
 

@@ -37,13 +37,16 @@ struct chat_request {
     struct unsupported unsupported;
     struct client_sync client_sync;
     struct run_limits budget;
-    bool execute;
+    int on_busy; /* enum busy */
+    bool execute, no_human_approver;
 };
 
 struct execute_request {
     struct model_wish wish;
     struct client_sync client_sync;
     struct run_limits budget;
+    int on_busy; /* enum busy */
+    bool no_human_approver;
 };
 
 struct create_request {
@@ -65,6 +68,16 @@ struct respond_request {
     bool dismiss;
 };
 
+/* A message for a session that is at work. */
+enum guidance_mode { GUIDANCE_AFTER_ROUND, GUIDANCE_AFTER_RUN };
+extern const char *const guidance_names[];
+struct guidance_request {
+    struct str id, text;
+    struct unsupported unsupported;
+    int mode; /* enum guidance_mode */
+};
+
+extern const struct record guidance_record;
 extern const struct record chat_record, execute_record, create_record, patch_record, respond_record;
 extern const struct record log_levels_record; /* log_levels.c */
 

@@ -27,6 +27,10 @@ const struct route bamboo_routes[] = {
     {HTTP_GET, AT_API, "/respond/{session}/pending", respond_pending_get, 0, NULL},
     {HTTP_GET, AT_API, "/questions", questions_get, 0, NULL},
 
+    {HTTP_GET, AT_API, "/sessions/{session}/guidance", guidance_get, 0, NULL},
+    {HTTP_POST, AT_API, "/sessions/{session}/guidance", guidance_post, ROUTE_KEYED, &guidance_record},
+    {HTTP_DELETE, AT_API, "/sessions/{session}/guidance/{message}", guidance_delete, 0, NULL},
+
     {HTTP_GET, AT_API, "/stream", feed_get, 0, NULL},
     {HTTP_GET, AT_API, "/sessions", sessions_get, 0, NULL},
     {HTTP_POST, AT_API, "/sessions", sessions_post, ROUTE_KEYED, &create_record},

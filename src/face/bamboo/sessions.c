@@ -67,9 +67,9 @@ void session_get(struct exchange *x)
 
 static void write_features(struct json_writer *w)
 {
-    static const char *const features[] = {"chat.execute",    "events.cursor",   "facts.pages",
-                                           "runs.records",    "sessions.state",  "sessions.search",
-                                           "sessions.cursor", "sessions.at_seq", "feed.state"};
+    static const char *const features[] = {"chat.execute",   "events.cursor",   "facts.pages",     "runs.records",
+                                           "sessions.state", "sessions.search", "sessions.cursor", "sessions.at_seq",
+                                           "feed.state",     "guidance",        "execute.on_busy"};
 
     json_key(w, "features");
     json_begin_array(w);

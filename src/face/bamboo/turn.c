@@ -74,6 +74,16 @@ struct str turn_session_id(struct exchange *x)
     return arena_str(&x->arena, str_of(id));
 }
 
+bool turn_id(struct exchange *x, const char *what, const char *name, struct str *id)
+{
+    *id = str_trim(*id);
+    if (id->n == 0 || id_is_valid(*id))
+        return true;
+    exchange_fail(x, ERR_BAD_REQUEST, "%s: %s: 1 to %d characters of A-Za-z0-9._:- and neither \".\" nor \"..\"", what,
+                  name, ID_MAX);
+    return false;
+}
+
 struct str turn_events_url(struct exchange *x, struct str session_id)
 {
     return arena_strf(&x->arena, "/api/v1/events/" STR_FMT, STR_ARG(session_id));

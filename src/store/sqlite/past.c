@@ -14,6 +14,7 @@ struct past {
     const struct query *q;
     struct replay *replay;
     struct session_key key; /* as of now */
+    size_t bytes;           /* of the facts that were brought */
     struct err *err;
 };
 
@@ -94,6 +95,7 @@ static int copy_fact(struct past *p, uint64_t seq)
     if (rc <= 0)
         return rc;
     row = fact_row_of(st, 0);
+    p->bytes += row.body.n;
     rc = db_run(&p->then, to,
                 VALUES(V_INT(p->key.sid), V_INT(row.seq), V_INT(row.epoch), V_TEXT(row.kind), V_INT(row.at),
                        V_INT(row.crc), V_TEXT(row.body)),
@@ -114,11 +116,14 @@ static int bring_facts(struct past *p)
     int rc = st == NULL ? -(int)p->err->code : 1;
 
     while (rc > 0 && (rc = db_step(&p->then, st, p->err)) > 0) {
+        bool is_enough = p->q->bytes > 0 && p->bytes > p->q->bytes; /* the answer ends before this one, and says so */
+
         rc = copy_fact(p, db_u64(st, 0));
-        if (rc < 0)
+        if (rc < 0 || is_enough) {
             db_end(st);
-        else
-            rc = 1;
+            return rc;
+        }
+        rc = 1;
     }
     return rc;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Answers from one session's facts: pages of the log, the transcript. */
+/* Answers from one session's facts: pages of the log. */
 #include "base/mem.h"
 #include "base/str.h"
 #include "store/sqlite/fact_row.h"
@@ -114,110 +114,5 @@ int query_facts(struct db *db, const struct query *q, struct answer *a, struct e
         a->last_seq = key.last_seq;
     }
     mem_free(p.facts);
-    return rc;
-}
-
-/* ---- messages ---- */
-
-/* The newest first: one that a client has seen lately is found after a few steps. An unknown one: 0 rows, *place is -1.
- */
-static int place_of(struct db *db, int64_t sid, struct str id, int64_t *place, struct err *err)
-{
-    static const char sql[] = "SELECT place FROM message WHERE sid = ? AND id = ? ORDER BY place DESC LIMIT 1";
-
-    *place = -1;
-    return id.n == 0 ? 0 : db_number(db, sql, VALUES(V_INT(sid), V_TEXT(id)), place, err);
-}
-
-struct transcript {
-    struct db *db;
-    const struct query *q;
-    struct answer *a;
-    int64_t sid;
-    struct message *newest_first;
-    size_t n, cap;
-    uint32_t run; /* whose id is in run_id */
-    struct str run_id;
-};
-
-static int find_run_id(struct transcript *t, uint32_t run, struct err *err)
-{
-    static const char sql[] = "SELECT id FROM run WHERE sid = ? AND number = ?";
-    sqlite3_stmt *st;
-    int rc;
-
-    if (run == t->run)
-        return 0;
-    t->run = run;
-    t->run_id = STR_NULL;
-    st = db_query(t->db, sql, VALUES(V_INT(t->sid), V_INT(run)), err);
-    rc = st == NULL ? -(int)err->code : db_step(t->db, st, err);
-    if (rc > 0) {
-        t->run_id = arena_str(&t->a->arena, db_bytes(st, 0));
-        db_end(st);
-    }
-    return rc < 0 ? rc : 0;
-}
-
-static int take_message(struct transcript *t, sqlite3_stmt *st, struct err *err)
-{
-    struct message m;
-    struct fact f;
-    int rc = fact_row_read(st, 1, t->sid, t->q->session_id, &t->a->arena, &f, err);
-
-    if (rc == 0 && !t->q->without_runs)
-        rc = find_run_id(t, f.run, err);
-    if (rc < 0)
-        return rc;
-    if (!message_from_fact(&f, &m))
-        return err_set(err, ERR_CORRUPT, "session " STR_FMT ", fact %" PRIu64 " is not a message",
-                       STR_ARG(t->q->session_id), f.seq);
-    m.place = db_u32(st, 0);
-    m.run_id = t->run_id;
-    t->newest_first = mem_grow(t->newest_first, &t->cap, t->n + 1, sizeof(m));
-    t->newest_first[t->n++] = m;
-    return 0;
-}
-
-static int read_messages(struct transcript *t, int64_t after, uint32_t limit, struct err *err)
-{
-    /* CROSS JOIN fixes the order of the loops: the transcript leads. One row more than wanted tells that there are
-     * more. */
-    static const char sql[] = "SELECT m.place, " FACT_COLUMNS " FROM message m CROSS JOIN fact f"
-                              " ON f.sid = m.sid AND f.seq = m.seq WHERE m.sid = ? AND m.place > ?"
-                              " ORDER BY m.place DESC LIMIT ?";
-    sqlite3_stmt *st = db_query(t->db, sql, VALUES(V_INT(t->sid), V_INT(after), V_INT((int64_t)limit + 1)), err);
-    int rc = st == NULL ? -(int)err->code : 1;
-
-    while (rc > 0 && (rc = db_step(t->db, st, err)) > 0) {
-        t->a->more = t->n == limit;
-        rc = t->a->more ? 0 : take_message(t, st, err) < 0 ? -(int)err->code : 1;
-        if (rc <= 0)
-            db_end(st);
-    }
-    return rc;
-}
-
-int query_messages(struct db *db, const struct query *q, struct answer *a, struct err *err)
-{
-    struct transcript t = {.db = db, .q = q, .a = a};
-    struct session_key key = {0};
-    int64_t after;
-    int rc = query_find_session(db, q->session_id, &key, err);
-
-    if (rc < 0)
-        return rc;
-    t.sid = key.sid;
-    rc = place_of(db, key.sid, q->after_message, &after, err);
-    if (rc >= 0)
-        rc = read_messages(&t, after, q->limit == 0 ? LIMIT_HISTORY_MESSAGES : q->limit, err);
-    if (rc == 0) {
-        a->total = key.message_count;
-        a->n = t.n;
-        a->messages = arena_alloc(&a->arena, t.n * sizeof(*a->messages));
-        for (size_t i = 0; i < t.n; i++)
-            a->messages[i] = t.newest_first[t.n - 1 - i];
-    }
-    mem_free(t.newest_first);
     return rc;
 }

@@ -15,9 +15,11 @@ void reader_join(struct reader *r); /* after `reading` was cleared and the condi
 /* What answers one kind of query. ERR_CORRUPT, ERR_STORAGE and what the kind says. */
 typedef int query_answer_fn(struct db *db, const struct query *q, struct answer *a, struct err *err);
 
-/* query_log.c: the answers that come from one session's facts. */
+/* query_log.c: pages of one session's log. */
 NODISCARD int query_facts(struct db *db, const struct query *q, struct answer *a, struct err *err);
+/* query_messages.c: what was said in one session, and what waits there. */
 NODISCARD int query_messages(struct db *db, const struct query *q, struct answer *a, struct err *err);
+NODISCARD int query_inbox(struct db *db, const struct query *q, struct answer *a, struct err *err);
 /* query_lists.c: the answers that come from rows of sessions and runs. */
 NODISCARD int query_session(struct db *db, const struct query *q, struct answer *a, struct err *err);
 NODISCARD int query_sessions(struct db *db, const struct query *q, struct answer *a, struct err *err);

@@ -43,7 +43,8 @@ static void a_chat_with_everything(void **state UNUSED)
                           "\"provider\":\"a\",\"model_ref\":null,\"reasoning_effort\":\"high\","
                           "\"client_sync\":{\"client_message_count\":3,\"client_last_message_id\":\"l\"},"
                           "\"run_budget\":{\"max_total_tokens\":10,\"max_rounds\":2,\"max_tool_calls\":4,"
-                          "\"max_subagents\":1},\"whatever\":{\"is\":[\"ignored\"]}}",
+                          "\"max_subagents\":1},\"on_busy\":\"interrupt\",\"no_human_approver\":true,\"whatever\":{"
+                          "\"is\":[\"ignored\"]}}",
                           &q),
                      0);
     assert_true(str_is(q.message, "hi") && str_is(q.session_id, "s") && str_is(q.message_id, "m"));
@@ -55,6 +56,21 @@ static void a_chat_with_everything(void **state UNUSED)
     assert_int_equal(q.budget.max_tokens, 10);
     assert_int_equal(q.budget.max_rounds, 2);
     assert_int_equal(q.budget.max_calls, 4);
+    assert_int_equal(q.on_busy, BUSY_INTERRUPT);
+    assert_true(q.no_human_approver);
+}
+
+static void guidance_is_for_the_next_round_unless_it_says_otherwise(void **state UNUSED)
+{
+    struct guidance_request q = {.mode = 0};
+
+    assert_int_equal(read(&guidance_record, "{\"id\":\"m\",\"text\":\"t\",\"images\":[]}", &q), 0);
+    assert_true(str_is(q.id, "m") && str_is(q.text, "t"));
+    assert_int_equal(q.mode, GUIDANCE_AFTER_ROUND);
+    assert_int_equal(request_refused(&q.unsupported, body, &err), 0);
+    assert_int_equal(read(&guidance_record, "{\"text\":\"t\",\"mode\":\"after_run\"}", &q), 0);
+    assert_int_equal(q.mode, GUIDANCE_AFTER_RUN);
+    assert_true(read(&guidance_record, "{\"mode\":\"after_run\"}", &q) < 0);
 }
 
 static void errors_name_the_path(void **state UNUSED)
@@ -197,6 +213,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_chat_with_everything, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(guidance_is_for_the_next_round_unless_it_says_otherwise, set_up, tear_down),
         cmocka_unit_test_setup_teardown(errors_name_the_path, set_up, tear_down),
         cmocka_unit_test_setup_teardown(null_counts_as_absent, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_model_is_named_in_three_ways, set_up, tear_down),

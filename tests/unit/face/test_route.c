@@ -45,6 +45,8 @@ static const struct {
     {HTTP_POST, "/api/v1/sessions/a/respond", respond_post, "a"},
     {HTTP_GET, "/api/v1/respond/a/pending", respond_pending_get, "a"},
     {HTTP_GET, "/api/v1/sessions/a/respond/pending", respond_pending_get, "a"},
+    {HTTP_GET, "/api/v1/sessions/a/guidance", guidance_get, "a"},
+    {HTTP_POST, "/api/v1/sessions/a/guidance", guidance_post, "a"},
     {HTTP_GET, "/api/v1/sessions", sessions_get, NULL},
     {HTTP_POST, "/api/v1/sessions", sessions_post, NULL},
     {HTTP_GET, "/api/v1/sessions/a%20b", session_get, "a%20b"},
@@ -63,8 +65,20 @@ static void every_path_finds_its_handler(void **state UNUSED)
 
         if (found.route == NULL || found.route->handle != known[i].handle)
             fail_msg("%s", known[i].path);
-        assert_true(str_eq(found.parameter, str_of(known[i].parameter)));
+        assert_true(str_eq(found.first.value, str_of(known[i].parameter)));
+        assert_int_equal(found.second.value.n, 0);
     }
+}
+
+static void a_path_may_have_two_parameters(void **state UNUSED)
+{
+    struct route_found found = find(HTTP_DELETE, "/api/v1/sessions/a/guidance/b%20c");
+
+    assert_true(found.route != NULL && found.route->handle == guidance_delete);
+    assert_true(str_is(found.first.value, "a") && str_is(found.first.name, "session"));
+    assert_true(str_is(found.second.value, "b%20c") && str_is(found.second.name, "message"));
+    assert_int_equal(find(HTTP_DELETE, "/api/v1/sessions/a/guidance/").methods, 0);
+    assert_int_equal(find(HTTP_DELETE, "/api/v1/sessions//guidance/b").methods, 0);
 }
 
 static void paths_that_are_none(void **state UNUSED)
@@ -159,6 +173,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_path_finds_its_handler),
+        cmocka_unit_test(a_path_may_have_two_parameters),
         cmocka_unit_test(paths_that_are_none),
         cmocka_unit_test(a_known_path_tells_its_methods),
         cmocka_unit_test(every_path_but_health_wants_a_credential),

@@ -228,6 +228,115 @@ static void assert_row(struct driver *d, const struct story *t)
     answer_free(a);
 }
 
+/* ---- what waits ---- */
+
+static void assert_inbox(struct driver *d, struct query q, const char *expected, bool more, bool is_taken)
+{
+    struct buf got = BUF_INIT;
+    struct answer *a;
+
+    q.kind = QUERY_INBOX;
+    a = driver_query(d, &q);
+    assert_int_equal(a->rc, 0);
+    for (size_t i = 0; i < a->n; i++)
+        buf_addf(&got, "%s" STR_FMT "=" STR_FMT "/%d%s", i == 0 ? "" : " ", STR_ARG(a->messages[i].id),
+                 STR_ARG(a->messages[i].text), (int)a->messages[i].bytes, a->messages[i].later ? "+" : "");
+    assert_string_equal(got.p == NULL ? "" : got.p, expected);
+    assert_int_equal(a->more, more);
+    assert_int_equal(a->is_taken, is_taken);
+    buf_done(&got);
+    answer_free(a);
+}
+
+static void the_inbox_is_listed_in_the_order_it_is_taken(void **state)
+{
+    struct driver *d = driver_of(state);
+    struct query q = {.session_id = STR("a")};
+    struct story t;
+
+    story_open(&t, d, STR("a"));
+    story_create(&t, STR("T"), STR_NULL);
+    story_post(&t, STR("u1"), STR("first"));
+    story_run(&t, STR("r"));
+    story_round(&t);
+    story_post(&t, STR("u2"), STR("now"));
+    story_add(&t, (struct fact){.kind = FACT_MESSAGE_POSTED, .id = STR("u3"), .text = STR("then"), .later = true});
+    assert_int_equal(story_commit(&t, d), 0);
+    assert_inbox(d, q, "u2=now/3 u3=then/4+", false, false);
+    q.after_message = STR("u1");
+    assert_inbox(d, q, "u2=now/3 u3=then/4+", false, true);
+    q.after_message = STR("u2");
+    q.without_texts = true;
+    assert_inbox(d, q, "u2=/3 u3=/4+", false, false);
+    q.limit = 1;
+    assert_inbox(d, q, "u2=/3", true, false);
+    q.limit = 0;
+    q.bytes = 1;
+    assert_inbox(d, q, "u2=/3", true, false); /* one at least */
+    story_add(&t, (struct fact){.kind = FACT_MESSAGE_WITHDRAWN, .id = STR("u2"), .of_seq = 5, .bytes = 3});
+    story_answer(&t, STR("m1"), STR("x"), NULL, 0);
+    story_end(&t, END_CANCELLED);
+    assert_int_equal(story_commit(&t, d), 0);
+    assert_inbox(d, (struct query){.session_id = STR("a")}, "u3=then/4", false, false);
+}
+
+static void sizes_are_told_where_texts_are_left_out(void **state)
+{
+    struct driver *d = driver_of(state);
+    struct query q = {.kind = QUERY_MESSAGES, .session_id = STR("a"), .without_texts = true};
+    struct story t;
+    struct answer *a;
+    int64_t sum = 0;
+
+    story_open(&t, d, STR("a"));
+    play_calls(&t, d, NULL);
+    a = driver_query(d, &q);
+    assert_int_equal(a->n, 7);
+    assert_int_equal(a->last_seq, t.s.seq);
+    for (size_t i = 0; i < a->n; i++) {
+        assert_int_equal(a->messages[i].text.n, 0);
+        assert_null(a->messages[i].calls.items);
+        sum += a->messages[i].bytes;
+    }
+    assert_int_equal(sum, t.s.context_bytes);
+    assert_int_equal(a->messages[2].calls.count, 2);
+    assert_str(a->messages[6].id, "m2");
+    answer_free(a);
+}
+
+static void a_transcript_of_too_many_bytes_is_cut_at_its_front(void **state)
+{
+    struct driver *d = driver_of(state);
+    char text[3000];
+    struct query q = {.session_id = STR("a")};
+    struct str big = {text, sizeof(text)};
+    struct story t;
+
+    memset(text, 'x', sizeof(text));
+    story_open(&t, d, STR("a"));
+    story_create(&t, STR("T"), STR_NULL);
+    story_turn(&t, d, big, big);
+    story_turn(&t, d, big, big);
+    q.bytes = 7000;
+    for (int i = 0; i < 2; i++) {
+        struct answer *a;
+
+        q.kind = QUERY_MESSAGES;
+        q.at_seq = i == 0 ? 0 : t.s.seq; /* the past is no other */
+        a = driver_query(d, &q);
+        assert_int_equal(a->rc, 0);
+        assert_int_equal(a->n, 2);
+        assert_true(a->more);
+        answer_free(a);
+        q.bytes = 100;
+        a = driver_query(d, &q);
+        assert_int_equal(a->n, 1);
+        assert_true(a->more);
+        answer_free(a);
+        q.bytes = 7000;
+    }
+}
+
 static void the_row_says_what_the_fold_says_after_each_step(void **state)
 {
     struct driver *d = driver_of(state);
@@ -463,6 +572,9 @@ const struct CMUnitTest suite_query_cases[] = {
     SUITE_CASE(facts_come_back_as_they_were),
     SUITE_CASE(the_transcript_stands_in_the_order_of_places),
     SUITE_CASE(what_is_posted_waits_for_its_round),
+    SUITE_CASE(the_inbox_is_listed_in_the_order_it_is_taken),
+    SUITE_CASE(sizes_are_told_where_texts_are_left_out),
+    SUITE_CASE(a_transcript_of_too_many_bytes_is_cut_at_its_front),
     SUITE_CASE(the_row_says_what_the_fold_says_after_each_step),
     SUITE_CASE(a_session_row_in_full),
     SUITE_CASE(updated_at_moves_with_posts_and_runs_only),

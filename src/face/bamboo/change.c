@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+#include "face/bamboo/change.h"
+
+#include "base/str.h"
+#include "face/error_body.h"
+
+#define LOOKS 5
+
+/* In x->state. */
+struct looking {
+    struct query look;
+    answer_fn *decide;
+    reply_fn *done;
+    int looks;
+};
+
+static void on_answer(struct exchange *x, const struct answer *a)
+{
+    const struct looking *l = x->state;
+
+    if (a->rc < 0)
+        exchange_no_session(x, x->id);
+    else
+        l->decide(x, a);
+}
+
+static void look(struct exchange *x)
+{
+    struct looking *l = x->state;
+
+    l->looks++;
+    exchange_query(x, &l->look, on_answer);
+}
+
+void change_begin(struct exchange *x, const struct query *q, answer_fn *decide, reply_fn *done)
+{
+    struct looking *l = arena_zalloc(&x->arena, sizeof(*l));
+
+    *l = (struct looking){.look = *q, .decide = decide, .done = done};
+    x->state = l;
+    look(x);
+}
+
+static void on_moved(struct exchange *x)
+{
+    const struct looking *l = x->state;
+
+    if (l->looks < LOOKS)
+        look(x);
+    else
+        exchange_fail(x, ERR_UNAVAILABLE,
+                      "The session changed again and again while this was worked out; nothing was done. Try again.");
+}
+
+static void on_reply(struct exchange *x, const struct reply *reply)
+{
+    const struct looking *l = x->state;
+
+    if (exchange_failed_by(x, reply, x->id))
+        return;
+    if (reply->kind == REPLY_CHANGED)
+        l->done(x, reply);
+    else if (reply->kind == REPLY_MOVED)
+        on_moved(x);
+    else if (reply->kind == REPLY_BUSY && reply->run_id[0] == '\0')
+        exchange_busy(x, reply, "A question of this session is open; answer or dismiss it, or stop its run, first.");
+    else if (reply->kind == REPLY_BUSY)
+        exchange_busy(x, reply, "Session is currently running");
+    else
+        exchange_fail(x, ERR_INTERNAL, "It was not changed.");
+}
+
+void change_submit(struct exchange *x, const struct answer *seen, struct input *in)
+{
+    in->change.seen = seen->last_seq;
+    exchange_submit(x, x->id, in, on_reply);
+}
+
+void change_no_message(struct exchange *x)
+{
+    struct buf body CLEANUP(buf_done) = BUF_INIT;
+    struct json_writer w = JSON_WRITER(&body);
+
+    error_body_begin(&w, STR("Message not found"), err_wire_name(ERR_NOT_FOUND), http_request_id(x->req));
+    json_key_str(&w, "session_id", x->id);
+    if (x->part_id.n > 0)
+        json_key_str(&w, "message_id", x->part_id);
+    json_end_object(&w);
+    exchange_send(x, 404, &body);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Changes that are worked out over what is stored: look, decide, submit. Where it is not as it was seen any more,
+ * nothing was done, and it is looked at again, a few times.
+ */
+#include "face/exchange.h"
+
+/*
+ * Asks the store; `decide` gets its answer, each time anew, and either answers the exchange or calls change_submit(). A
+ * session that is not there is answered with 404 before. `done` gets the reply once it is changed.
+ */
+void change_begin(struct exchange *x, const struct query *look, answer_fn *decide, reply_fn *done);
+/* in->change.seen is set here. */
+void change_submit(struct exchange *x, const struct answer *seen, struct input *in);
+/* 404, with session_id. */
+void change_no_message(struct exchange *x);
