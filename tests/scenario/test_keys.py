@@ -46,6 +46,7 @@ def requests_of_every_kind(api):
     return [
         ("/chat", {"message": "one", "session_id": "new"}, {}, 201),
         ("/chat", {"message": "two"}, {}, 201),
+        ("/chat", {"message": "z" * 300_000, "session_id": "large"}, {}, 201),
         ("/chat", {"message": say("three"), "session_id": "now", "execute": True}, {}, 201),
         ("/chat", {"message": "four", "session_id": "busy", "execute": True}, {}, 201),
         ("/execute/ready", {}, {}, 202),
@@ -74,10 +75,31 @@ def test_a_repeat_gets_the_same_bytes_and_does_nothing(server, between):
     for again, before in zip(send_all(api, requests), first, strict=True):
         assert_replayed(again, before)
     two = first[1].json()["session_id"]
-    assert [len(posted(api, s)) for s in ("new", two, "now", "busy", "ready")] == [1, 1, 1, 2, 1]
+    assert [len(posted(api, s)) for s in ("new", two, "large", "now", "busy", "ready")] == [1, 1, 1, 1, 2, 1]
     assert [len(facts(api, s, "execution_started")) for s in ("now", "ready", "idle")] == [1, 1, 1]
     assert len(facts(api, "busy", "cancel_requested")) == 1
-    assert api.get("/api/v1/sessions")["total"] == 8
+    assert api.get("/api/v1/sessions")["total"] == 9
+
+
+def test_an_answer_is_given_once(server, between):
+    asks = {"name": "ask_user", "args": {"question": "Which?", "options": ["a", "b"], "allow_custom": False}}
+    _, run_id = server.api.turn(script({"tools": [asks]}, {"say": "Thank you."}), "s")
+    server.api.wait_run(run_id)
+    requests = [
+        ("/respond/nobody", {"response": "a"}, {}, 404),
+        ("/respond/s", {"response": "c"}, {}, 400),
+        ("/respond/s", {"response": "a", "expected_tool_call_id": "another"}, {}, 409),
+        ("/respond/s", {"response": "a"}, {}, 200),
+        ("/respond/s", {"response": "b"}, {}, 400),
+    ]
+    first = send_all(server.api, requests)
+    assert [r.status_code for r in first] == [status for *_, status in requests]
+    api = between(server)
+    for again, before in zip(send_all(api, requests), first, strict=True):
+        assert_replayed(again, before)
+    assert expect(post(api, "/respond/s", {"response": "b"}, "key-3"), 409)["error"]["code"] == "idempotency_key_reused"
+    api.wait_run(first[3].json()["run_id"])
+    assert len(facts(api, "s", "question_closed")) == 1
 
 
 def test_a_made_session_is_told_as_it_was_made(server, between):

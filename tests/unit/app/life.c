@@ -50,9 +50,10 @@ int life_call(struct life *l, const char *method, const char *path, const char *
 {
     struct waiting w = {.loop = l->loop, .reply = reply};
     const struct client_request request = {
-        .method = method, .path = path, .body = str_of(body), .timeout_ms = l->wait_ms};
+        .method = method, .path = path, .header = l->header, .body = str_of(body), .timeout_ms = l->wait_ms};
     struct err err;
 
+    l->header = NULL;
     if (client_send(l->client, &request, on_reply, &w, &err) == NULL)
         return 0;
     loop_run(l->loop);

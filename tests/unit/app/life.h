@@ -13,7 +13,8 @@ struct life {
     struct loop *loop;
     struct server *server;
     struct client *client;
-    int64_t wait_ms; /* 5 s after life_begin() */
+    int64_t wait_ms;    /* 5 s after life_begin() */
+    const char *header; /* of the next call alone, "Name: value"; NULL: none */
 };
 
 /* False: the start was refused, and `err` says why. life_end() is wanted in both cases. */
