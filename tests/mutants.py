@@ -201,6 +201,27 @@ SIMULATED = [
         "fingerprint.n > 0 ? RECEIPT_REPLAY : RECEIPT_OTHER",
         200,
     ),
+    (
+        "the account feed goes past what a page did not hold",
+        "src/engine/feed_hub.c",
+        "        h->head = a->upto;",
+        "        h->head = a->last_seq;",
+        100,
+    ),
+    (
+        "the account feed forgets the last state of a session",
+        "src/engine/feed_states.c",
+        "        if (s->dirty)\n            list_add_tail(&f->ready, &s->link);\n        else\n            free_if_done(f, s);",
+        "        s->dirty = false;\n        free_if_done(f, s);",
+        100,
+    ),
+    (
+        "the account feed tells the state of an erased session",
+        "src/engine/engine.c",
+        "    feed_hub_forget(e->feed, l->id);\n",
+        "",
+        500,
+    ),
 ]
 
 # (name, file, text, replacement, test)

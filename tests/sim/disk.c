@@ -201,6 +201,7 @@ static void store_facts(struct disk *d, struct row *r, const struct queued *q)
         r->facts = mem_grow(r->facts, &r->cap, r->n + 1, sizeof(struct facts *));
         r->facts[r->n++] = facts_new(f, 1);
         session_fold(&r->fold, f);
+        account_put(d->w->account, r->id, f);
         hash_fact(d->w, f);
         sim_tell(d->w, STR_FMT " %" PRIu64 " %s run %u/%u/%u call %u epoch %" PRIx64, STR_ARG(r->id), f->seq,
                  fact_kind_name(f->kind), f->run, f->round, f->gen, f->call, f->epoch);
@@ -233,6 +234,7 @@ static void apply(struct disk *d, const struct queued *q)
     }
     if (q->a.erase) {
         erase(r);
+        account_erase(d->w->account, r->id);
         receipts_erase(d->receipts, r->id);
         complete(d, q, 0, NULL);
         return;
@@ -274,6 +276,8 @@ static void commit(struct sim *w, void *arg, uint64_t a UNUSED)
     bool refused = w->faults.refusals && w->now < SIM_FAULTS_MS && sim_chance(w, 1);
 
     d->commit_planned = false;
+    if (w->faults.feed)
+        overseers_tell(w);
     while (batch-- > 0 && !list_is_empty(&d->queue)) {
         struct queued *q = LIST_ITEM(d->queue.next, struct queued, link);
 
@@ -446,6 +450,10 @@ static void disk_query(struct store *st, const struct query *q, query_fn *done, 
     struct disk *d = CONTAINER_OF(st, struct disk, store);
     struct query_answer *later;
 
+    if (q->kind == QUERY_FEED || q->kind == QUERY_SESSION) {
+        overseers_query(d->w, q, done, arg);
+        return;
+    }
     if (!sim_port(d->w))
         return;
     later = mem_zalloc(sizeof(*later));

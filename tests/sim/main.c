@@ -18,6 +18,7 @@ static void story(uint64_t seed, bool verbose, struct sim *out)
     struct sim w = {.seed = seed,
                     .rng = seed * 0x2545f4914f6cdd1du + 1,
                     .clock_rng = seed,
+                    .feed_rng = seed,
                     .port_calls_left = -1,
                     .verbose = verbose};
     struct engine_stats stats;
@@ -30,12 +31,15 @@ static void story(uint64_t seed, bool verbose, struct sim *out)
                                    .deletes = sim_chance(&w, 20),
                                    .slow_disk = sim_chance(&w, 50),
                                    .clock = seed % 2 == 0,
-                                   .keys = seed % 3 == 0};
+                                   .keys = seed % 3 == 0,
+                                   .feed = seed % 4 == 1};
     w.disk = disk_new(&w);
     w.actors = actors_new(&w);
     w.people = people_new(&w);
     w.keys = keys_new(&w);
     watchers_new(&w);
+    w.account = account_new();
+    overseers_new(&w);
     sim_boot(&w);
     if (w.faults.clock)
         sim_clock(&w);
@@ -50,6 +54,7 @@ static void story(uint64_t seed, bool verbose, struct sim *out)
     people_check_end(w.people);
     keys_check_end(w.keys);
     watchers_check_end(&w);
+    overseers_check_end(&w);
     engine_flush(w.engine);
     engine_stats(w.engine, &stats);
     if (stats.live != 0 || stats.watched != 0 || stats.queued != 0 || stats.subscribers != 0)
@@ -65,6 +70,8 @@ static void story(uint64_t seed, bool verbose, struct sim *out)
     keys_free(w.keys);
     actors_free(w.actors);
     watchers_free(&w);
+    overseers_free(&w);
+    account_free(w.account);
     disk_free(w.disk);
     mem_free(w.heap);
     *out = w;

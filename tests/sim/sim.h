@@ -11,12 +11,13 @@
 
 #define SIM_SESSIONS 5
 #define SIM_WATCHERS 6
+#define SIM_OVERSEERS 3
 #define SIM_FAULTS_MS 60000
 #define SIM_CALM_MS 2400000
 
 /* What the swarm turned on for this seed. */
 struct sim_faults {
-    bool deaths, refusals, provider, tools, deletes, slow_disk, clock, keys;
+    bool deaths, refusals, provider, tools, deletes, slow_disk, clock, keys, feed;
 };
 
 struct sim;
@@ -24,7 +25,8 @@ struct sim_event; /* one thing that will happen */
 typedef void sim_fn(struct sim *w, void *arg, uint64_t a);
 
 struct sim {
-    uint64_t seed, rng, clock_rng; /* steps of the clock are drawn apart: the rest of a story is the same without */
+    uint64_t seed, rng;
+    uint64_t clock_rng, feed_rng; /* drawn apart: the rest of a story is the same without */
     bool verbose;
     int64_t now;       /* rises; the wall clock is somewhere else */
     int64_t clock_off; /* by so much */
@@ -45,6 +47,8 @@ struct sim {
     struct people *people;
     struct keys *keys;
     struct watcher *watchers;
+    struct account *account;
+    struct overseer *overseers;
 
     /* the most that any watcher has seen of the newest message of a session */
     struct shown {
@@ -61,6 +65,7 @@ uint64_t sim_random(struct sim *w);
 uint64_t sim_below(struct sim *w, uint64_t n);
 bool sim_chance(struct sim *w, unsigned percent);
 void sim_after(struct sim *w, int64_t delay_ms, sim_fn *fn, void *arg, uint64_t a);
+uint64_t sim_feed_below(struct sim *w, uint64_t n);
 bool sim_turn(struct sim *w, int64_t until); /* false: nothing left before `until` */
 void sim_boot(struct sim *w);
 void sim_clock(struct sim *w); /* begins to set the clock now and then */
@@ -118,6 +123,25 @@ void watchers_free(struct sim *w);
 void watchers_start(struct sim *w);
 void watchers_server_died(struct sim *w);
 void watchers_check_end(struct sim *w);
+
+/* account.c: the account feed of the disk */
+struct account *account_new(void);
+void account_free(struct account *a);
+void account_put(struct account *a, struct str session, const struct fact *f); /* it is stored */
+void account_erase(struct account *a, struct str session);
+uint64_t account_newest(const struct account *a); /* number up to which there is an event */
+/* The first event above `after` that is there; false: none. */
+bool account_next(const struct account *a, uint64_t after, struct feed_row *out);
+void account_read(const struct account *a, uint64_t after, size_t places, struct answer *out); /* a page */
+
+/* overseers.c: watchers of the account feed */
+void overseers_new(struct sim *w);
+void overseers_free(struct sim *w);
+void overseers_start(struct sim *w);
+void overseers_server_died(struct sim *w);
+void overseers_query(struct sim *w, const struct query *q, query_fn *done, void *arg); /* of the hub or of them */
+void overseers_tell(struct sim *w);                                                    /* something was committed */
+void overseers_check_end(struct sim *w);
 
 /* check.c: judges every fact as it is committed */
 void check_fact(struct sim *w, const struct session *before, const struct fact *f);

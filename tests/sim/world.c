@@ -41,6 +41,11 @@ uint64_t sim_below(struct sim *w, uint64_t n)
     return below(&w->rng, n);
 }
 
+uint64_t sim_feed_below(struct sim *w, uint64_t n)
+{
+    return below(&w->feed_rng, n);
+}
+
 bool sim_chance(struct sim *w, unsigned percent)
 {
     return sim_below(w, 100) < percent;
@@ -298,6 +303,7 @@ void sim_boot(struct sim *w)
     engine_recover(w->engine);
     sim_after(w, 3000, fire_audit, NULL, w->life);
     watchers_start(w);
+    overseers_start(w);
 }
 
 void sim_die(struct sim *w)
@@ -307,6 +313,7 @@ void sim_die(struct sim *w)
     sim_tell(w, "the server dies");
     memset(w->shown, 0, sizeof(w->shown)); /* stored text may be older than what people saw, until it is discarded */
     watchers_server_died(w);
+    overseers_server_died(w);
     engine_free(w->engine);
     w->engine = NULL;
     disk_server_died(w->disk);
