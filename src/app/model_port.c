@@ -22,6 +22,7 @@ struct call_job {
     uint32_t run, round, gen;
     char *provider, *model, *effort;
     bool closing;
+    int64_t max_output;
     bool asked; /* an answer of the store is on its way */
     bool over;  /* aborted: waits for that answer only */
     struct model_stream *stream;
@@ -184,6 +185,7 @@ static void begin(struct call_job *j, const struct answer *answer)
         .effort = str_of(j->effort),
         .messages = answer->messages,
         .n_messages = answer->n,
+        .max_output_tokens = j->max_output,
         .tools = tools,
         .n_tools = offer_tools(j, tools),
         .call_index = calls_so_far(j, answer),
@@ -225,6 +227,7 @@ void model_port_start(struct model_port *p, const struct model_call *call)
     j->round = call->round;
     j->gen = call->gen;
     j->closing = call->closing;
+    j->max_output = call->max_output;
     j->provider = copy(call->provider);
     j->model = copy(call->model);
     j->effort = copy(call->effort);

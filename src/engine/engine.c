@@ -141,12 +141,14 @@ static void recover(struct engine *e, struct live *l)
     live_drop_if_idle(e, l);
 }
 
-static void take_over(struct live *l, struct opened *o)
+static void take_over(struct engine *e, struct live *l, struct opened *o)
 {
     const struct run_state *r = &o->session.run;
 
     machine_done(&l->m);
     machine_init(&l->m, &o->session);
+    l->m.price = e->ports.price;
+    l->m.price_arg = e->ports.arg;
     l->sid = o->sid;
     l->row_epoch = o->epoch;
     l->published = o->session;
@@ -172,7 +174,7 @@ void engine_on_opened(struct engine *e, struct opened *o)
         live_reset(e, l, &o->err);
         return;
     }
-    take_over(l, o);
+    take_over(e, l, o);
     /* A deadline alone is looked after by its timer, unless that is what the session was opened for. */
     if (!l->m.s.run.active && !(l->unfinished && session_is_unfinished(&l->m.s))) {
         l->state = LIVE_READY;

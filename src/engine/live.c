@@ -345,6 +345,7 @@ static void start_model(struct engine *e, struct live *l, const struct effect *f
                               .provider = f->provider,
                               .model = f->model,
                               .effort = f->effort,
+                              .max_output = f->max_output,
                               .closing = f->closing};
 
     e->ports.model_start(e->ports.arg, &call);

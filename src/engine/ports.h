@@ -12,7 +12,8 @@ struct model_call {
     struct str session_id;
     uint32_t run, round, gen;
     struct str provider, model, effort;
-    bool closing; /* offer no tools */
+    int64_t max_output; /* tokens; 0: whatever the provider allows */
+    bool closing;       /* offer no tools */
 };
 
 struct tool_call {
@@ -28,7 +29,7 @@ struct ports {
     /* Answered by INPUT_DELTA, then INPUT_MODEL_DONE or INPUT_MODEL_FAILED with the same key. */
     void (*model_start)(void *arg, const struct model_call *call);
     void (*model_abort)(void *arg, struct str session_id);
-    struct price (*price)(void *arg, struct str provider, struct str model); /* of calls that begin now */
+    struct price (*price)(void *arg, struct str provider, struct str model); /* of runs that begin now; may be NULL */
     int (*tool_effect)(void *arg, struct str tool);                          /* enum effect_class */
     /* Answered by INPUT_TOOL_DONE. */
     void (*tool_start)(void *arg, const struct tool_call *call);

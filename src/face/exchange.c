@@ -292,6 +292,11 @@ bool exchange_failed_by(struct exchange *x, const struct reply *reply, struct st
                       "default. Name one in the request (\"model\": \"PROVIDER/MODEL\"), or set defaults.model in the "
                       "configuration or CULM_MODEL.");
         return true;
+    case REPLY_UNPRICED:
+        exchange_fail_as(x, 400, "price_unknown",
+                         "Money is limited, and nobody has said what this model costs: give its price in \"models\" of "
+                         "the configuration, name another model, or say \"unpriced\": \"allow\" in the budget.");
+        return true;
     case REPLY_FULL:
         http_reply_header(x->req, "Retry-After", "1");
         exchange_fail_as(x, 429, "inbox_full",

@@ -77,13 +77,6 @@ void calls_begin(struct ctx *c, int i)
     step_fact(c, f);
 }
 
-static uint32_t max_calls(const struct session *s)
-{
-    uint32_t most = LIMIT_ROUNDS * LIMIT_CALLS_PER_ROUND;
-
-    return s->run.limits.max_calls == 0 || s->run.limits.max_calls > most ? most : s->run.limits.max_calls;
-}
-
 /*
  * In the order of the answer: neighbours that only read go together, everything else alone. A
  * call that cannot run gets its result at once and holds up nobody. Questions are asked together; what comes after them
@@ -103,7 +96,7 @@ void calls_start(struct ctx *c)
             if (!reads)
                 return;
             running++;
-        } else if (s->run.closing || s->run.calls >= max_calls(s)) {
+        } else if (!budget_allows_call(c)) {
             calls_end(c, i, OUTCOME_DENIED, STR("Not run: the budget of this run is used up."));
         } else if (s->calls[i].effect == EFFECT_UNKNOWN_TOOL) {
             calls_begin(c, i);
@@ -177,11 +170,29 @@ void calls_give_up(struct ctx *c, enum call_outcome outcome)
             calls_end(c, i, outcome, STR("The call was interrupted; it may or may not have happened."));
 }
 
-void calls_drop_proposed(struct ctx *c)
+static void end_proposed(struct ctx *c, enum call_outcome outcome, struct str why)
 {
     for (int i = 0; i < c->s->n_calls; i++)
         if (c->s->calls[i].state == CALL_PROPOSED)
-            calls_end(c, i, OUTCOME_CANCELLED, STR("Not run: the run was stopped."));
+            calls_end(c, i, outcome, why);
+}
+
+void calls_drop_proposed(struct ctx *c, struct str why)
+{
+    end_proposed(c, OUTCOME_CANCELLED, why);
+}
+
+void calls_fail_proposed(struct ctx *c, struct str why)
+{
+    end_proposed(c, OUTCOME_ERROR, why);
+}
+
+void calls_stop_running(struct ctx *c)
+{
+    for (int i = 0; i < c->s->n_calls; i++)
+        if (c->s->calls[i].state == CALL_RUNNING)
+            cancel_tool(c, i);
+    calls_give_up(c, OUTCOME_UNKNOWN);
 }
 
 void calls_recover(struct ctx *c, bool give_up)

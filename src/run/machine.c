@@ -100,6 +100,7 @@ static void put_end(struct ctx *c, enum run_end end, enum failure failure, struc
     session_run_id(c->s, r->number, id);
     f.id = arena_str(&c->out->arena, str_of(id));
     f.usage = r->usage;
+    f.cost = r->used_cost;
     f.rounds = r->round;
     if (end == END_CANCELLED)
         f.by = arena_str(&c->out->arena, str_of(r->stopped_by));
@@ -109,10 +110,49 @@ static void put_end(struct ctx *c, enum run_end end, enum failure failure, struc
 void run_end(struct ctx *c, enum run_end end, enum failure failure, struct str text)
 {
     struct run_wish next = c->s->next;
-    bool queued = c->s->run.queued;
+    bool queued = c->s->run.queued, had_rounds = c->s->run.round > 0;
 
     put_end(c, end, failure, text);
-    start_successor(c, end, queued ? &next : NULL);
+    if (had_rounds || queued) /* else another one would end as this one did */
+        start_successor(c, end, queued ? &next : NULL);
+}
+
+/* Round after round the same, or nothing that works: true, and the run is ended. */
+static bool is_stuck(struct ctx *c)
+{
+    const struct session *s = c->s;
+    struct arena *a = &c->out->arena;
+    struct str why;
+
+    if (s->inbox > 0 || s->run.round == 0)
+        return false; /* there is something new to look at */
+    if (session_repeats(s) >= LIMIT_REPEATS)
+        why = arena_strf(a, "The model made the same calls %u times in a row, with the same results.",
+                         session_repeats(s));
+    else if (session_fruitless(s) >= LIMIT_FRUITLESS)
+        why = arena_strf(a, "In %u rounds in a row not one call of the model went well.", session_fruitless(s));
+    else
+        return false;
+    run_end(c, END_ERROR, FAILURE_NO_PROGRESS, why);
+    return true;
+}
+
+static void next_round(struct ctx *c)
+{
+    if (budget_is_unpriced(c->s)) {
+        run_end(
+            c, END_ERROR, FAILURE_PRICE,
+            STR("Money is limited, and nobody has said what this model costs: see \"models\" in the configuration."));
+        return;
+    }
+    if (budget_allows_round(c)) {
+        if (!is_stuck(c))
+            round_begin(c);
+    } else if (budget_allows_closing(c)) {
+        round_begin(c);
+    } else {
+        run_end(c, END_BUDGET, FAILURE_NONE, STR_NULL);
+    }
 }
 
 /* Looks at the fold only. Called with the round closed, at the end of most inputs. */
@@ -124,7 +164,7 @@ void run_advance(struct ctx *c)
         return;
     if (s->run.cancelling) {
         questions_withdraw(c);
-        calls_drop_proposed(c);
+        calls_drop_proposed(c, STR("Not run: the run was stopped."));
         if (session_open_calls(s, CALL_RUNNING) == 0)
             run_end(c, END_CANCELLED, FAILURE_NONE, STR_NULL);
         return;
@@ -144,9 +184,7 @@ void run_advance(struct ctx *c)
         run_end(c, END_COMPLETED, FAILURE_NONE, STR_NULL);
         return;
     }
-    if (round_over_budget(c))
-        round_exceed(c);
-    round_begin(c);
+    next_round(c);
 }
 
 /* Model and effort: the session's own, else what the request brought, else those of the run before. */
@@ -161,6 +199,26 @@ static struct str choose(struct ctx *c, const char *pin, struct str wanted, cons
 static bool knows_model(const struct ctx *c)
 {
     return c->s->model[0] != '\0' || c->in->model.n > 0 || c->s->run_model[0] != '\0';
+}
+
+/* Frozen for the run, as its model is. */
+static struct price price_of(const struct ctx *c, struct str provider, struct str model)
+{
+    const struct machine *m = c->m;
+
+    return m->price == NULL ? (struct price){.known = false} : m->price(m->price_arg, provider, model);
+}
+
+/* Money is limited, and what would be called has no price: better said before anything is stored. */
+static bool is_unpriced(const struct ctx *c, const struct wish *wish)
+{
+    const struct session *s = c->s;
+    bool pinned = s->model[0] != '\0', named = wish->model.n > 0;
+    struct str provider = pinned ? str_of(s->provider) : named ? wish->provider : str_of(s->run_provider);
+    struct str model = pinned ? str_of(s->model) : named ? wish->model : str_of(s->run_model);
+
+    return budget_limits_money(&wish->limits, &s->limits) && !wish->limits.unpriced && !s->limits.unpriced &&
+           !price_of(c, provider, model).known;
 }
 
 static void put_run_started(struct ctx *c, const struct wish *wish)
@@ -179,7 +237,9 @@ static void put_run_started(struct ctx *c, const struct wish *wish)
     f.provider = choose(c, s->model[0] != '\0' ? s->provider : "", wish->provider, s->run_provider);
     f.model = choose(c, s->model, wish->model, s->run_model);
     f.effort = choose(c, s->effort, wish->effort, is_request ? "" : s->run_effort);
+    f.price = price_of(c, f.provider, f.model);
     step_fact(c, f);
+    budget_start_clock(c);
 }
 
 static void start_run(struct ctx *c, const struct wish *wish)
@@ -207,6 +267,7 @@ static void put_created(struct ctx *c)
                      .system = in->system,
                      .workspace = in->workspace,
                      .root = in->session_id,
+                     .limits = in->session_limits,
                      .source = in->source,
                      .of_seq = in->of_seq};
 
@@ -347,6 +408,8 @@ static enum reply_kind open_door(struct ctx *c, char run_id[ID_TEXT])
         kind = REPLY_NOTHING;
     } else if (!knows_model(c)) {
         kind = REPLY_NO_MODEL;
+    } else if (is_unpriced(c, &wish)) {
+        kind = REPLY_UNPRICED;
     } else {
         start_run(c, &wish);
     }
@@ -373,6 +436,7 @@ static void put_posted(struct ctx *c, struct fact *f)
 static bool post_is_refused(struct ctx *c, bool executes)
 {
     const struct session *s = c->s;
+    struct wish wish = wish_of_input(c->in);
     bool is_full = s->inbox + s->later >= LIMIT_INBOX_MESSAGES;
 
     if (!session_exists(s) && c->in->session_id.n == 0)
@@ -383,6 +447,8 @@ static bool post_is_refused(struct ctx *c, bool executes)
         step_reply(c, REPLY_BUSY);
     else if (executes && !s->run.active && s->n_questions == 0 && !knows_model(c))
         step_reply(c, REPLY_NO_MODEL);
+    else if (executes && !s->run.active && s->n_questions == 0 && is_unpriced(c, &wish))
+        step_reply(c, REPLY_UNPRICED);
     else
         return false;
     return true;
@@ -435,7 +501,7 @@ static void on_resume(struct ctx *c)
     if (step_last_reply(c) == NULL)
         return;
     step_last_reply(c)->sync_reason = mismatch;
-    if (mismatch == NULL && kind != REPLY_NOTHING && kind != REPLY_NO_MODEL)
+    if (mismatch == NULL && kind != REPLY_NOTHING && kind != REPLY_NO_MODEL && kind != REPLY_UNPRICED)
         memcpy(step_last_reply(c)->run_id, run_id, sizeof(run_id));
 }
 
@@ -493,6 +559,8 @@ static void on_update(struct ctx *c)
         step_reply(c, REPLY_STALE);
         return;
     }
+    if (in->set_limits)
+        step_fact(c, (struct fact){.kind = FACT_SESSION_UPDATED, .set_limits = true, .limits = in->session_limits});
     /* One fact is at most one frame, so title and pin are facts of their own. */
     if (in->set_title)
         step_fact(c, (struct fact){.kind = FACT_SESSION_UPDATED, .set_title = true, .title = in->title});
@@ -519,7 +587,7 @@ static void on_recovered(struct ctx *c)
     struct session *s = c->s;
     struct run_state *r = &s->run;
     struct fact f = {.kind = FACT_RUN_RECOVERED, .run = r->number, .round = r->round, .gen = r->gen};
-    bool in_model = r->round_open, give_up;
+    bool in_model = r->round_open, give_up, goes_on = true;
     char id[ID_TEXT];
 
     questions_recover(c);
@@ -531,8 +599,11 @@ static void on_recovered(struct ctx *c)
     if (in_model) {
         session_message_id(s, r->number, r->round, r->gen, id);
         f.discarded = arena_str(&c->out->arena, str_of(id));
-        f.tokens = give_up ? 0 : round_prompt_tokens(s);
+        goes_on = !give_up && budget_has_try(s);
+        f.tokens = goes_on ? budget_prompt_tokens(s) : 0;
+        f.cost = goes_on ? budget_worst_cost(s) : 0;
     }
+    budget_recover_clock(c);
     step_fact(c, f); /* first of all: watchers have read more than the stored text, so it gets a new name */
     if (!in_model) {
         calls_recover(c, give_up);
@@ -541,6 +612,10 @@ static void on_recovered(struct ctx *c)
         round_keep_text(c);
         run_end(c, END_ERROR, FAILURE_CRASH_LOOP,
                 STR("The server stopped again and again during this run; it was given up."));
+    } else if (!goes_on) {
+        budget_allows_try(c); /* says which limit it is */
+        round_keep_text(c);
+        run_end(c, END_BUDGET, FAILURE_NONE, STR_NULL);
     } else {
         buf_clear(&c->m->text);
         buf_clear(&c->m->reasoning);
@@ -575,6 +650,7 @@ void run_step(struct machine *m, const struct input *in, struct step *out)
         [INPUT_CANCEL] = on_cancel,
         [INPUT_ANSWER] = questions_answer,
         [INPUT_TIMER_QUESTION] = questions_expire,
+        [INPUT_TIMER_RUN] = budget_time_is_up,
         [INPUT_WITHDRAW] = transcript_withdraw,
         [INPUT_EDIT] = transcript_edit,
         [INPUT_REMOVE] = transcript_remove,
@@ -604,7 +680,7 @@ void run_abandon(struct machine *m, int64_t now, struct step *out)
     if (!m->s.run.active)
         return;
     calls_give_up(&c, OUTCOME_UNKNOWN);
-    calls_drop_proposed(&c);
+    calls_drop_proposed(&c, STR("Not run: the run was ended."));
     put_end(&c, END_ERROR, FAILURE_INTERNAL,
             STR("What came next was lost when the store was damaged; the run was ended by its repair."));
 }

@@ -10,8 +10,10 @@
 
 struct machine {
     struct session s;
-    struct buf text, reasoning; /* of the model call in flight */
-    struct facts *answer;       /* the assistant fact whose calls are open; NULL: none */
+    struct buf text, reasoning;                                              /* of the model call in flight */
+    struct price (*price)(void *arg, struct str provider, struct str model); /* of a run that begins; NULL: unknown */
+    void *price_arg;
+    struct facts *answer; /* the assistant fact whose calls are open; NULL: none */
 };
 
 enum effect_kind {
@@ -33,7 +35,8 @@ struct effect {
     struct str text;
     struct str call_id, tool, args;
     struct str provider, model, effort;
-    bool closing; /* model_start: offer no tools */
+    bool closing;       /* model_start: offer no tools */
+    int64_t max_output; /* model_start: tokens; 0: whatever the provider allows */
     enum input_kind timer;
     int64_t in_ms; /* a length: the wall clock may be set while the effect waits */
 };

@@ -77,8 +77,10 @@ void questions_withdraw(struct ctx *c)
     while (c->s->n_questions > 0) {
         int i = session_find_call(c->s, c->s->questions[0].call);
 
-        close(c, i, CLOSING_WITHDRAWN, arena_str(&c->out->arena, str_of(c->s->run.stopped_by)), STR_NULL);
-        calls_end(c, i, OUTCOME_CANCELLED, STR("Not answered: the run was stopped."));
+        const char *by = c->s->run.stopped_by;
+
+        close(c, i, CLOSING_WITHDRAWN, by[0] == '\0' ? STR("budget") : arena_str(&c->out->arena, str_of(by)), STR_NULL);
+        calls_end(c, i, OUTCOME_CANCELLED, STR("Not answered: the run was ended."));
     }
 }
 

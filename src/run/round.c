@@ -28,46 +28,7 @@ bool round_is_current(const struct ctx *c)
            in->gen == r->gen;
 }
 
-/* ---- budgets ---- */
-
-static uint32_t or_limit(uint32_t value, uint32_t limit)
-{
-    return value == 0 || value > limit ? limit : value;
-}
-
-static bool out_of_tokens(const struct run_state *r)
-{
-    return r->limits.max_tokens > 0 && r->used_tokens >= r->limits.max_tokens;
-}
-
-bool round_over_budget(const struct ctx *c)
-{
-    const struct run_state *r = &c->s->run;
-
-    return r->round >= or_limit(r->limits.max_rounds, LIMIT_ROUNDS) || out_of_tokens(r);
-}
-
-void round_exceed(struct ctx *c)
-{
-    const struct run_state *r = &c->s->run;
-    struct fact f = of_round(c, FACT_BUDGET_EXCEEDED);
-
-    if (out_of_tokens(r)) {
-        f.tool = STR("max_total_tokens");
-        f.limit = r->limits.max_tokens;
-        f.actual = r->used_tokens;
-    } else {
-        f.tool = STR("max_rounds");
-        f.limit = or_limit(r->limits.max_rounds, LIMIT_ROUNDS);
-        f.actual = r->round;
-    }
-    step_fact(c, f);
-}
-
-int64_t round_prompt_tokens(const struct session *s)
-{
-    return session_estimate_tokens(s->context_bytes + s->inbox_bytes) + 4 * (int64_t)(s->messages + s->inbox);
-}
+/* ---- begin ---- */
 
 static void tell_budget(struct ctx *c, const struct usage *counted)
 {
@@ -76,11 +37,14 @@ static void tell_budget(struct ctx *c, const struct usage *counted)
     struct budget *b = &f.budget;
 
     b->system_tokens = session_estimate_tokens(s->system_bytes);
-    b->window_tokens = round_prompt_tokens(s) - b->system_tokens;
+    b->window_tokens = budget_prompt_tokens(s) - b->system_tokens;
     b->total_tokens = b->system_tokens + b->window_tokens;
     b->max_context_tokens = LIMIT_CONTEXT_TOKENS;
     b->budget_limit = LIMIT_CONTEXT_TOKENS - LIMIT_OUTPUT_TOKENS;
     b->used_tokens = s->run.used_tokens;
+    b->cost_micros = s->run.used_cost - s->run.reserved_cost;
+    b->reserved_micros = s->run.reserved_cost;
+    b->limit_micros = s->run.limits.max_cost;
     if (counted != NULL) {
         b->provider_input_tokens = counted->prompt_tokens;
         b->cache_read_input_tokens = counted->cached_tokens;
@@ -88,8 +52,6 @@ static void tell_budget(struct ctx *c, const struct usage *counted)
     }
     step_fact(c, f);
 }
-
-/* ---- begin ---- */
 
 void round_start_model(struct ctx *c)
 {
@@ -99,6 +61,7 @@ void round_start_model(struct ctx *c)
     e->model = arena_str(&c->out->arena, str_of(c->s->run_model));
     e->effort = arena_str(&c->out->arena, str_of(c->s->run_effort));
     e->closing = c->s->run.closing;
+    e->max_output = budget_output_tokens(c->s);
 }
 
 /* The text of the call that is over belongs to the step from here on: its facts may point to it. */
@@ -119,8 +82,9 @@ void round_begin(struct ctx *c)
     f.round++;
     f.gen = 0;
     f.admitted = c->s->inbox;
-    f.tokens = round_prompt_tokens(c->s);
-    f.closing = c->s->run.closing;
+    f.tokens = budget_prompt_tokens(c->s);
+    f.cost = budget_worst_cost(c->s);
+    f.closing = c->s->run.over;
     step_fact(c, f);
     tell_budget(c, NULL);
     round_start_model(c);
@@ -166,6 +130,7 @@ static void put_answer(struct ctx *c, const struct input *in, bool interrupted)
         f.usage.prompt_tokens = c->s->run.reserved_tokens;
         f.usage.completion_tokens = session_estimate_tokens((int64_t)(f.text.n + f.reasoning.n));
     }
+    f.cost = price_of_usage(&c->s->run.price, &f.usage);
     step_fact(c, f);
 }
 
@@ -173,6 +138,19 @@ void round_keep_text(struct ctx *c)
 {
     if (c->s->run.round_open && c->m->text.n > 0)
         put_answer(c, NULL, true);
+}
+
+/* Calls of an answer that was cut may be cut too: the model is told. Without any, the run has no whole answer to give.
+ */
+static bool end_cut_answer(struct ctx *c)
+{
+    if (c->s->n_calls == 0) {
+        run_end(c, END_ERROR, FAILURE_LENGTH,
+                STR("The answer was cut by the limit of its length; ask for a shorter one, or raise the limit."));
+        return false;
+    }
+    calls_fail_proposed(c, STR("Not run: the answer was cut by the limit of its length. Make it shorter."));
+    return true;
 }
 
 void round_done(struct ctx *c)
@@ -195,6 +173,8 @@ void round_done(struct ctx *c)
     }
     put_answer(c, in, false);
     tell_budget(c, &in->usage);
+    if (in->stop == STOP_LENGTH && !end_cut_answer(c))
+        return;
     run_advance(c);
 }
 
@@ -220,17 +200,14 @@ static bool may_retry(const struct ctx *c)
            c->in->wait_ms <= LIMIT_MODEL_RETRY_AFTER_MAX_MS;
 }
 
-/* No other try: the run ends with its failure, or for want of tokens where only they are missing. */
-static void give_up(struct ctx *c)
+/* No other try: the run ends with its failure, or for want of tokens or money where only they are missing. */
+static void give_up(struct ctx *c, bool is_short)
 {
     round_keep_text(c);
-    if (!may_retry(c)) {
+    if (is_short)
+        run_end(c, END_BUDGET, FAILURE_NONE, STR_NULL);
+    else
         run_end(c, END_ERROR, (enum failure)c->in->failure, c->in->text);
-        return;
-    }
-    if (!c->s->run.closing)
-        round_exceed(c);
-    run_end(c, END_BUDGET, FAILURE_NONE, STR_NULL);
 }
 
 void round_failed(struct ctx *c)
@@ -239,8 +216,8 @@ void round_failed(struct ctx *c)
 
     if (!round_is_current(c))
         return;
-    if (!may_retry(c) || out_of_tokens(&c->s->run)) {
-        give_up(c);
+    if (!may_retry(c) || !budget_allows_try(c)) {
+        give_up(c, may_retry(c));
         return;
     }
     f = of_round(c, FACT_MODEL_FAILED);
@@ -248,7 +225,8 @@ void round_failed(struct ctx *c)
     f.text = c->in->text;
     f.retry = true;
     f.due = c->in->now + retry_pause(c->s, c->in->wait_ms);
-    f.tokens = round_prompt_tokens(c->s);
+    f.tokens = budget_prompt_tokens(c->s);
+    f.cost = budget_worst_cost(c->s);
     if (c->m->text.n > 0 || c->m->reasoning.n > 0)
         f.discarded = message_id(c, f.gen);
     step_fact(c, f);

@@ -26,9 +26,6 @@ void round_failed(struct ctx *c);
 void round_retry(struct ctx *c);
 void round_keep_text(struct ctx *c); /* what people saw becomes an interrupted message; closes the round */
 bool round_is_current(const struct ctx *c);
-bool round_over_budget(const struct ctx *c);
-int64_t round_prompt_tokens(const struct session *s); /* estimate of the next call */
-void round_exceed(struct ctx *c);                     /* says which budget is used up */
 
 /* calls.c: tool calls */
 void calls_start(struct ctx *c); /* every proposed call that may start now */
@@ -36,13 +33,30 @@ void calls_done(struct ctx *c);  /* a result came */
 void calls_timeout(struct ctx *c);
 void calls_cancel_running(struct ctx *c);
 void calls_give_up(struct ctx *c, enum call_outcome outcome); /* every running call */
-void calls_drop_proposed(struct ctx *c);
+void calls_drop_proposed(struct ctx *c, struct str why);
+void calls_fail_proposed(struct ctx *c, struct str why);
+void calls_stop_running(struct ctx *c); /* and wait for none */
 void calls_recover(struct ctx *c, bool give_up);
 
 struct fact calls_fact(const struct ctx *c, enum fact_kind kind, int i); /* about the i-th call */
 const struct call *calls_details(const struct ctx *c, int i);
 void calls_begin(struct ctx *c, int i);
 void calls_end(struct ctx *c, int i, enum call_outcome outcome, struct str text);
+
+/* budget.c: what may be used; those that allow say which limit is met, once */
+int64_t budget_prompt_tokens(const struct session *s); /* estimate of the next call */
+int64_t budget_worst_cost(const struct session *s);    /* of the next call, micros */
+int64_t budget_output_tokens(const struct session *s);
+bool budget_limits_money(const struct run_limits *run, const struct run_limits *session);
+bool budget_is_unpriced(const struct session *s);
+bool budget_allows_round(struct ctx *c);
+bool budget_allows_closing(const struct ctx *c);
+bool budget_has_try(const struct session *s);
+bool budget_allows_try(struct ctx *c);
+bool budget_allows_call(struct ctx *c);
+void budget_start_clock(struct ctx *c);
+void budget_recover_clock(struct ctx *c);
+void budget_time_is_up(struct ctx *c);
 
 /* questions.c: calls that a person answers */
 void questions_ask(struct ctx *c, int i); /* a proposed call */

@@ -29,10 +29,20 @@ static const struct record_field session_created_fields[] = {
     U32(depth),
     TEXT(source),
     {.name = "of_seq", .type = RECORD_U64, AT(of_seq)},
+    PART(limits, run_limits_record),
 };
 static const struct record_field session_updated_fields[] = {
-    FLAG(set_title), TEXT(title), FLAG(set_pinned), FLAG(pinned), FLAG(set_model),
-    TEXT(provider),  TEXT(model), FLAG(set_effort), TEXT(effort),
+    FLAG(set_title),
+    TEXT(title),
+    FLAG(set_pinned),
+    FLAG(pinned),
+    FLAG(set_model),
+    TEXT(provider),
+    TEXT(model),
+    FLAG(set_effort),
+    TEXT(effort),
+    FLAG(set_limits),
+    PART(limits, run_limits_record),
 };
 static const struct record_field message_posted_fields[] = {TEXT(id), TEXT(text), TEXT(key), FLAG(later)};
 static const struct record_field message_withdrawn_fields[] = {
@@ -48,13 +58,22 @@ static const struct record_field messages_removed_fields[] = {
     U32(place), U32(upto), U32(removed), I64(bytes), TEXT(last), FLAG(pending), ONE_OF(how, removal_names),
 };
 static const struct record_field run_started_fields[] = {
-    U32(run),    TEXT(id),     ONE_OF(origin, run_origin_names), TEXT(provider),
-    TEXT(model), TEXT(effort), PART(limits, run_limits_record),  FLAG(unattended),
+    U32(run),
+    TEXT(id),
+    ONE_OF(origin, run_origin_names),
+    TEXT(provider),
+    TEXT(model),
+    TEXT(effort),
+    PART(limits, run_limits_record),
+    FLAG(unattended),
+    PART(price, price_record),
 };
-static const struct record_field run_recovered_fields[] = {OF_RUN, TEXT(discarded), FLAG(charged), I64(tokens)};
-static const struct record_field round_started_fields[] = {OF_RUN, TEXT(id), U32(admitted), I64(tokens), FLAG(closing)};
+static const struct record_field run_recovered_fields[] = {OF_RUN, TEXT(discarded), FLAG(charged), I64(tokens),
+                                                           I64(cost)};
+static const struct record_field round_started_fields[] = {OF_RUN,      TEXT(id),      U32(admitted),
+                                                           I64(tokens), FLAG(closing), I64(cost)};
 static const struct record_field model_failed_fields[] = {
-    OF_RUN, TEXT(discarded), ONE_OF(failure, failure_names), TEXT(text), FLAG(retry), I64(due), I64(tokens),
+    OF_RUN, TEXT(discarded), ONE_OF(failure, failure_names), TEXT(text), FLAG(retry), I64(due), I64(tokens), I64(cost),
 };
 static const struct record_field assistant_fields[] = {
     OF_RUN,
@@ -67,6 +86,7 @@ static const struct record_field assistant_fields[] = {
     FLAG(interrupted),
     FLAG(repaired),
     U32(place),
+    I64(cost),
 };
 static const struct record_field budget_fact_fields[] = {OF_RUN, PART(budget, budget_record)};
 static const struct record_field budget_exceeded_fields[] = {OF_RUN, TEXT(tool), I64(limit), I64(actual)};
@@ -89,6 +109,7 @@ static const struct record_field run_queued_fields[] = {
 static const struct record_field run_ended_fields[] = {
     U32(run),   TEXT(id), ONE_OF(end, run_end_names), ONE_OF(failure, failure_names),
     TEXT(text), TEXT(by), PART(usage, usage_record),  U32(rounds),
+    I64(cost),
 };
 
 #define RECORD(kind, table) [FACT_##kind] = {#table, sizeof(struct fact), table##_fields, ARRAY_LEN(table##_fields)}

@@ -8,7 +8,7 @@
  * Facts travel as `struct facts`, an immutable reference-counted block that holds all facts of
  * one step with their text: the store, the queue of the session and the hub share it. Any thread.
  */
-#include "session/types.h"
+#include "session/price.h"
 
 /* X(kind, stored name, class on the wire: FACT has a numbered frame, LATEST the newest only, HIDDEN none) */
 #define FACT_KINDS(X)                                                                                                  \
@@ -68,20 +68,22 @@ struct fact {
     struct record_list calls;       /* assistant: struct call[] */
     struct usage usage;             /* assistant: of the call; run_ended: sum of the run */
     struct budget budget;
-    struct run_limits limits; /* run_started */
+    struct run_limits limits; /* run_started, run_queued; session_created, session_updated: of all its runs */
+    struct price price;       /* run_started: of its model */
     uint64_t nonce;           /* session_created: key of derived ids */
     int64_t due;              /* model_failed: when the next try begins; question_asked: when it expires, 0: never */
-    int64_t tokens;         /* round_started, model_failed, run_recovered: estimate reserved for the call that begins */
-    int64_t limit, actual;  /* budget_exceeded */
-    int64_t bytes;          /* message_edited: by so much the text grew; messages_removed, message_withdrawn: of text */
-    int64_t written_at;     /* message_edited, message_imported: when the message was made */
-    uint64_t of_seq;        /* message_withdrawn: its message_posted; session_created: the source's as of then */
-    uint32_t call;          /* dense number of the call */
-    uint32_t admitted;      /* round_started: messages taken from the inbox */
-    uint32_t depth;         /* session_created */
-    uint32_t rounds;        /* run_ended */
-    uint32_t place;         /* assistant, call_ended, message_edited, message_imported: place in the transcript;
-                               messages_removed: of the first */
+    int64_t tokens;        /* round_started, model_failed, run_recovered: estimate reserved for the call that begins */
+    int64_t cost;          /* micros; where `tokens` is an estimate the most it may cost; assistant, run_ended: spent */
+    int64_t limit, actual; /* budget_exceeded */
+    int64_t bytes;         /* message_edited: by so much the text grew; messages_removed, message_withdrawn: of text */
+    int64_t written_at;    /* message_edited, message_imported: when the message was made */
+    uint64_t of_seq;       /* message_withdrawn: its message_posted; session_created: the source's as of then */
+    uint32_t call;         /* dense number of the call */
+    uint32_t admitted;     /* round_started: messages taken from the inbox */
+    uint32_t depth;        /* session_created */
+    uint32_t rounds;       /* run_ended */
+    uint32_t place;        /* assistant, call_ended, message_edited, message_imported: place in the transcript;
+                              messages_removed: of the first */
     uint32_t upto, removed; /* messages_removed: place behind the last; how many there were */
     int origin, end, failure, outcome, stop, how, role; /* the enumerations of types.h */
     bool interrupted;                                   /* assistant: the text was cut */
@@ -93,7 +95,7 @@ struct fact {
     bool later;                                         /* message_posted, _withdrawn: not for the run that is active */
     bool pending;    /* messages_removed: a run has something to do with what is left */
     bool unattended; /* run_started: nobody is there to answer questions */
-    bool set_title, set_pinned, set_model, set_effort, pinned; /* session_updated */
+    bool set_title, set_pinned, set_model, set_effort, set_limits, pinned; /* session_updated */
 };
 
 struct facts {

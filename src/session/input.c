@@ -110,6 +110,8 @@ static const struct record_field input_fields[] = {
     FLAG(set_pinned),
     FLAG(set_model),
     FLAG(set_effort),
+    FLAG(set_limits),
+    {.name = "session_limits", .type = RECORD_OBJECT, AT(session_limits), .of = &run_limits_record},
     FLAG(pinned),
     {.name = "if_match", .type = RECORD_I64, AT(if_match)},
     TEXT(message_id),

@@ -26,6 +26,7 @@
     X(MODEL_FAILED, "model_failed", false)                                                                             \
     X(TOOL_DONE, "tool_done", false)                                                                                   \
     X(TIMER_RETRY, "timer_retry", false)                                                                               \
+    X(TIMER_RUN, "timer_run", false)                                                                                   \
     X(TIMER_CALL, "timer_call", false)                                                                                 \
     X(TIMER_CANCEL, "timer_cancel", false)
 
@@ -108,8 +109,9 @@ struct input {
     struct str session_id;
     uint64_t nonce;
     struct str title, system, provider, model, effort, workspace;
-    bool set_title, set_pinned, set_model, set_effort, pinned;
-    uint64_t if_match; /* metadata version; 0: whichever */
+    bool set_title, set_pinned, set_model, set_effort, set_limits, pinned;
+    struct run_limits session_limits; /* create, update: of all runs of the session */
+    uint64_t if_match;                /* metadata version; 0: whichever */
     struct str message_id;
     struct str text; /* post: message; delta: piece; tool_done: result; model_failed: error */
     bool execute;    /* post: and start */
@@ -160,6 +162,7 @@ NODISCARD int input_read(struct str bytes, struct arena *a, struct input *out, s
     X(NOTHING)   /* nothing to do */                                                                                   \
     X(NEED_SYNC) /* the client's view differs: sync_reason */                                                          \
     X(NO_MODEL)  /* nothing was done: a run would have to begin, and nobody says with which model */                   \
+    X(UNPRICED)  /* nothing was done: money is limited, and nobody knows what the model costs */                       \
     X(NOT_FOUND)                                                                                                       \
     X(EXISTS)         /* create: the id is taken */                                                                    \
     X(QUEUED)         /* a run follows the active one: run_id of that */                                               \

@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "session/price.h"
 
+static const struct record_field price_fields[] = {
+    {.name = "input", .type = RECORD_I64, .offset = offsetof(struct price, input)},
+    {.name = "output", .type = RECORD_I64, .offset = offsetof(struct price, output)},
+    {.name = "cached", .type = RECORD_I64, .offset = offsetof(struct price, cached)},
+    {.name = "known", .type = RECORD_BOOL, .offset = offsetof(struct price, known)},
+};
+const struct record price_record = {"price", sizeof(struct price), price_fields, ARRAY_LEN(price_fields)};
+
 #include "base/arena.h"
 #include "base/mem.h"
 #include "base/str.h"

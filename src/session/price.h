@@ -19,6 +19,8 @@ int64_t price_of_usage(const struct price *p, const struct usage *u);
 int64_t price_worst_case(const struct price *p, int64_t prompt_tokens, int64_t output_limit);
 
 /* The prices of models. Immutable and reference-counted: a reload of the configuration makes a new one. Any thread. */
+extern const struct record price_record;
+
 struct price_list;
 struct price_entry {
     struct str provider, model;

@@ -72,6 +72,7 @@ struct session_row {
     bool pinned, title_set, is_running;
     struct budget budget;
     bool has_budget;
+    int64_t cost; /* micros, of runs that have ended */
 };
 
 struct run_row {
@@ -79,6 +80,7 @@ struct run_row {
     int64_t started_at, ended_at; /* 0: still active */
     uint32_t number, rounds, crashes, calls;
     struct usage usage;
+    int64_t cost; /* micros */
 };
 
 /* One event of the account feed. */

@@ -20,6 +20,7 @@ static void fold_created(struct session *s, const struct fact *f)
     str_copy(s->provider, sizeof(s->provider), f->provider);
     str_copy(s->model, sizeof(s->model), f->model);
     str_copy(s->effort, sizeof(s->effort), f->effort);
+    s->limits = f->limits;
     if (f->system.n > 0) {
         s->messages = 1; /* the system message, whose id is the session's */
         s->system_bytes = (int64_t)f->system.n;
@@ -43,6 +44,8 @@ static void fold_updated(struct session *s, const struct fact *f)
     }
     if (f->set_effort)
         str_copy(s->effort, sizeof(s->effort), f->effort);
+    if (f->set_limits)
+        s->limits = f->limits;
 }
 
 static void fold_posted(struct session *s, const struct fact *f)
@@ -132,6 +135,7 @@ static void fold_run_started(struct session *s, const struct fact *f)
                                 .origin = f->origin,
                                 .started_at = f->at,
                                 .limits = f->limits,
+                                .price = f->price,
                                 .unattended = f->unattended};
     s->last_limits = f->limits;
     s->last_unattended = f->unattended;
@@ -143,10 +147,30 @@ static void fold_run_started(struct session *s, const struct fact *f)
 }
 
 /* The call that begins now costs about this much; what the one before had reserved stays charged. */
-static void reserve(struct run_state *r, int64_t tokens)
+static void reserve(struct run_state *r, const struct fact *f)
 {
-    r->used_tokens = tokens_add(r->used_tokens, tokens);
-    r->reserved_tokens = tokens;
+    r->used_tokens = tokens_add(r->used_tokens, f->tokens);
+    r->reserved_tokens = f->tokens;
+    r->used_cost = tokens_add(r->used_cost, f->cost);
+    r->reserved_cost = f->cost;
+}
+
+/* A provider that fails is not paid for an answer. */
+static void settle_failed(struct run_state *r)
+{
+    int64_t asked = price_worst_case(&r->price, r->reserved_tokens, 0);
+
+    if (asked < r->reserved_cost)
+        r->used_cost += asked - r->reserved_cost;
+}
+
+static void close_book_of_round(struct run_state *r, bool had_calls)
+{
+    r->repeats = had_calls && r->round_print == r->last_print ? r->repeats + 1 : 0;
+    r->fruitless = had_calls && !r->has_fruit ? r->fruitless + 1 : 0;
+    r->last_print = r->round_print;
+    r->round_print = 0;
+    r->has_fruit = false;
 }
 
 static void fold_round_started(struct session *s, const struct fact *f)
@@ -167,7 +191,9 @@ static void fold_round_started(struct session *s, const struct fact *f)
     r->round_open = true;
     r->failures = 0;
     r->retry_due = 0;
-    reserve(r, f->tokens);
+    r->closing = f->closing;
+    close_book_of_round(r, r->round > 1 && s->n_calls > 0);
+    reserve(r, f);
     s->progress_seq = f->seq;
 }
 
@@ -179,7 +205,8 @@ static void fold_model_failed(struct session *s, const struct fact *f)
     if (f->retry) {
         r->gen++;
         r->retry_due = f->due;
-        reserve(r, f->tokens);
+        settle_failed(r);
+        reserve(r, f);
     }
 }
 
@@ -192,7 +219,7 @@ static void fold_run_recovered(struct session *s, const struct fact *f)
     if (r->round_open) {
         r->gen++;
         r->retry_due = 0;
-        reserve(r, f->tokens);
+        reserve(r, f);
     }
 }
 
@@ -203,6 +230,8 @@ static void settle(struct run_state *r, const struct fact *f)
     if (f->usage.reported || !f->interrupted)
         r->used_tokens = tokens_add(r->used_tokens, tokens_add(spent, -r->reserved_tokens));
     r->reserved_tokens = 0;
+    r->used_cost = tokens_add(r->used_cost, f->cost - r->reserved_cost);
+    r->reserved_cost = 0;
     usage_add(&r->usage, &f->usage);
     r->usage.reported = f->usage.reported;
 }
@@ -234,8 +263,11 @@ static void fold_assistant(struct session *s, const struct fact *f)
 
 static void fold_call_started(struct session *s, const struct fact *f)
 {
-    s->calls[session_find_call(s, f->call)].state = CALL_RUNNING;
+    int i = session_find_call(s, f->call);
+
+    s->calls[i].state = CALL_RUNNING;
     s->run.calls++;
+    s->run.round_print += str_hash(f->args, str_hash(f->tool, (uint64_t)i));
 }
 
 static void fold_call_ended(struct session *s, const struct fact *f)
@@ -246,6 +278,8 @@ static void fold_call_ended(struct session *s, const struct fact *f)
     s->calls[i].state = CALL_OVER;
     s->unread = true;
     s->run.crashes = 0;
+    s->run.round_print += str_hash(f->text, (uint64_t)i << 8 | (uint64_t)f->outcome);
+    s->run.has_fruit |= f->outcome == OUTCOME_OK;
     s->context_bytes += (int64_t)f->text.n;
     for (int k = i + 1; k < s->n_calls; k++)
         last = last && s->calls[k].state != CALL_OVER;
@@ -290,6 +324,7 @@ static void fold_run_queued(struct session *s, const struct fact *f)
 
 static void fold_run_ended(struct session *s, const struct fact *f)
 {
+    s->spent = session_spent(s);
     s->run = (struct run_state){0};
     s->next = (struct run_wish){0};
     take_later(s, f->seq);
@@ -309,7 +344,7 @@ static void fold_budget(struct session *s, const struct fact *f)
 
 static void fold_budget_exceeded(struct session *s, const struct fact *f UNUSED)
 {
-    s->run.closing = true;
+    s->run.over = true;
 }
 
 static void fold_cancel_requested(struct session *s, const struct fact *f)
@@ -441,6 +476,28 @@ void session_question_id(const struct session *s, uint32_t call, char out[ID_TEX
     id_derive(s->nonce, "question", call, 0, 0, out);
 }
 
+uint32_t session_repeats(const struct session *s)
+{
+    const struct run_state *r = &s->run;
+
+    return s->n_calls > 0 && r->round_print == r->last_print ? r->repeats + 2 : 1;
+}
+
+uint32_t session_fruitless(const struct session *s)
+{
+    return s->n_calls > 0 && !s->run.has_fruit ? s->run.fruitless + 1 : 0;
+}
+
+struct spent session_spent(const struct session *s)
+{
+    const struct run_state *r = &s->run;
+
+    return (struct spent){.tokens = tokens_add(s->spent.tokens, r->used_tokens),
+                          .cost = tokens_add(s->spent.cost, r->used_cost),
+                          .rounds = s->spent.rounds + r->round,
+                          .calls = s->spent.calls + r->calls};
+}
+
 /* Four bytes a token and a tenth on top: coarse, and replaced as soon as the provider has counted. */
 int64_t session_estimate_tokens(int64_t bytes)
 {
@@ -470,7 +527,7 @@ const char *session_state_word(const struct session *s)
 /* ---- head row ---- */
 
 /* The struct itself, guarded by version and size: whoever changes it raises the version with this line. */
-_Static_assert(sizeof(struct session) == 1768 && SESSION_FOLD_VERSION == 2,
+_Static_assert(sizeof(struct session) == 1984 && SESSION_FOLD_VERSION == 2,
                "the fold changed: raise SESSION_FOLD_VERSION");
 
 struct head {

@@ -15,7 +15,9 @@
 enum call_state { CALL_PROPOSED, CALL_RUNNING, CALL_ASKED, CALL_OVER };
 
 struct run_state {
-    bool active, round_open, closing, cancelling;
+    bool active, round_open, cancelling;
+    bool over;           /* a budget is used up: no more calls, and one round to end with */
+    bool closing;        /* that is the one that is going on, or it is over */
     bool unattended;     /* nobody is there to answer questions */
     bool queued;         /* another one follows by itself, as `next` has it, if there is something to do */
     uint32_t number;     /* runs of a session are numbered from 1 */
@@ -27,9 +29,15 @@ struct run_state {
     char stopped_by[32]; /* who asked, while cancelling */
     int origin;          /* enum run_origin */
     int64_t started_at;
-    int64_t used_tokens;     /* settled, and reserved for what is in flight */
-    int64_t reserved_tokens; /* part of used_tokens that is not settled */
-    int64_t retry_due;       /* 0: no pause */
+    int64_t used_tokens;              /* settled, and reserved for what is in flight */
+    int64_t reserved_tokens;          /* part of used_tokens that is not settled */
+    int64_t used_cost, reserved_cost; /* the same in micros */
+    uint64_t round_print, last_print; /* of the calls of a round with their results: this one, the one before */
+    uint32_t repeats;                 /* rounds before this one that were the same */
+    uint32_t fruitless;               /* rounds before this one in a row without a call that went well */
+    bool has_fruit;                   /* this one has one */
+    struct price price;
+    int64_t retry_due; /* 0: no pause */
     struct run_limits limits;
     struct usage usage;
 };
@@ -80,6 +88,8 @@ struct session {
         int64_t due;        /* wall ms; 0: never */
         uint32_t call, run; /* that asked it */
     } questions[LIMIT_QUESTIONS];
+    struct run_limits limits;      /* of all runs together */
+    struct spent spent;            /* by runs that have ended */
     struct run_wish next;          /* of the run that is queued */
     struct run_limits last_limits; /* of the last run, for the one that goes on after an answer */
     bool last_unattended;
@@ -121,6 +131,11 @@ void session_message_id(const struct session *s, uint32_t run, uint32_t round, u
 void session_run_id(const struct session *s, uint32_t run, char out[ID_TEXT]);
 void session_result_id(const struct session *s, uint32_t call, char out[ID_TEXT]);
 void session_question_id(const struct session *s, uint32_t call, char out[ID_TEXT]);
+
+/* The rounds in a row that were like the newest one, that included, and those without a call that went well. */
+uint32_t session_repeats(const struct session *s);
+uint32_t session_fruitless(const struct session *s);
+struct spent session_spent(const struct session *s); /* by all runs, what is in flight included */
 
 /* Tokens a text of this size costs, roughly: for budgets before the provider has counted. */
 int64_t session_estimate_tokens(int64_t bytes);

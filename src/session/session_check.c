@@ -150,8 +150,8 @@ const char *session_refuses(const struct session *s, const struct fact *f)
         return "no run is active";
     if (rules[f->kind].belongs != TO_NONE && f->run != s->run.number)
         return "it names another run";
-    if (f->tokens < 0)
-        return "its number of tokens is below zero";
+    if (f->tokens < 0 || f->cost < 0)
+        return "its number of tokens or its cost is below zero";
     return rules[f->kind].refuses == NULL ? NULL : rules[f->kind].refuses(s, f);
 }
 
@@ -196,6 +196,7 @@ static const struct {
     FIELD(TEXT, run_effort),
     FIELD(FLAG, run.active),
     FIELD(FLAG, run.round_open),
+    FIELD(FLAG, run.over),
     FIELD(FLAG, run.closing),
     FIELD(FLAG, run.cancelling),
     FIELD(NUMBER, run.number),
@@ -212,9 +213,15 @@ static const struct {
     FIELD(NUMBER, run.used_tokens),
     FIELD(NUMBER, run.reserved_tokens),
     FIELD(NUMBER, run.retry_due),
-    FIELD(NUMBER, run.limits.max_tokens),
-    FIELD(NUMBER, run.limits.max_rounds),
-    FIELD(NUMBER, run.limits.max_calls),
+    FIELD(NUMBER, run.used_cost),
+    FIELD(NUMBER, run.reserved_cost),
+    FIELD(NUMBER, run.round_print),
+    FIELD(NUMBER, run.last_print),
+    FIELD(NUMBER, run.repeats),
+    FIELD(NUMBER, run.fruitless),
+    FIELD(FLAG, run.has_fruit),
+    FIELD(NUMBER, run.price),
+    FIELD(NUMBER, run.limits),
     FIELD(NUMBER, run.usage.prompt_tokens),
     FIELD(NUMBER, run.usage.completion_tokens),
     FIELD(NUMBER, run.usage.reasoning_tokens),
@@ -227,6 +234,8 @@ static const struct {
     FIELD(NUMBER, assistant_seq),
     FIELD(NUMBER, n_questions),
     FIELD(NUMBER, questions),
+    FIELD(NUMBER, limits),
+    FIELD(NUMBER, spent),
     FIELD(NUMBER, next.origin),
     FIELD(FLAG, next.unattended),
     FIELD(TEXT, next.provider),
@@ -291,6 +300,7 @@ bool session_is_whole(const struct session *s)
             return false;
     }
     return is_size(s->context_bytes) && is_size(s->inbox_bytes) && is_size(s->later_bytes) && s->gaps <= s->messages &&
-           is_size(s->system_bytes) && s->run.reserved_tokens >= 0 && is_word(run_end_names, s->last_end) &&
-           is_word(run_origin_names, s->run.origin) && is_word(run_origin_names, s->next.origin) && calls_are_whole(s);
+           is_size(s->system_bytes) && s->run.reserved_tokens >= 0 && s->run.reserved_cost >= 0 &&
+           is_word(run_end_names, s->last_end) && is_word(run_origin_names, s->run.origin) &&
+           is_word(run_origin_names, s->next.origin) && calls_are_whole(s);
 }

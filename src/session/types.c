@@ -66,8 +66,11 @@ RECORD(call, "call");
 
 static const struct record_field run_limits_fields[] = {
     {.name = "max_tokens", .type = RECORD_I64, .offset = offsetof(struct run_limits, max_tokens)},
+    {.name = "max_cost", .type = RECORD_I64, .offset = offsetof(struct run_limits, max_cost)},
+    {.name = "max_ms", .type = RECORD_I64, .offset = offsetof(struct run_limits, max_ms)},
     {.name = "max_rounds", .type = RECORD_U32, .offset = offsetof(struct run_limits, max_rounds)},
     {.name = "max_calls", .type = RECORD_U32, .offset = offsetof(struct run_limits, max_calls)},
+    {.name = "unpriced", .type = RECORD_BOOL, .offset = offsetof(struct run_limits, unpriced)},
 };
 RECORD(run_limits, "limits");
 
@@ -75,7 +78,8 @@ RECORD(run_limits, "limits");
 static const struct record_field budget_fields[] = {
     TOKENS(system_tokens),         TOKENS(summary_tokens), TOKENS(window_tokens),   TOKENS(total_tokens),
     TOKENS(max_context_tokens),    TOKENS(budget_limit),   TOKENS(thinking_tokens), TOKENS(cache_read_input_tokens),
-    TOKENS(provider_input_tokens), TOKENS(used_tokens),
+    TOKENS(provider_input_tokens), TOKENS(used_tokens),    TOKENS(cost_micros),     TOKENS(reserved_micros),
+    TOKENS(limit_micros),
 };
 #undef TOKENS
 RECORD(budget, "budget");

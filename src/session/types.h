@@ -64,6 +64,9 @@ extern const char *const role_names[];
     X(FILTER, "content_filter", false)                                                                                 \
     X(CONFIG, "configuration", false)                                                                                  \
     X(TOO_BIG, "too_large", false)                                                                                     \
+    X(LENGTH, "length_limit", false)     /* the answer was cut by the limit of its length */                           \
+    X(NO_PROGRESS, "no_progress", false) /* round after round the same, or nothing that works */                       \
+    X(PRICE, "price_unknown", false)     /* a budget of money, and nobody knows what the model costs */                \
     X(CRASH_LOOP, "crash_loop", false)                                                                                 \
     X(INTERNAL, "internal", false)
 enum failure {
@@ -162,18 +165,28 @@ struct call {
 };
 extern const struct record call_record;
 
-/* What limits one run; 0: the default of the limit table, and no limit for tokens. */
+/* What limits one run, or all runs of a session; 0: the default of the limit table, and none for the first three. */
 struct run_limits {
     int64_t max_tokens;
+    int64_t max_cost; /* micros */
+    int64_t max_ms;   /* from its start; of a run only */
     uint32_t max_rounds, max_calls;
+    bool unpriced; /* models without a price are used, although money is limited */
 };
 extern const struct record run_limits_record;
+
+/* What was used of it. */
+struct spent {
+    int64_t tokens, cost;
+    uint32_t rounds, calls;
+};
 
 /* The newest token-budget event of a session (field names are the wire's). */
 struct budget {
     int64_t system_tokens, summary_tokens, window_tokens, total_tokens, max_context_tokens, budget_limit;
     int64_t thinking_tokens, cache_read_input_tokens;
-    int64_t provider_input_tokens; /* 0: the provider has not said yet */
-    int64_t used_tokens;           /* of the run, what is in flight included */
+    int64_t provider_input_tokens;                      /* 0: the provider has not said yet */
+    int64_t used_tokens;                                /* of the run, what is in flight included */
+    int64_t cost_micros, reserved_micros, limit_micros; /* money of the run: spent, in flight, allowed (0: no limit) */
 };
 extern const struct record budget_record;

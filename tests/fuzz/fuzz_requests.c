@@ -64,7 +64,7 @@ static void use_execute(const void *in, const struct json *body, struct arena *a
 {
     const struct execute_request *q = in;
 
-    CHECK(q->budget.max_tokens >= 0);
+    CHECK(q->budget.limits.max_tokens >= 0);
     read_wish(&q->wish, body, a);
 }
 

@@ -283,7 +283,8 @@ def test_an_answer_cut_by_length_is_said(server, provider):
     provider.reply(p.text("as far as it goes"), p.finish("length"), p.usage(1, 1), p.done())
     done = turn(server, provider)
     assert done.answer == "as far as it goes"
-    assert done.story == GOOD
+    assert done.run["kind"] == "length_limit"
+    assert "cut by the limit of its length" in done.run["error"]
 
 
 def test_a_content_filter_that_left_nothing_ends_the_run(server, provider):

@@ -238,6 +238,14 @@ static void model_abort(void *arg, struct str id)
     w->actors->serial[i]++;
 }
 
+/* A micro a token, for most. */
+static struct price price(void *arg, struct str provider UNUSED, struct str model UNUSED)
+{
+    struct sim *w = arg;
+
+    return (struct price){.input = 1000000, .output = 1000000, .cached = 500000, .known = w->seed % 5 != 0};
+}
+
 /* ---- tools ---- */
 
 static int tool_effect(void *arg UNUSED, struct str tool)
@@ -332,6 +340,7 @@ void actors_fill(struct actors *a UNUSED, struct ports *p)
 {
     p->model_start = model_start;
     p->model_abort = model_abort;
+    p->price = price;
     p->tool_effect = tool_effect;
     p->tool_start = tool_start;
     p->tool_cancel = tool_cancel;

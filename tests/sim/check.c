@@ -54,6 +54,19 @@ static void check_round(struct sim *w, const struct session *s, const struct fac
                  s->run.used_tokens, s->run.limits.max_tokens);
 }
 
+/* What a call may cost at most is reserved before it is made, and there is as much. */
+static void check_money(struct sim *w, const struct session *before, const struct fact *f)
+{
+    struct session s = *before;
+
+    if (s.run.limits.max_cost == 0 || !s.run.price.known)
+        return;
+    session_fold(&s, f);
+    if (s.run.used_cost > s.run.limits.max_cost)
+        sim_fail(w, "I-BUDGET", "%s: %" PRId64 " micros of %" PRId64, fact_kind_name(f->kind), s.run.used_cost,
+                 s.run.limits.max_cost);
+}
+
 void check_fact(struct sim *w, const struct session *s, const struct fact *f)
 {
     bool begins = f->kind == FACT_ROUND_STARTED || f->kind == FACT_CALL_STARTED || f->kind == FACT_MODEL_FAILED;
@@ -76,6 +89,8 @@ void check_fact(struct sim *w, const struct session *s, const struct fact *f)
         check_calls(w, s, f);
     if (f->kind == FACT_ROUND_STARTED)
         check_round(w, s, f);
+    if (f->kind == FACT_ROUND_STARTED || f->kind == FACT_MODEL_FAILED || f->kind == FACT_RUN_RECOVERED)
+        check_money(w, s, f);
     if (f->kind == FACT_ASSISTANT && f->place != s->messages)
         sim_fail(w, "I-MSG", "an answer takes place %u of %u", f->place, s->messages);
 }

@@ -89,6 +89,9 @@ static void post(struct people *p, unsigned session)
     in.limits.max_rounds = sim_chance(w, 20) ? 1 + (uint32_t)sim_below(w, 3) : 0;
     in.limits.max_tokens = sim_chance(w, 20) ? 100 + (int64_t)sim_below(w, 800) : 0;
     in.limits.max_calls = sim_chance(w, 10) ? 1 + (uint32_t)sim_below(w, 4) : 0;
+    in.limits.max_cost = sim_chance(w, 20) ? 9000 + (int64_t)sim_below(w, 40000) : 0;
+    in.limits.max_ms = sim_chance(w, 10) ? 1000 + (int64_t)sim_below(w, 9000) : 0;
+    in.limits.unpriced = sim_chance(w, 20);
     in.unattended = sim_chance(w, 10);
     in.busy = sim_chance(w, 30) ? (int)sim_below(w, 4) : BUSY_JOIN;
     in.later = sim_chance(w, 15);
@@ -350,11 +353,12 @@ void people_check_end(struct people *p)
         uint32_t left = s == NULL || disk_incarnation(p->w->disk, session) > 0 ? 0 : s->inbox;
 
         for (uint64_t seq = left > 0 ? s->seq : 0; left > 0; seq--) {
-            enum fact_kind kind = disk_fact(p->w->disk, session, seq)->kind;
+            const struct fact *f = disk_fact(p->w->disk, session, seq);
 
-            if (kind == FACT_CANCEL_REQUESTED || s->n_questions > 0)
-                break; /* who stops a run takes back what it was to do; a question comes first */
-            if (kind != FACT_MESSAGE_POSTED)
+            /* Who stops a run takes back what it was to do; a question comes first; a run may have nothing to spend. */
+            if (f->kind == FACT_CANCEL_REQUESTED || s->n_questions > 0 || (f->kind == FACT_RUN_ENDED && f->rounds == 0))
+                break;
+            if (f->kind != FACT_MESSAGE_POSTED)
                 continue;
             if (seq <= p->promised[i])
                 sim_fail(p->w, "I-END", "session %u: message %" PRIu64 " was to be answered and still waits", i, seq);

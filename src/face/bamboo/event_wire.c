@@ -41,6 +41,10 @@ void budget_write(const struct budget *b, struct json_writer *w)
     json_key_i64(w, "thinking_tokens", b->thinking_tokens);
     json_key_i64(w, "cache_read_input_tokens", b->cache_read_input_tokens);
     json_key_i64(w, "used_tokens", b->used_tokens);
+    json_key_i64(w, "cost_micros", b->cost_micros);
+    json_key_i64(w, "reserved_micros", b->reserved_micros);
+    if (b->limit_micros > 0)
+        json_key_i64(w, "limit_micros", b->limit_micros);
     if (b->provider_input_tokens > 0) {
         json_key(w, "provider_prompt_usage");
         json_begin_object(w);

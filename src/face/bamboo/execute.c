@@ -70,7 +70,7 @@ void execute_post(struct exchange *x)
     }
     if (!turn_model(x, &q->wish, &in))
         return;
-    in.limits = turn_limits(x, q->budget);
+    in.limits = turn_limits(x, &q->budget);
     in.sync = q->client_sync;
     in.sync.present = request_has(x->json, "client_sync");
     in.busy = q->on_busy;

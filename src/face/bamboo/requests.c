@@ -34,12 +34,17 @@ static const char *const permission_names[] = {"", "default", "bypass", "auto", 
         FIELD(type_, "on_busy", on_busy, RECORD_ENUM, .names = busy_names),                                            \
         FIELD(type_, "no_human_approver", no_human_approver, RECORD_BOOL)
 
+static const char *const unpriced_names[] = {"refuse", "allow", NULL};
 static const struct record_field run_budget_fields[] = {
-    FIELD(struct run_limits, "max_total_tokens", max_tokens, RECORD_I64, .max = INT64_MAX),
-    FIELD(struct run_limits, "max_rounds", max_rounds, RECORD_U32),
-    FIELD(struct run_limits, "max_tool_calls", max_calls, RECORD_U32),
+    FIELD(struct budget_wish, "max_total_tokens", limits.max_tokens, RECORD_I64, .max = INT64_MAX),
+    FIELD(struct budget_wish, "max_rounds", limits.max_rounds, RECORD_U32),
+    FIELD(struct budget_wish, "max_tool_calls", limits.max_calls, RECORD_U32),
+    FIELD(struct budget_wish, "max_subagents", max_subagents, RECORD_U32),
+    FIELD(struct budget_wish, "max_wall_ms", limits.max_ms, RECORD_I64, .max = INT64_MAX),
+    FIELD(struct budget_wish, "max_cost_micros", limits.max_cost, RECORD_I64, .max = INT64_MAX),
+    FIELD(struct budget_wish, "unpriced", unpriced, RECORD_ENUM, .names = unpriced_names),
 };
-static const struct record run_budget_record = {"run_budget", sizeof(struct run_limits), run_budget_fields,
+static const struct record run_budget_record = {"run_budget", sizeof(struct budget_wish), run_budget_fields,
                                                 ARRAY_LEN(run_budget_fields)};
 
 static const struct record_field chat_fields[] = {
@@ -62,6 +67,7 @@ static const struct record_field execute_fields[] = {
 
 static const struct record_field create_fields[] = {
     FIELD(struct create_request, "title", title, RECORD_STR, .max = TITLE_MAX),
+    FIELD(struct create_request, "budget", budget, RECORD_OBJECT, .of = &run_budget_record),
     FIELD(struct create_request, "system_prompt", system_prompt, RECORD_STR),
     FIELD(struct create_request, "workspace_path", workspace_path, RECORD_STR, .max = PATH_MAX_BYTES),
     MODEL_WISH(struct create_request),
@@ -70,6 +76,7 @@ static const struct record_field create_fields[] = {
 
 static const struct record_field patch_fields[] = {
     FIELD(struct patch_request, "title", title, RECORD_STR, .max = TITLE_MAX),
+    FIELD(struct patch_request, "budget", budget, RECORD_OBJECT, .of = &run_budget_record),
     FIELD(struct patch_request, "pinned", pinned, RECORD_BOOL),
     FIELD(struct patch_request, "workspace_path", workspace_path, RECORD_STR, .max = PATH_MAX_BYTES),
     FIELD(struct patch_request, "clear_reasoning_effort", clear_reasoning_effort, RECORD_BOOL),
@@ -101,6 +108,14 @@ RECORD(create, "session");
 RECORD(patch, "session");
 RECORD(respond, "answer");
 RECORD(guidance, "guidance");
+
+struct run_limits budget_wish_limits(const struct budget_wish *w)
+{
+    struct run_limits limits = w->limits;
+
+    limits.unpriced = w->unpriced != 0;
+    return limits;
+}
 
 /* ---- the model ---- */
 

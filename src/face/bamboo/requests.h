@@ -31,12 +31,21 @@ struct unsupported {
     int permission_mode;
 };
 
+/* What a run, or all runs of a session, may use. */
+struct budget_wish {
+    struct run_limits limits;
+    uint32_t max_subagents; /* there are none yet */
+    int unpriced;           /* 0: a model without a price is refused where money is limited */
+};
+
+struct run_limits budget_wish_limits(const struct budget_wish *w);
+
 struct chat_request {
     struct str message, session_id, message_id, system_prompt, enhance_prompt, workspace_path;
     struct model_wish wish;
     struct unsupported unsupported;
     struct client_sync client_sync;
-    struct run_limits budget;
+    struct budget_wish budget;
     int on_busy; /* enum busy */
     bool execute, no_human_approver;
 };
@@ -44,19 +53,21 @@ struct chat_request {
 struct execute_request {
     struct model_wish wish;
     struct client_sync client_sync;
-    struct run_limits budget;
+    struct budget_wish budget;
     int on_busy; /* enum busy */
     bool no_human_approver;
 };
 
 struct create_request {
     struct str title, system_prompt, workspace_path;
+    struct budget_wish budget;
     struct model_wish wish;
     struct unsupported unsupported;
 };
 
 struct patch_request {
     struct str title, workspace_path;
+    struct budget_wish budget;
     struct model_wish wish;
     struct unsupported unsupported;
     bool pinned, clear_reasoning_effort, bypass_permissions;

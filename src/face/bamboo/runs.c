@@ -42,10 +42,12 @@ static void write_sum(const struct answer *a, struct json_writer *w)
 {
     struct usage sum = {0};
     uint64_t rounds = 0, calls = 0;
+    int64_t cost = 0;
 
     for (size_t i = 0; i < a->n; i++) {
         sum.prompt_tokens += a->runs[i].usage.prompt_tokens;
         sum.completion_tokens += a->runs[i].usage.completion_tokens;
+        cost = tokens_add(cost, a->runs[i].cost);
         rounds += a->runs[i].rounds;
         calls += a->runs[i].calls;
     }
@@ -56,7 +58,7 @@ static void write_sum(const struct answer *a, struct json_writer *w)
     json_key_u64(w, "tool_calls", calls);
     json_key(w, "usage");
     usage_write(&sum, w);
-    json_key_i64(w, "cost_micros", 0);
+    json_key_i64(w, "cost_micros", cost);
     json_end_object(w);
 }
 

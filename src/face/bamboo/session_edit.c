@@ -104,6 +104,8 @@ void session_patch(struct exchange *x)
     in->title = str_trim(q->title);
     in->set_pinned = request_has(x->json, "pinned");
     in->pinned = q->pinned;
+    in->set_limits = request_has(x->json, "budget");
+    in->session_limits = budget_wish_limits(&q->budget);
     if (q->wish.effort != 0 || q->clear_reasoning_effort) {
         in->set_effort = true;
         in->effort = str_of(effort_names[q->clear_reasoning_effort ? 0 : q->wish.effort]);

@@ -207,5 +207,6 @@ void sessions_post(struct exchange *x)
     in.set_title = in.title.n > 0;
     x->id = turn_session_id(x);
     in.session_id = x->id;
+    in.session_limits = budget_wish_limits(&r->budget);
     exchange_submit(x, x->id, &in, on_reply);
 }

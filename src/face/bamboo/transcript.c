@@ -98,7 +98,7 @@ static void write_run_state(const struct session_row *s, struct json_writer *w)
     json_key_u64(w, "open_questions", s->open_questions);
     json_key_u64(w, "running_child_count", 0);
     json_key_u64(w, "subagent_count", 0);
-    json_key_i64(w, "cost_micros", 0);
+    json_key_i64(w, "cost_micros", s->cost + (s->is_running && s->has_budget ? s->budget.cost_micros : 0));
 }
 
 struct str session_title(struct str title)
@@ -160,7 +160,7 @@ void run_row_write(const struct run_row *r, struct json_writer *w)
     json_key_u64(w, "crashes", r->crashes);
     json_key(w, "usage");
     usage_write(&r->usage, w);
-    json_key_i64(w, "cost_micros", 0);
+    json_key_i64(w, "cost_micros", r->cost);
     json_key_str(w, "origin", r->origin);
     key_or_null(w, "parent_run_id", r->parent_run);
     key_some(w, "provider", r->provider);

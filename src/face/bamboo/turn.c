@@ -96,14 +96,17 @@ static int64_t smaller(int64_t asked, int64_t allowed)
     return asked < allowed ? asked : allowed;
 }
 
-struct run_limits turn_limits(const struct exchange *x, struct run_limits asked)
+struct run_limits turn_limits(const struct exchange *x, const struct budget_wish *wish)
 {
-    const struct run_limits *allowed = &x->face->o.limits;
+    const struct run_limits *asked = &wish->limits, *allowed = &x->face->o.limits;
 
     return (struct run_limits){
-        .max_tokens = smaller(asked.max_tokens, allowed->max_tokens),
-        .max_rounds = (uint32_t)smaller(asked.max_rounds, allowed->max_rounds),
-        .max_calls = (uint32_t)smaller(asked.max_calls, allowed->max_calls),
+        .max_tokens = smaller(asked->max_tokens, allowed->max_tokens),
+        .max_cost = smaller(asked->max_cost, allowed->max_cost),
+        .max_ms = smaller(asked->max_ms, allowed->max_ms),
+        .max_rounds = (uint32_t)smaller(asked->max_rounds, allowed->max_rounds),
+        .max_calls = (uint32_t)smaller(asked->max_calls, allowed->max_calls),
+        .unpriced = wish->unpriced != 0,
     };
 }
 

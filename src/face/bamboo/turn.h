@@ -18,7 +18,7 @@ struct str turn_session_id(struct exchange *x);
 
 struct str turn_events_url(struct exchange *x, struct str session_id);
 /* What the request asks for, but no more than the server allows. */
-struct run_limits turn_limits(const struct exchange *x, struct run_limits asked);
+struct run_limits turn_limits(const struct exchange *x, const struct budget_wish *wish);
 /* True: absent (then empty) or an id, without blanks around it. Else answered with 400. `what` is the request. */
 bool turn_id(struct exchange *x, const char *what, const char *name, struct str *id);
 /* "sync": how the server's view differs from the client's. */

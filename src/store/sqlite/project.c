@@ -27,6 +27,7 @@ void project_load(struct projection *p, sqlite3_stmt *st, int column)
         .budget_seq = db_u64(st, column + 8),
         .updated_at = sqlite3_column_int64(st, column + 9),
         .open_questions = db_u32(st, column + 10),
+        .cost = sqlite3_column_int64(st, column + 11),
     };
 }
 
@@ -289,7 +290,8 @@ static int project_run_ended(struct projection *p, const struct fact *f)
 {
     static const char sql[] =
         "UPDATE run SET status = ?, end = ?, failure = ?, error = ?, ended_at = ?, rounds = ?, prompt_tokens = ?,"
-        " completion_tokens = ?, reasoning_tokens = ?, cached_tokens = ?, reported = ? WHERE sid = ? AND number = ?";
+        " completion_tokens = ?, reasoning_tokens = ?, cached_tokens = ?, reported = ?, cost = ? WHERE sid = ? AND "
+        "number = ?";
     static const char take_later[] = "UPDATE inbox SET later = 0 WHERE sid = ? AND later <> 0";
     const struct usage *u = &f->usage;
     int rc = flush_run(p);
@@ -297,6 +299,7 @@ static int project_run_ended(struct projection *p, const struct fact *f)
     p->partial_is_void = true;
     p->now.active_run = 0;
     p->now.last_end = f->end;
+    p->now.cost = tokens_add(p->now.cost, f->cost);
     p->now.updated_at = f->at;
     if (rc == 0 && p->now.inbox > 0)
         rc = db_run(p->db, take_later, VALUES(V_INT(p->sid)), p->err);
@@ -306,7 +309,7 @@ static int project_run_ended(struct projection *p, const struct fact *f)
                   VALUES(V_TEXT(str_of(status_of(f->end))), V_TEXT(str_of(run_end_names[f->end])),
                          V_TEXT(str_of(failure_names[f->failure])), V_TEXT(f->text), V_INT(f->at), V_INT(f->rounds),
                          V_INT(u->prompt_tokens), V_INT(u->completion_tokens), V_INT(u->reasoning_tokens),
-                         V_INT(u->cached_tokens), V_INT(u->reported), V_INT(p->sid), V_INT(f->run)),
+                         V_INT(u->cached_tokens), V_INT(u->reported), V_INT(f->cost), V_INT(p->sid), V_INT(f->run)),
                   p->err);
 }
 
@@ -358,7 +361,7 @@ static int write_row(struct projection *p, const struct append *a, uint64_t last
     static const char often[] =
         "UPDATE session SET epoch = ?, owner = ?, last_seq = ?, active_run = ?, last_run = ?, last_end = ?,"
         " next_place = ?, message_count = ?, inbox = ?, metadata_version = ?, title_version = ?, budget_seq = ?,"
-        " open_questions = ? WHERE sid = ?";
+        " open_questions = ?, cost = ? WHERE sid = ?";
     static const char listed[] = "UPDATE session SET state = ?2, updated_at = ?3, unfinished = ?4 WHERE sid = ?1"
                                  " AND (state <> ?2 OR updated_at <> ?3 OR unfinished <> ?4)";
     const struct session_counts *n = &p->now;
@@ -366,7 +369,7 @@ static int write_row(struct projection *p, const struct append *a, uint64_t last
                     VALUES(V_INT(a->epoch), V_INT(a->owner), V_INT(last_seq), V_INT(n->active_run), V_INT(n->last_run),
                            V_TEXT(str_of(run_end_names[n->last_end])), V_INT(n->next_place), V_INT(n->message_count),
                            V_INT(n->inbox), V_INT(n->metadata_version), V_INT(n->title_version), V_INT(n->budget_seq),
-                           V_INT(n->open_questions), V_INT(p->sid)),
+                           V_INT(n->open_questions), V_INT(n->cost), V_INT(p->sid)),
                     p->err);
 
     return rc < 0 ? rc

@@ -13,7 +13,7 @@ struct session_counts {
     uint32_t active_run, last_run, next_place, message_count, inbox, open_questions;
     int last_end; /* enum run_end */
     uint64_t metadata_version, title_version, budget_seq;
-    int64_t updated_at;
+    int64_t updated_at, cost;
 };
 
 /* What the facts of one append add to the row of a run. */
@@ -36,7 +36,7 @@ struct projection {
 
 #define PROJECT_COLUMNS                                                                                                \
     "active_run, last_run, next_place, message_count, inbox, last_end, metadata_version, title_version, budget_seq, "  \
-    "updated_at, open_questions"
+    "updated_at, open_questions, cost"
 
 /* Reads the columns of PROJECT_COLUMNS, the first of which is `column`. */
 void project_load(struct projection *p, sqlite3_stmt *st, int column);

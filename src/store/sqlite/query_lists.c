@@ -46,7 +46,7 @@ static struct str text(struct answer *a, sqlite3_stmt *st, int column)
 #define RUN_COLUMNS                                                                                                    \
     "r.id, s.id, r.parent_run, r.status, r.end, r.error, r.failure, r.origin, r.provider, r.model, r.started_at,"      \
     " r.ended_at, r.number, r.rounds, r.crashes, r.calls, r.prompt_tokens, r.completion_tokens, r.reasoning_tokens,"   \
-    " r.cached_tokens, r.reported"
+    " r.cached_tokens, r.reported, r.cost"
 
 static int take_run(struct answer *a, void *item, sqlite3_stmt *st, struct err *err UNUSED)
 {
@@ -74,6 +74,7 @@ static int take_run(struct answer *a, void *item, sqlite3_stmt *st, struct err *
     r->usage.reasoning_tokens = sqlite3_column_int64(st, c++);
     r->usage.cached_tokens = sqlite3_column_int64(st, c++);
     r->usage.reported = sqlite3_column_int(st, c++) != 0;
+    r->cost = sqlite3_column_int64(st, c++);
     return 0;
 }
 
@@ -142,7 +143,8 @@ int query_unfinished(struct db *db, const struct query *q UNUSED, struct answer 
 #define SESSION_COLUMNS                                                                                                \
     "s.sid, s.id, s.title, s.parent, s.root, s.provider, s.model, s.effort, s.workspace, s.state, s.last_seq,"         \
     " s.metadata_version, s.title_version, s.created_at, s.updated_at, s.depth, s.message_count, s.inbox, s.pinned,"   \
-    " s.title_set, s.open_questions, s.active_run, r.id, r.status, r.end, r.error, r.provider, r.model, r.effort, "    \
+    " s.title_set, s.open_questions, s.cost, s.active_run, r.id, r.status, r.end, r.error, r.provider, r.model, "      \
+    "r.effort, "                                                                                                       \
     "r.rounds, " FACT_COLUMNS
 #define SESSION_PARTS                                                                                                  \
     " LEFT JOIN run r ON r.sid = s.sid AND r.number = s.last_run"                                                      \
@@ -206,6 +208,7 @@ static int take_session(struct answer *a, void *item, sqlite3_stmt *st, struct e
     s->pinned = db_u32(st, c++) != 0;
     s->title_set = db_u32(st, c++) != 0;
     s->open_questions = db_u32(st, c++);
+    s->cost = sqlite3_column_int64(st, c++);
     s->is_running = db_u32(st, c++) != 0;
     take_last_run(a, s, st, c);
     return take_budget(a, s, st, c + 8, err);

@@ -56,7 +56,8 @@ static const struct {
      "{\"type\":\"token_budget_updated\",\"usage\":{\"system_tokens\":1,\"summary_tokens\":0,\"window_tokens\":0,"
      "\"total_tokens\":2,\"max_context_tokens\":0,\"budget_limit\":0,\"truncation_occurred\":false,"
      "\"segments_removed\":0,\"prompt_cached_tool_outputs\":0,\"prompt_cached_tool_tokens_saved\":0,"
-     "\"thinking_tokens\":0,\"cache_read_input_tokens\":0,\"used_tokens\":3}" TAIL},
+     "\"thinking_tokens\":0,\"cache_read_input_tokens\":0,\"used_tokens\":3,\"cost_micros\":0,\"reserved_micros\":"
+     "0}" TAIL},
     {{.kind = FACT_BUDGET_EXCEEDED, .tool = {"max_rounds", 10}, .limit = 5, .actual = 6},
      "{\"type\":\"budget_exceeded\",\"session_id\":\"s\",\"kind\":\"max_rounds\",\"limit\":5,\"actual\":6" TAIL},
     {{.kind = FACT_CALL_STARTED, .call_id = {"c", 1}, .tool = {"find", 4}, .args = {" {\"a\":\n[1,\r\n2]} ", 16}},

@@ -53,9 +53,9 @@ static void a_chat_with_everything(void **state UNUSED)
     assert_string_equal(effort_names[q.wish.effort], "high");
     assert_int_equal(q.client_sync.message_count, 3);
     assert_true(str_is(q.client_sync.last_message_id, "l"));
-    assert_int_equal(q.budget.max_tokens, 10);
-    assert_int_equal(q.budget.max_rounds, 2);
-    assert_int_equal(q.budget.max_calls, 4);
+    assert_int_equal(q.budget.limits.max_tokens, 10);
+    assert_int_equal(q.budget.limits.max_rounds, 2);
+    assert_int_equal(q.budget.limits.max_calls, 4);
     assert_int_equal(q.on_busy, BUSY_INTERRUPT);
     assert_true(q.no_human_approver);
 }
@@ -134,7 +134,7 @@ static void a_model_is_named_in_three_ways(void **state UNUSED)
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct execute_request q = {.budget = {0}};
+        struct execute_request q = {.budget.unpriced = 0};
         struct model_choice choice;
 
         assert_int_equal(read(&execute_record, rows[i].text, &q), 0);
@@ -151,7 +151,7 @@ static void a_broken_model_reference_is_refused(void **state UNUSED)
     static const char *const bad[] = {"{\"model_ref\":7}", "{\"model_ref\":{}}", "{\"model_ref\":{\"model\":[]}}"};
 
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-        struct execute_request q = {.budget = {0}};
+        struct execute_request q = {.budget.unpriced = 0};
         struct model_choice choice;
 
         assert_int_equal(read(&execute_record, bad[i], &q), 0);

@@ -189,6 +189,8 @@ static void say_timer(const struct effect *e, struct buf *out)
         buf_addf(out, "timer(retry %u.%u.%u)", e->run, e->round, e->gen); /* its pause is drawn */
     else if (e->timer == INPUT_TIMER_CALL)
         buf_addf(out, "timer(call %u +%" PRId64 "s)", e->call, e->in_ms / 1000);
+    else if (e->timer == INPUT_TIMER_RUN)
+        buf_addf(out, "timer(run %u +%" PRId64 "s)", e->run, e->in_ms / 1000);
     else if (e->timer == INPUT_TIMER_QUESTION)
         buf_addf(out, "timer(question %u +%" PRId64 "s)", e->call, e->in_ms / 1000);
     else
@@ -259,6 +261,7 @@ static void say_step(const struct rig *r, const struct step *st, const struct se
 static void copy_machine(const struct machine *m, struct machine *twin)
 {
     machine_init(twin, &m->s);
+    twin->price = m->price;
     buf_add_str(&twin->text, buf_str(&m->text));
     buf_add_str(&twin->reasoning, buf_str(&m->reasoning));
     twin->answer = m->answer == NULL ? NULL : facts_ref(m->answer);

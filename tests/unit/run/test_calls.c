@@ -210,13 +210,13 @@ static void calls_over_the_budget_are_denied_and_the_model_is_told(void **state 
 {
     const struct line story[] = {
         {DONE(1, 1, 0, CALLS(R, R, R, U)),
-         "assistant(1.1.0 @1 4 calls) budget call_started(1) call_started(2) call_ended(3 denied @4) "
+         "assistant(1.1.0 @1 4 calls) budget call_started(1) call_started(2) budget_exceeded(max_tool_calls 2/2) "
+         "call_ended(3 denied @4) "
          "call_ended(4 denied @5) | tool_start(1 t1) timer(call 1 +600s) tool_start(2 t2) timer(call 2 +600s) > tools"},
         {RESULT(1), "call_ended(1 ok @2) > tools"},
-        {RESULT(2), "call_ended(2 ok @3) round_started(1.2 +0) budget | model_start(1.2.0) > model"},
+        {RESULT(2), "call_ended(2 ok @3) round_started(1.2 +0 closing) budget | model_start(1.2.0 closing) > model"},
         {DONE(1, 2, 0, CALLS(R)),
-         "assistant(1.2.0 @6 1 calls) budget call_ended(5 denied @7) round_started(1.3 +0) budget | "
-         "model_start(1.3.0) > model"},
+         "assistant(1.2.0 @6 1 calls) budget call_ended(5 denied @7) run_ended(1 budget) > ready"},
     };
     struct rig r;
 
@@ -229,8 +229,8 @@ static void a_serial_call_is_counted_before_its_neighbour(void **state UNUSED)
 {
     const struct line story[] = {
         {DONE(1, 1, 0, CALLS(U, U)), NULL},
-        {RESULT(1), "call_ended(1 ok @2) call_ended(2 denied @3) round_started(1.2 +0) budget | model_start(1.2.0) "
-                    "> model"},
+        {RESULT(1), "call_ended(1 ok @2) budget_exceeded(max_tool_calls 1/1) call_ended(2 denied @3) round_started(1.2 "
+                    "+0 closing) budget | model_start(1.2.0 closing) > model"},
     };
     struct rig r;
 

@@ -110,7 +110,8 @@ static void an_unknown_tool_is_denied_too_when_the_budget_is_used_up(void **stat
 {
     const struct line story[] = {
         {DONE(1, 1, 0, CALLS(EFFECT_READ, EFFECT_UNKNOWN_TOOL, EFFECT_UNKNOWN_TOOL)),
-         "assistant(1.1.0 @1 3 calls) budget call_started(1) call_ended(2 denied @3) call_ended(3 denied @4) | "
+         "assistant(1.1.0 @1 3 calls) budget call_started(1) budget_exceeded(max_tool_calls 1/1) call_ended(2 denied "
+         "@3) call_ended(3 denied @4) | "
          "tool_start(1 t1) timer(call 1 +600s) > tools"},
     };
     struct rig r;

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -49,11 +50,12 @@ static void text_is_shown_with_its_place_and_becomes_the_answer(void **state UNU
     rig_done(&r);
 }
 
-static void an_answer_that_was_cut_for_length_is_an_answer(void **state UNUSED)
+static void an_answer_that_was_cut_for_length_is_kept_and_ends_the_run(void **state UNUSED)
 {
     const struct line story[] = {
         {DELTA(1, 1, 0, "Once"), NULL},
-        {DONE(1, 1, 0, .stop = STOP_LENGTH), "assistant(1.1.0 @1 'Once') budget run_ended(1 completed) > idle"},
+        {DONE(1, 1, 0, .stop = STOP_LENGTH),
+         "assistant(1.1.0 @1 'Once') budget run_ended(1 error length_limit) > idle"},
     };
     struct rig r;
 
@@ -473,9 +475,13 @@ static void rounds_have_a_limit_that_nobody_can_raise(void **state UNUSED)
 
         begin(&r, (struct run_limits){.max_rounds = asked[i]});
         for (uint32_t round = 1; round <= LIMIT_ROUNDS; round++) {
-            const struct input done = DONE(1, round, 0, CALLS(EFFECT_READ)), result = RESULT(round);
+            const struct input done = DONE(1, round, 0, CALLS(EFFECT_READ));
+            struct input result = RESULT(round);
+            char text[16];
 
             assert_false(r.m.s.run.closing);
+            snprintf(text, sizeof(text), "result %u", round); /* a run that gets nowhere would end before */
+            result.text = str_of(text);
             rig_feed(&r, &done);
             rig_feed(&r, &result);
         }
@@ -513,7 +519,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_is_shown_with_its_place_and_becomes_the_answer),
-        cmocka_unit_test(an_answer_that_was_cut_for_length_is_an_answer),
+        cmocka_unit_test(an_answer_that_was_cut_for_length_is_kept_and_ends_the_run),
         cmocka_unit_test(an_empty_answer_is_a_failure_that_is_tried_again),
         cmocka_unit_test(a_filter_ends_the_run_unless_there_was_text),
         cmocka_unit_test(what_the_provider_counted_is_told_and_summed),

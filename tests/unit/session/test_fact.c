@@ -21,15 +21,16 @@
     X(id) X(discarded) X(text) X(reasoning) X(title) X(system) X(provider) X(model) X(effort) X(workspace) \
     X(parent) X(root) X(source) X(last) X(key) X(call_id) X(tool) X(args) X(by) X(options) X(fallback)
 #define NUMBERS(X) \
-    X(run) X(round) X(gen) X(nonce) X(due) X(tokens) X(limit) X(actual) X(call) X(admitted) X(depth) X(rounds) \
+    X(run) X(round) X(gen) X(nonce) X(due) X(tokens) X(cost) X(limit) X(actual) X(call) X(admitted) X(depth) X(rounds) \
     X(place) X(bytes) X(written_at) X(of_seq) X(upto) X(removed) X(origin) X(end) X(failure) X(outcome) X(stop) X(how) \
     X(role) X(allow_custom) X(later) X(pending) X(unattended) X(interrupted) X(repaired) X(closing) X(retry) X(charged) \
-    X(set_title) X(set_pinned) X(set_model) X(set_effort) X(pinned) X(limits.max_tokens) X(limits.max_rounds) \
-    X(limits.max_calls) X(usage.prompt_tokens) X(usage.completion_tokens) X(usage.reasoning_tokens) \
+    X(set_title) X(set_pinned) X(set_model) X(set_effort) X(set_limits) X(pinned) X(limits.max_tokens) X(limits.max_rounds) \
+    X(limits.max_calls) X(limits.max_cost) X(limits.max_ms) X(limits.unpriced) X(price.input) X(price.output) \
+    X(price.cached) X(price.known) X(usage.prompt_tokens) X(usage.completion_tokens) X(usage.reasoning_tokens) \
     X(usage.cached_tokens) X(usage.reported) X(budget.system_tokens) X(budget.summary_tokens) \
     X(budget.window_tokens) X(budget.total_tokens) X(budget.max_context_tokens) X(budget.budget_limit) \
     X(budget.thinking_tokens) X(budget.cache_read_input_tokens) X(budget.provider_input_tokens) \
-    X(budget.used_tokens)
+    X(budget.used_tokens) X(budget.cost_micros) X(budget.reserved_micros) X(budget.limit_micros)
 /* clang-format on */
 
 static struct call some_calls[] = {
@@ -40,84 +41,91 @@ static struct call some_calls[] = {
 
 static struct fact everything(enum fact_kind kind)
 {
-    return (struct fact){.kind = kind,
-                         .run = 7,
-                         .round = 3,
-                         .gen = 2,
-                         .id = STR("the id"),
-                         .discarded = STR("the void one"),
-                         .text = STR("line\n\"two\" \xc3\xa9 \xf0\x9f\x8c\xbe"),
-                         .reasoning = STR("because"),
-                         .title = STR("A title"),
-                         .system = STR("You are."),
-                         .provider = STR("acme"),
-                         .model = STR("m-1"),
-                         .effort = STR("high"),
-                         .workspace = STR("/w"),
-                         .parent = STR("up"),
-                         .root = STR("top"),
-                         .source = STR("old"),
-                         .last = STR("m9"),
-                         .key = STR("key-1"),
-                         .call_id = STR("c1"),
-                         .tool = STR("read"),
-                         .args = STR("{}"),
-                         .by = STR("somebody"),
-                         .options = STR("[\"a\"]"),
-                         .fallback = STR("a"),
-                         .calls = {some_calls, ARRAY_LEN(some_calls)},
-                         .usage = {.prompt_tokens = 11,
-                                   .completion_tokens = 12,
-                                   .reasoning_tokens = 13,
-                                   .cached_tokens = 14,
-                                   .reported = true},
-                         .budget = {.system_tokens = 21,
-                                    .summary_tokens = 22,
-                                    .window_tokens = 23,
-                                    .total_tokens = 24,
-                                    .max_context_tokens = 25,
-                                    .budget_limit = 26,
-                                    .thinking_tokens = 27,
-                                    .cache_read_input_tokens = 28,
-                                    .provider_input_tokens = 29,
-                                    .used_tokens = 30},
-                         .limits = {.max_tokens = 31, .max_rounds = 32, .max_calls = 33},
-                         .nonce = 0xfedcba9876543210u,
-                         .due = 41,
-                         .tokens = 42,
-                         .limit = 43,
-                         .actual = 44,
-                         .bytes = -45,
-                         .written_at = 46,
-                         .of_seq = 47,
-                         .call = 51,
-                         .admitted = 52,
-                         .depth = 53,
-                         .rounds = 54,
-                         .place = 55,
-                         .upto = 56,
-                         .removed = 57,
-                         .origin = ORIGIN_SPAWN,
-                         .end = END_ERROR,
-                         .failure = FAILURE_RATE_LIMIT,
-                         .outcome = OUTCOME_TIMEOUT,
-                         .stop = STOP_LENGTH,
-                         .how = CLOSING_EXPIRED,
-                         .role = ROLE_TOOL,
-                         .allow_custom = true,
-                         .later = true,
-                         .pending = true,
-                         .unattended = true,
-                         .interrupted = true,
-                         .repaired = true,
-                         .closing = true,
-                         .retry = true,
-                         .charged = true,
-                         .set_title = true,
-                         .set_pinned = true,
-                         .set_model = true,
-                         .set_effort = true,
-                         .pinned = true};
+    return (struct fact){
+        .kind = kind,
+        .run = 7,
+        .round = 3,
+        .gen = 2,
+        .id = STR("the id"),
+        .discarded = STR("the void one"),
+        .text = STR("line\n\"two\" \xc3\xa9 \xf0\x9f\x8c\xbe"),
+        .reasoning = STR("because"),
+        .title = STR("A title"),
+        .system = STR("You are."),
+        .provider = STR("acme"),
+        .model = STR("m-1"),
+        .effort = STR("high"),
+        .workspace = STR("/w"),
+        .parent = STR("up"),
+        .root = STR("top"),
+        .source = STR("old"),
+        .last = STR("m9"),
+        .key = STR("key-1"),
+        .call_id = STR("c1"),
+        .tool = STR("read"),
+        .args = STR("{}"),
+        .by = STR("somebody"),
+        .options = STR("[\"a\"]"),
+        .fallback = STR("a"),
+        .calls = {some_calls, ARRAY_LEN(some_calls)},
+        .usage = {.prompt_tokens = 11,
+                  .completion_tokens = 12,
+                  .reasoning_tokens = 13,
+                  .cached_tokens = 14,
+                  .reported = true},
+        .budget = {.system_tokens = 21,
+                   .summary_tokens = 22,
+                   .window_tokens = 23,
+                   .total_tokens = 24,
+                   .max_context_tokens = 25,
+                   .budget_limit = 26,
+                   .thinking_tokens = 27,
+                   .cache_read_input_tokens = 28,
+                   .provider_input_tokens = 29,
+                   .used_tokens = 30,
+                   .cost_micros = 34,
+                   .reserved_micros = 35,
+                   .limit_micros = 36},
+        .limits = {.max_tokens = 31, .max_cost = 37, .max_ms = 38, .max_rounds = 32, .max_calls = 33, .unpriced = true},
+        .price = {.input = 61, .output = 62, .cached = 63, .known = true},
+        .nonce = 0xfedcba9876543210u,
+        .due = 41,
+        .tokens = 42,
+        .cost = 48,
+        .limit = 43,
+        .actual = 44,
+        .bytes = -45,
+        .written_at = 46,
+        .of_seq = 47,
+        .call = 51,
+        .admitted = 52,
+        .depth = 53,
+        .rounds = 54,
+        .place = 55,
+        .upto = 56,
+        .removed = 57,
+        .origin = ORIGIN_SPAWN,
+        .end = END_ERROR,
+        .failure = FAILURE_RATE_LIMIT,
+        .outcome = OUTCOME_TIMEOUT,
+        .stop = STOP_LENGTH,
+        .how = CLOSING_EXPIRED,
+        .role = ROLE_TOOL,
+        .allow_custom = true,
+        .later = true,
+        .pending = true,
+        .unattended = true,
+        .interrupted = true,
+        .repaired = true,
+        .closing = true,
+        .retry = true,
+        .charged = true,
+        .set_title = true,
+        .set_pinned = true,
+        .set_model = true,
+        .set_effort = true,
+        .set_limits = true,
+        .pinned = true};
 }
 
 #define OF_RUN "\"run\":7,\"round\":3,\"gen\":2,"
@@ -125,6 +133,9 @@ static struct fact everything(enum fact_kind kind)
 #define USAGE                                                                                                          \
     "\"usage\":{\"prompt_tokens\":11,\"completion_tokens\":12,\"reasoning_tokens\":13,\"cached_tokens\":14,"           \
     "\"reported\":true}"
+#define LIMITS                                                                                                         \
+    "\"limits\":{\"max_tokens\":31,\"max_cost\":37,\"max_ms\":38,\"max_rounds\":32,\"max_calls\":33,"                  \
+    "\"unpriced\":true}"
 #define CALLS                                                                                                          \
     "\"calls\":[{\"id\":\"c1\",\"name\":\"read\",\"args\":\"{\\\"path\\\":\\\"a\\\"}\",\"effect\":\"read\"},"          \
     "{\"id\":\"c2\",\"name\":\"write\",\"args\":\"not JSON \\\"\",\"effect\":\"unsafe\"},{\"id\":\"c3\"}]"
@@ -140,28 +151,29 @@ static const struct {
     {FACT_SESSION_CREATED,
      "{\"id\":\"the id\",\"nonce\":\"fedcba9876543210\",\"title\":\"A title\",\"system\":\"You are."
      "\",\"provider\":\"acme\",\"model\":\"m-1\",\"effort\":\"high\",\"workspace\":\"/w\","
-     "\"parent\":\"up\",\"root\":\"top\",\"depth\":53,\"source\":\"old\",\"of_seq\":47}"},
-    {FACT_SESSION_UPDATED,
-     "{\"set_title\":true,\"title\":\"A title\",\"set_pinned\":true,\"pinned\":true,"
-     "\"set_model\":true,\"provider\":\"acme\",\"model\":\"m-1\",\"set_effort\":true,\"effort\":\"high\"}"},
+     "\"parent\":\"up\",\"root\":\"top\",\"depth\":53,\"source\":\"old\",\"of_seq\":47," LIMITS "}"},
+    {FACT_SESSION_UPDATED, "{\"set_title\":true,\"title\":\"A title\",\"set_pinned\":true,\"pinned\":true,"
+                           "\"set_model\":true,\"provider\":\"acme\",\"model\":\"m-1\",\"set_effort\":true,\"effort\":"
+                           "\"high\",\"set_limits\":true," LIMITS "}"},
     {FACT_MESSAGE_POSTED, "{\"id\":\"the id\"," TEXT ",\"key\":\"key-1\",\"later\":true}"},
     {FACT_MESSAGE_WITHDRAWN, "{\"id\":\"the id\",\"of_seq\":47,\"bytes\":-45,\"last\":\"m9\",\"later\":true}"},
     {FACT_MESSAGE_EDITED, "{" MESSAGE ",\"bytes\":-45}"},
     {FACT_MESSAGES_REMOVED, "{\"place\":55,\"upto\":56,\"removed\":57,\"bytes\":-45,\"last\":\"m9\",\"pending\":true,"
                             "\"how\":\"error_retry\"}"},
     {FACT_MESSAGE_IMPORTED, "{" MESSAGE ",\"reasoning\":\"because\",\"interrupted\":true}"},
-    {FACT_RUN_STARTED,
-     "{\"run\":7,\"id\":\"the id\",\"origin\":\"spawn\",\"provider\":\"acme\",\"model\":\"m-1\","
-     "\"effort\":\"high\",\"limits\":{\"max_tokens\":31,\"max_rounds\":32,\"max_calls\":33},\"unattended\":true}"},
-    {FACT_RUN_RECOVERED, "{" OF_RUN "\"discarded\":\"the void one\",\"charged\":true,\"tokens\":42}"},
-    {FACT_ROUND_STARTED, "{" OF_RUN "\"id\":\"the id\",\"admitted\":52,\"tokens\":42,\"closing\":true}"},
+    {FACT_RUN_STARTED, "{\"run\":7,\"id\":\"the id\",\"origin\":\"spawn\",\"provider\":\"acme\",\"model\":\"m-1\","
+                       "\"effort\":\"high\"," LIMITS
+                       ",\"unattended\":true,\"price\":{\"input\":61,\"output\":62,\"cached\":63,\"known\":true}}"},
+    {FACT_RUN_RECOVERED, "{" OF_RUN "\"discarded\":\"the void one\",\"charged\":true,\"tokens\":42,\"cost\":48}"},
+    {FACT_ROUND_STARTED, "{" OF_RUN "\"id\":\"the id\",\"admitted\":52,\"tokens\":42,\"closing\":true,\"cost\":48}"},
     {FACT_MODEL_FAILED, "{" OF_RUN "\"discarded\":\"the void one\",\"failure\":\"rate_limit\"," TEXT
-                        ",\"retry\":true,\"due\":41,\"tokens\":42}"},
+                        ",\"retry\":true,\"due\":41,\"tokens\":42,\"cost\":48}"},
     {FACT_ASSISTANT, "{" OF_RUN "\"id\":\"the id\"," TEXT ",\"reasoning\":\"because\"," CALLS "," USAGE
-                     ",\"stop\":\"length\",\"interrupted\":true,\"repaired\":true,\"place\":55}"},
+                     ",\"stop\":\"length\",\"interrupted\":true,\"repaired\":true,\"place\":55,\"cost\":48}"},
     {FACT_BUDGET, "{" OF_RUN "\"budget\":{\"system_tokens\":21,\"summary_tokens\":22,\"window_tokens\":23,"
                   "\"total_tokens\":24,\"max_context_tokens\":25,\"budget_limit\":26,\"thinking_tokens\":27,"
-                  "\"cache_read_input_tokens\":28,\"provider_input_tokens\":29,\"used_tokens\":30}}"},
+                  "\"cache_read_input_tokens\":28,\"provider_input_tokens\":29,\"used_tokens\":30,\"cost_micros\":34,"
+                  "\"reserved_micros\":35,\"limit_micros\":36}}"},
     {FACT_BUDGET_EXCEEDED, "{" OF_RUN "\"tool\":\"read\",\"limit\":43,\"actual\":44}"},
     {FACT_CALL_STARTED, "{" OF_RUN "\"call\":51,\"call_id\":\"c1\",\"tool\":\"read\",\"args\":\"{}\"}"},
     {FACT_CALL_ENDED, "{" OF_RUN "\"call\":51,\"call_id\":\"c1\",\"tool\":\"read\",\"outcome\":\"timeout\"," TEXT
@@ -172,12 +184,12 @@ static const struct {
                            "\"how\":\"expired\",\"by\":\"somebody\"," TEXT "}"},
     {FACT_CANCEL_REQUESTED, "{\"run\":7,\"by\":\"somebody\"}"},
     {FACT_RUN_QUEUED, "{\"run\":7,\"origin\":\"spawn\",\"provider\":\"acme\",\"model\":\"m-1\",\"effort\":\"high\","
-                      "\"limits\":{\"max_tokens\":31,\"max_rounds\":32,\"max_calls\":33},\"unattended\":true}"},
+                      "" LIMITS ",\"unattended\":true}"},
     {FACT_RUN_ENDED, "{\"run\":7,\"id\":\"the id\",\"end\":\"error\",\"failure\":\"rate_limit\"," TEXT
-                     ",\"by\":\"somebody\"," USAGE ",\"rounds\":54}"},
+                     ",\"by\":\"somebody\"," USAGE ",\"rounds\":54,\"cost\":48}"},
 };
 _Static_assert(ARRAY_LEN(bodies) == FACT_KIND_COUNT - 1, "one row per kind");
-_Static_assert(sizeof(struct fact) == 664, "a new field: give it a value in everything() and a name in the lists");
+_Static_assert(sizeof(struct fact) == 752, "a new field: give it a value in everything() and a name in the lists");
 
 static void check_calls(const struct record_list *a, const struct record_list *b)
 {

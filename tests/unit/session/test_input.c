@@ -16,9 +16,9 @@
     X(key) X(fingerprint) X(run_id) X(by) X(session_id) X(title) X(system) X(provider) X(model) X(effort) X(workspace) \
     X(message_id) X(text) X(call_id) X(question_id) X(change.last) X(source) X(sync.last_message_id) X(sync.pending_tool_call_id)
 #define NUMBERS(X) \
-    X(from.node) X(from.token) X(recall) X(run) X(nonce) X(set_title) X(set_pinned) X(set_model) X(set_effort) X(pinned) \
+    X(from.node) X(from.token) X(recall) X(run) X(nonce) X(set_title) X(set_pinned) X(set_model) X(set_effort) X(set_limits) X(pinned) \
     X(if_match) X(execute) X(sync.present) X(sync.message_count) X(sync.has_pending_question) X(limits.max_tokens) \
-    X(limits.max_rounds) X(limits.max_calls) X(origin) X(busy) X(unattended) X(call) X(wait_ms) X(dismiss) X(later) \
+    X(limits.max_rounds) X(limits.max_calls) X(limits.max_cost) X(limits.max_ms) X(limits.unpriced) X(session_limits.max_cost) X(origin) X(busy) X(unattended) X(call) X(wait_ms) X(dismiss) X(later) \
     X(change.seen) X(change.place) X(change.upto) X(change.removed) X(change.bytes) X(change.pending) X(change.how) \
     X(change.of_seq) X(change.later) X(of_seq) X(charged)
 /* clang-format on */
@@ -62,6 +62,8 @@ static struct input everything(enum input_kind kind)
                           .set_pinned = true,
                           .set_model = true,
                           .set_effort = true,
+                          .set_limits = true,
+                          .session_limits = {.max_cost = 17},
                           .pinned = true,
                           .if_match = UINT64_MAX - 1,
                           .message_id = STR("m1"),
@@ -72,7 +74,12 @@ static struct input everything(enum input_kind kind)
                                    .last_message_id = STR("m0"),
                                    .has_pending_question = true,
                                    .pending_tool_call_id = STR("c1")},
-                          .limits = {.max_tokens = INT64_MAX, .max_rounds = UINT32_MAX, .max_calls = 5},
+                          .limits = {.max_tokens = INT64_MAX,
+                                     .max_cost = 18,
+                                     .max_ms = 19,
+                                     .max_rounds = UINT32_MAX,
+                                     .max_calls = 5,
+                                     .unpriced = true},
                           .origin = ORIGIN_SCHEDULE,
                           .busy = BUSY_REJECT,
                           .unattended = true,
@@ -105,11 +112,13 @@ static const char whole[] =
     "\"run_id\":\"run id\",\"by\":\"somebody\",\"session_id\":\"s1\",\"nonce\":-81985529216486896,"
     "\"title\":\"A \\\"title\\\"\\n\",\"system\":\"You are.\",\"provider\":\"acme\",\"model\":\"m-1\","
     "\"effort\":\"high\",\"workspace\":\"/"
-    "w\",\"set_title\":true,\"set_pinned\":true,\"set_model\":true,\"set_effort\":true,"
+    "w\",\"set_title\":true,\"set_pinned\":true,\"set_model\":true,\"set_effort\":true,\"set_limits\":true,\"session_"
+    "limits\":{\"max_cost\":17},"
     "\"pinned\":true,\"if_match\":-2,\"message_id\":\"m1\",\"text\":\"h\xc3\xa9llo\",\"execute\":true,"
     "\"has_sync\":true,\"sync\":{\"client_message_count\":2147483647,\"client_last_message_id\":\"m0\","
     "\"client_has_pending_question\":true,\"client_pending_question_tool_call_id\":\"c1\"},"
-    "\"limits\":{\"max_tokens\":9223372036854775807,\"max_rounds\":4294967295,\"max_calls\":5},"
+    "\"limits\":{\"max_tokens\":9223372036854775807,\"max_cost\":18,\"max_ms\":19,\"max_rounds\":4294967295,"
+    "\"max_calls\":5,\"unpriced\":true},"
     "\"origin\":\"schedule\",\"busy\":\"reject\",\"unattended\":true,\"call\":4,\"wait_ms\":6,\"call_id\":\"c2\","
     "\"question_id\":\"q1\",\"dismiss\":true,\"later\":true,\"change\":{\"seen\":11,\"place\":12,\"upto\":13,"
     "\"removed\":1,\"bytes\":-14,\"last\":\"m8\",\"pending\":true,\"how\":\"restore\",\"of_seq\":15,\"later\":true},"

@@ -19,6 +19,7 @@ static void say_run(const struct run_state *r, struct buf *out)
         return;
     buf_addf(out, "run %u.%u.%u ", r->number, r->round, r->gen);
     buf_add_str(out, r->round_open ? STR("open ") : STR(""));
+    buf_add_str(out, r->over ? STR("over ") : STR(""));
     buf_add_str(out, r->closing ? STR("closing ") : STR(""));
     buf_add_str(out, r->cancelling ? STR("cancelling ") : STR(""));
     if (r->failures > 0)
@@ -261,9 +262,9 @@ static void usage_of_a_run_is_the_sum_of_its_calls(void **state UNUSED)
 static void a_stop_and_a_budget_are_marks_of_the_run(void **state UNUSED)
 {
     const struct line story[] = {
-        {{.kind = FACT_BUDGET_EXCEEDED, .run = 1}, "2 unread run 1.1.0 open closing used 10/10 last m1 [running]"},
+        {{.kind = FACT_BUDGET_EXCEEDED, .run = 1}, "2 unread run 1.1.0 open over used 10/10 last m1 [running]"},
         {{.kind = FACT_CANCEL_REQUESTED, .run = 1},
-         "2 unread run 1.1.0 open closing cancelling used 10/10 last m1 [running]"},
+         "2 unread run 1.1.0 open over cancelling used 10/10 last m1 [running]"},
         {ENDED(1, END_CANCELLED), "2 unread last m1 [cancelled]"},
         {STARTED(2), "2 unread run 2.0.0 last m1 [running]"},
     };

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a run may use, and what its session may. Looked at before each call of the model and of a tool; the first limit
+ * that is met leaves one round to end with, if there is enough left for that.
+ */
+#include "run/step.h"
+
+#include "base/str.h"
+
+#define LEAST_OUTPUT_TOKENS 256
+
+static uint32_t or_limit(uint32_t value, uint32_t limit)
+{
+    return value == 0 || value > limit ? limit : value;
+}
+
+int64_t budget_prompt_tokens(const struct session *s)
+{
+    return session_estimate_tokens(s->context_bytes + s->inbox_bytes) + 4 * (int64_t)(s->messages + s->inbox);
+}
+
+static int64_t max_calls(const struct session *s)
+{
+    return or_limit(s->run.limits.max_calls, LIMIT_ROUNDS * LIMIT_CALLS_PER_ROUND);
+}
+
+bool budget_limits_money(const struct run_limits *run, const struct run_limits *session)
+{
+    return run->max_cost > 0 || session->max_cost > 0;
+}
+
+bool budget_is_unpriced(const struct session *s)
+{
+    const struct run_state *r = &s->run;
+
+    return budget_limits_money(&r->limits, &s->limits) && !r->price.known && !r->limits.unpriced && !s->limits.unpriced;
+}
+
+int64_t budget_worst_cost(const struct session *s)
+{
+    return price_worst_case(&s->run.price, budget_prompt_tokens(s), LIMIT_OUTPUT_TOKENS);
+}
+
+/* Tokens that the answer may have, so that it keeps within what is left; 0: whatever the provider allows. */
+int64_t budget_output_tokens(const struct session *s)
+{
+    const struct run_state *r = &s->run;
+    int64_t most = budget_limits_money(&r->limits, &s->limits) ? LIMIT_OUTPUT_TOKENS : 0;
+    int64_t left = r->limits.max_tokens - r->used_tokens;
+
+    if (r->limits.max_tokens == 0 || left > LIMIT_OUTPUT_TOKENS)
+        return most;
+    return left > LEAST_OUTPUT_TOKENS ? left : LEAST_OUTPUT_TOKENS;
+}
+
+/* ---- which limit is met ---- */
+
+struct hit {
+    const char *kind; /* NULL: none */
+    int64_t limit, actual;
+};
+
+/* A limit of 0 is none. */
+static bool is_met(int64_t limit, int64_t actual, const char *kind, struct hit *out)
+{
+    if (limit <= 0 || actual < limit)
+        return false;
+    *out = (struct hit){kind, limit, actual};
+    return true;
+}
+
+static bool run_meets(const struct session *s, struct hit *out)
+{
+    const struct run_state *r = &s->run;
+
+    return is_met(r->limits.max_tokens, r->used_tokens, "max_total_tokens", out) ||
+           is_met(or_limit(r->limits.max_rounds, LIMIT_ROUNDS), r->round, "max_rounds", out);
+}
+
+static bool session_meets(const struct session *s, struct hit *out)
+{
+    struct spent spent = session_spent(s);
+    const struct run_limits *l = &s->limits;
+
+    return is_met(l->max_tokens, spent.tokens, "session_max_total_tokens", out) ||
+           is_met(l->max_rounds, spent.rounds, "session_max_rounds", out) ||
+           is_met(l->max_calls, spent.calls, "session_max_tool_calls", out);
+}
+
+static bool money_is_short(const struct session *s, int64_t need, struct hit *out)
+{
+    int64_t of_run = s->run.used_cost, of_all = session_spent(s).cost;
+
+    *out = (struct hit){"max_cost_micros", s->run.limits.max_cost, of_run};
+    if (out->limit > 0 && tokens_add(of_run, need) > out->limit)
+        return true;
+    *out = (struct hit){"session_max_cost_micros", s->limits.max_cost, of_all};
+    return out->limit > 0 && tokens_add(of_all, need) > out->limit;
+}
+
+/* Beside this round there must be money for the one that ends the run. */
+static bool meets(const struct session *s, struct hit *out)
+{
+    int64_t worst = budget_worst_cost(s);
+
+    return run_meets(s, out) || session_meets(s, out) || money_is_short(s, tokens_add(worst, worst), out);
+}
+
+static void exceed(struct ctx *c, const struct hit *hit)
+{
+    const struct run_state *r = &c->s->run;
+
+    if (r->over)
+        return;
+    step_fact(c, (struct fact){.kind = FACT_BUDGET_EXCEEDED,
+                               .run = r->number,
+                               .round = r->round,
+                               .gen = r->gen,
+                               .tool = str_of(hit->kind),
+                               .limit = hit->limit,
+                               .actual = hit->actual});
+}
+
+bool budget_allows_round(struct ctx *c)
+{
+    struct hit hit = {NULL, 0, 0};
+
+    if (!c->s->run.over && !meets(c->s, &hit))
+        return true;
+    exceed(c, &hit);
+    return false;
+}
+
+/* A session that had its last round in an earlier run has none in this one. */
+bool budget_allows_closing(const struct ctx *c)
+{
+    const struct session *s = c->s;
+    struct hit hit;
+
+    if (s->run.round == 0 && session_meets(s, &hit))
+        return false;
+    return !money_is_short(s, budget_worst_cost(s), &hit);
+}
+
+static bool try_meets(const struct session *s, struct hit *out)
+{
+    return is_met(s->run.limits.max_tokens, s->run.used_tokens, "max_total_tokens", out) ||
+           money_is_short(s, budget_worst_cost(s), out);
+}
+
+bool budget_has_try(const struct session *s)
+{
+    struct hit hit;
+
+    return !try_meets(s, &hit);
+}
+
+bool budget_allows_try(struct ctx *c)
+{
+    struct hit hit;
+
+    if (!try_meets(c->s, &hit))
+        return true;
+    exceed(c, &hit);
+    return false;
+}
+
+bool budget_allows_call(struct ctx *c)
+{
+    const struct session *s = c->s;
+    struct hit hit;
+
+    if (s->run.over || s->run.closing)
+        return false;
+    if (!is_met(max_calls(s), s->run.calls, "max_tool_calls", &hit) &&
+        !is_met(s->limits.max_calls, session_spent(s).calls, "session_max_tool_calls", &hit))
+        return true;
+    exceed(c, &hit);
+    return false;
+}
+
+/* ---- time ---- */
+
+static void arm(struct ctx *c, int64_t in_ms)
+{
+    struct effect *e = step_effect(c, EFFECT_TIMER);
+
+    e->timer = INPUT_TIMER_RUN;
+    e->in_ms = in_ms;
+}
+
+void budget_start_clock(struct ctx *c)
+{
+    if (c->s->run.limits.max_ms > 0)
+        arm(c, c->s->run.limits.max_ms);
+}
+
+/* After a restart nobody has measured: what the wall clock says is left, and never more than there was. */
+void budget_recover_clock(struct ctx *c)
+{
+    const struct run_state *r = &c->s->run;
+    int64_t left = r->started_at + r->limits.max_ms - c->in->now;
+
+    if (r->limits.max_ms == 0)
+        return;
+    if (r->over)
+        arm(c, LIMIT_CLOSING_MS);
+    else
+        arm(c, left < 0 ? 0 : left < r->limits.max_ms ? left : r->limits.max_ms);
+}
+
+/* The first time leaves a round to end with; the second is the end. */
+void budget_time_is_up(struct ctx *c)
+{
+    struct run_state *r = &c->s->run;
+    struct hit hit = {"max_wall_ms", r->limits.max_ms, r->limits.max_ms};
+
+    if (!r->active || r->cancelling || c->in->run != r->number)
+        return;
+    if (!r->over) {
+        exceed(c, &hit);
+        arm(c, LIMIT_CLOSING_MS);
+        return;
+    }
+    if (r->round_open) {
+        step_effect(c, EFFECT_MODEL_ABORT);
+        round_keep_text(c);
+    }
+    questions_withdraw(c);
+    calls_stop_running(c);
+    calls_drop_proposed(c, STR("Not run: the time of the run was up."));
+    run_end(c, END_BUDGET, FAILURE_NONE, STR_NULL);
+}

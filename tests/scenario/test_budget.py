@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: MIT
+"""What runs and sessions may use: tokens, rounds, calls, time and money, and runs that get nowhere."""
+
+import json
+
+import pytest
+
+from harness import provider as p
+from harness.api import expect
+from harness.offline import script, words
+
+PRICES = {"models": {"offline/offline": {"input_price": 1, "output_price": 2, "cached_input_price": 0.5}}}
+
+
+@pytest.fixture
+def priced(make_server, directory):
+    path = directory / "prices.json"
+    path.write_text(json.dumps(PRICES))
+    return make_server(args=["--config", str(path)])
+
+
+def run_of(server, prompt, session="s", **budget):
+    api = server.api
+    api.chat(prompt, session)
+    body = {"run_budget": budget} if budget else {}
+    return api.wait_run(api.execute(session, **body)["run_id"])
+
+
+def events(server, *kinds, session="s"):
+    return [f for f in server.api.replay(session) if f.event and f.type in kinds]
+
+
+def test_money_is_counted_and_told(priced, between):
+    usage = {"prompt_tokens": 1000, "completion_tokens": 500, "cached_tokens": 200}
+    run = run_of(priced, script({"say": "hello", "usage": usage}))
+    assert run["cost_micros"] == 800 * 1 + 200 // 2 + 500 * 2
+    between(priced)
+    session = priced.api.session("s")
+    assert session["cost_micros"] == 1900
+    runs = priced.api.get("/api/v1/sessions/s/runs")
+    assert runs["sum"]["cost_micros"] == 1900
+    assert events(priced, "token_budget_updated")[-1]["usage"]["cost_micros"] == 1900
+
+
+def test_a_run_keeps_within_its_money(priced):
+    usage = {"prompt_tokens": 15000, "completion_tokens": 0}
+    prompt = script({"tool": {"name": "a", "args": {}}, "usage": usage}, {"say": "that was all"})
+    run = run_of(priced, prompt, max_cost_micros=40000)
+    assert (run["status"], run["end"], run["rounds"]) == ("completed", "budget", 2)
+    assert 15000 < run["cost_micros"] <= 40000
+    [exceeded] = events(priced, "budget_exceeded")
+    assert (exceeded["kind"], exceeded["limit"]) == ("max_cost_micros", 40000)
+
+
+def test_a_model_without_a_price_is_refused_under_a_money_budget(server):
+    server.api.chat("hi", "s")
+    refused = server.api.execute("s", status=400, run_budget={"max_cost_micros": 5})
+    assert refused["error"]["code"] == "price_unknown"
+    told = server.api.execute("s", run_budget={"max_cost_micros": 5, "unpriced": "allow"})
+    assert server.api.wait_run(told["run_id"])["end"] == "completed"
+
+
+def test_time_is_a_budget(server):
+    prompt = script({"say": words(40), "delay_ms": 50, "tool": {"name": "a"}}, {"say": "in short"})
+    run = run_of(server, prompt, max_wall_ms=300)
+    assert (run["status"], run["end"]) == ("completed", "budget")
+    [exceeded] = events(server, "budget_exceeded")
+    assert exceeded["kind"] == "max_wall_ms"
+
+
+def test_a_session_has_a_budget_over_all_its_runs(server, between):
+    body = {"title": "t", "budget": {"max_rounds": 2}}
+    session = expect(server.client().post("/api/v1/sessions", json=body), 201)["session"]["id"]
+    assert run_of(server, "one", session)["end"] == "completed"
+    between(server)
+    assert run_of(server, script({"tool": {"name": "a"}}, {"say": "x"}), session)["end"] == "budget"
+    last = run_of(server, "three", session)
+    assert (last["end"], last["rounds"]) == ("budget", 0)
+    expect(server.client().patch(f"/api/v1/sessions/{session}", json={"budget": {"max_rounds": 9}}), 200)
+    run = server.api.wait_run(server.api.execute(session)["run_id"])
+    assert run["end"] == "completed"
+
+
+def test_a_run_that_turns_in_circles_is_ended(server):
+    run = run_of(server, script({"tool": {"name": "again", "args": {"x": 1}}}))
+    assert (run["status"], run["kind"]) == ("error", "no_progress")
+    assert run["rounds"] == 3
+    assert "same calls 3 times in a row" in run["error"]
+    assert server.api.session("s")["last_run_error"] == run["error"]
+
+
+def test_the_provider_is_told_what_is_left(make_server, provider):
+    server = make_server(env=provider.environment)
+    provider.reply(*p.answer("yes"))
+    run = run_of(server, "hello", max_total_tokens=1000)
+    assert run["end"] == "completed"
+    asked = provider.requests[-1].json
+    assert 256 <= asked.get("max_tokens", asked.get("max_completion_tokens")) < 1000

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+/* Money, time, what a whole session may use, and runs that get nowhere. */
+#include "base/str.h"
+#include "rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#define R EFFECT_READ
+
+/* A million tokens of either kind cost a million micros: a micro a token. */
+static struct price a_micro_a_token(void *arg UNUSED, struct str provider UNUSED, struct str model)
+{
+    return (struct price){.input = 1000000, .output = 1000000, .cached = 1000000, .known = !str_is(model, "free")};
+}
+
+static void begin(struct rig *r, struct run_limits limits)
+{
+    const struct input turn = EXECUTE("m1", .limits = limits);
+
+    rig_init(r);
+    r->m.price = a_micro_a_token;
+    rig_feed(r, &turn);
+}
+
+static void money_is_reserved_for_the_worst_and_settled_for_what_it_was(void **state UNUSED)
+{
+    const struct input done =
+        DONE(1, 1, 0, CALLS(R), .usage = {.prompt_tokens = 70, .completion_tokens = 5, .reported = true});
+    const struct input result = RESULT(1);
+    struct rig r;
+
+    begin(&r, (struct run_limits){.max_cost = 100000});
+    assert_true(r.m.s.run.reserved_cost > LIMIT_OUTPUT_TOKENS && r.m.s.run.used_cost == r.m.s.run.reserved_cost);
+    assert_int_equal(rig_effect(&r, EFFECT_MODEL_START)->max_output, LIMIT_OUTPUT_TOKENS);
+    assert_true(rig_fact(&r, FACT_BUDGET)->budget.reserved_micros == r.m.s.run.reserved_cost);
+    assert_true(rig_fact(&r, FACT_BUDGET)->budget.limit_micros == 100000);
+    rig_feed(&r, &done);
+    assert_int_equal(rig_fact(&r, FACT_ASSISTANT)->cost, 75);
+    assert_true(r.m.s.run.used_cost == 75 && r.m.s.run.reserved_cost == 0);
+    rig_feed(&r, &result);
+    assert_true(rig_fact(&r, FACT_BUDGET)->budget.cost_micros == 75);
+    rig_done(&r);
+}
+
+/* Two worst cases must fit before a round that is not the last: it and the one that ends the run. */
+static void a_run_ends_before_its_money_does(void **state UNUSED)
+{
+    const struct input done =
+        DONE(1, 1, 0, CALLS(R), .usage = {.prompt_tokens = 9000, .completion_tokens = 0, .reported = true});
+    const struct line rest[] = {
+        {RESULT(1), "call_ended(1 ok @2) budget_exceeded(max_cost_micros 9000/20000) round_started(1.2 +0 closing) "
+                    "budget | model_start(1.2.0 closing) > model"},
+        {DONE(1, 2, 0), NULL},
+    };
+    struct rig r;
+
+    begin(&r, (struct run_limits){.max_cost = 20000});
+    rig_feed(&r, &done);
+    TELL(&r, rest);
+    assert_int_equal(r.m.s.last_end, END_BUDGET);
+    assert_true(r.m.s.spent.cost <= 20000 && r.m.s.spent.cost > 9000);
+    rig_done(&r);
+}
+
+static void where_not_even_the_last_round_can_be_paid_there_is_none(void **state UNUSED)
+{
+    struct rig r;
+
+    begin(&r, (struct run_limits){.max_cost = 100});
+    assert_int_equal(r.m.s.last_end, END_BUDGET);
+    assert_null(rig_effect(&r, EFFECT_MODEL_START));
+    rig_done(&r);
+}
+
+static void a_model_without_a_price_is_refused_where_money_is_limited(void **state UNUSED)
+{
+    const struct input post = EXECUTE("m1", .model = STR("free"), .provider = STR("p"), .limits = {.max_cost = 5});
+    const struct input plain = POST("m1"), allow = RESUME(.limits = {.max_cost = 5, .unpriced = true});
+    const struct input resume = RESUME(.limits = {.max_cost = 5}, .model = STR("free"), .provider = STR("p"));
+    struct rig r;
+
+    rig_init(&r);
+    assert_string_equal(rig_feed(&r, &post), "| reply(unpriced) > absent");
+    rig_feed(&r, &plain);
+    assert_string_equal(rig_feed(&r, &resume), "| reply(unpriced) > ready");
+    assert_non_null(strstr(rig_feed(&r, &allow), "model_start"));
+    rig_done(&r);
+}
+
+static void a_failed_try_is_charged_what_was_sent(void **state UNUSED)
+{
+    const struct input failed = FAILED(1, 1, 0, NETWORK);
+    struct rig r;
+    int64_t one;
+
+    begin(&r, (struct run_limits){.max_cost = 100000});
+    one = r.m.s.run.reserved_cost;
+    rig_feed(&r, &failed);
+    assert_true(r.m.s.run.used_cost < one + one && r.m.s.run.used_cost > one);
+    assert_true(r.m.s.run.reserved_cost == one);
+    rig_done(&r);
+}
+
+/* ---- time ---- */
+
+#define TIME_IS_UP {.kind = INPUT_TIMER_RUN, .run = 1}
+
+static void when_time_is_up_one_round_is_left_and_a_minute(void **state UNUSED)
+{
+    const struct line story[] = {
+        {TIME_IS_UP, "budget_exceeded(max_wall_ms 5000/5000) | timer(run 1 +60s) > model"},
+        {DONE(1, 1, 0, CALLS(R)), "assistant(1.1.0 @1 1 calls) budget call_ended(1 denied @2) round_started(1.2 +0 "
+                                  "closing) budget | model_start(1.2.0 closing) > model"},
+        {DELTA(1, 2, 0, "so far"), NULL},
+        {TIME_IS_UP, "assistant(1.2.0 @3 'so far' interrupted) run_ended(1 budget) | model_abort > idle"},
+        {TIME_IS_UP, "> idle"},
+    };
+    struct rig r;
+
+    begin(&r, (struct run_limits){.max_ms = 5000});
+    assert_int_equal(rig_effect(&r, EFFECT_TIMER)->in_ms, 5000);
+    TELL(&r, story);
+    rig_done(&r);
+}
+
+static void tools_that_are_at_work_when_the_last_minute_is_over_are_left(void **state UNUSED)
+{
+    const struct line story[] = {
+        {DONE(1, 1, 0, CALLS(R, EFFECT_UNSAFE)), NULL},
+        {TIME_IS_UP, NULL},
+        {TIME_IS_UP,
+         "call_ended(1 unknown @2) call_ended(2 cancelled @3) run_ended(1 budget) | tool_cancel(1) > ready"},
+    };
+    struct rig r;
+
+    begin(&r, (struct run_limits){.max_ms = 5000});
+    TELL(&r, story);
+    rig_done(&r);
+}
+
+static void the_clock_goes_on_after_a_crash(void **state UNUSED)
+{
+    static const struct {
+        int64_t passed, left;
+    } rows[] = {{2000, 3000}, {9000, 0}, {-99000, 5000}};
+    const struct input again = RECOVERED(true);
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct rig r;
+
+        begin(&r, (struct run_limits){.max_ms = 5000});
+        rig_crash(&r);
+        r.now += rows[i].passed;
+        rig_feed(&r, &again);
+        assert_int_equal(rig_effect(&r, EFFECT_TIMER)->in_ms, rows[i].left);
+        rig_done(&r);
+    }
+}
+
+/* ---- the session ---- */
+
+static void what_a_session_may_use_is_counted_over_all_its_runs(void **state UNUSED)
+{
+    const struct line story[] = {
+        {UPDATE(.set_limits = true, .session_limits = {.max_rounds = 2}), NULL},
+        {EXECUTE("m1"), NULL},
+        {DELTA(1, 1, 0, "one"), NULL},
+        {DONE(1, 1, 0), NULL},
+        {EXECUTE("m2"), NULL},
+        {DONE(2, 1, 0, CALLS(R)), NULL},
+        {{.kind = INPUT_TOOL_DONE, .run = 2, .call = 1, .text = STR("result")}, NULL},
+        {DELTA(2, 2, 0, "two"), NULL},
+        {DONE(2, 2, 0), NULL},
+        {EXECUTE("m3"),
+         "message_posted(m3) run_started(3) budget_exceeded(session_max_rounds 3/2) run_ended(3 budget) | "
+         "reply(posted m3 started run 3) > ready"},
+    };
+    const struct input create = CREATE();
+    struct rig r;
+
+    rig_init(&r);
+    rig_feed(&r, &create);
+    rig_tell(&r, story, 7);
+    assert_string_equal(r.said.p, "call_ended(1 ok @4) budget_exceeded(session_max_rounds 2/2) round_started(2.2 +0 "
+                                  "closing) budget | model_start(2.2.0 closing) > model");
+    rig_tell(&r, story + 7, 3);
+    rig_done(&r);
+}
+
+/* ---- runs that get nowhere ---- */
+
+static void the_same_calls_with_the_same_results_end_the_run(void **state UNUSED)
+{
+    const struct line story[] = {
+        {DONE(1, 1, 0, CALLS(R, R)), NULL},
+        {RESULT(1), NULL},
+        {RESULT(2), NULL},
+        {DONE(1, 2, 0, CALLS(R, R)), NULL},
+        {RESULT(4), NULL},
+        {RESULT(3), NULL},
+        {DONE(1, 3, 0, CALLS(R, R)), NULL},
+        {RESULT(5), NULL},
+        {RESULT(6), "call_ended(6 ok @9) run_ended(1 error no_progress) > ready"},
+    };
+    struct rig r;
+
+    begin(&r, (struct run_limits){0});
+    TELL(&r, story);
+    rig_done(&r);
+}
+
+static void another_result_or_a_word_of_the_person_is_progress(void **state UNUSED)
+{
+    const struct line story[] = {
+        {DONE(1, 1, 0, CALLS(R)), NULL},
+        {RESULT(1), NULL},
+        {DONE(1, 2, 0, CALLS(R)), NULL},
+        {RESULT(2), NULL},
+        {DONE(1, 3, 0, CALLS(R)), NULL},
+        {{.kind = INPUT_TOOL_DONE, .run = 1, .call = 3, .text = STR("another")}, NULL},
+        {DONE(1, 4, 0, CALLS(R)), NULL},
+        {RESULT(4), NULL},
+        {DONE(1, 5, 0, CALLS(R)), NULL},
+        {RESULT(5), NULL},
+        {DONE(1, 6, 0, CALLS(R)), NULL},
+        {POST("m2"), NULL},
+        {RESULT(6), "call_ended(6 ok @12) round_started(1.7 +1) budget | model_start(1.7.0) > model"},
+    };
+    struct rig r;
+
+    begin(&r, (struct run_limits){0});
+    TELL(&r, story);
+    rig_done(&r);
+}
+
+static void rounds_in_which_nothing_goes_well_have_a_limit(void **state UNUSED)
+{
+    struct rig r;
+
+    begin(&r, (struct run_limits){0});
+    for (uint32_t round = 1; round <= LIMIT_FRUITLESS; round++) {
+        const struct input done = DONE(1, round, 0, CALLS(R));
+        struct input result = RESULT(round, .outcome = OUTCOME_ERROR);
+        char text[16];
+
+        assert_true(r.m.s.run.active);
+        snprintf(text, sizeof(text), "error %u", round);
+        result.text = str_of(text);
+        rig_feed(&r, &done);
+        rig_feed(&r, &result);
+    }
+    assert_int_equal(rig_fact(&r, FACT_RUN_ENDED)->failure, FAILURE_NO_PROGRESS);
+    rig_done(&r);
+}
+
+static void calls_of_an_answer_that_was_cut_are_not_run(void **state UNUSED)
+{
+    static const int reads[] = {R};
+    const struct line story[] = {
+        {{.kind = INPUT_MODEL_DONE, AT(1, 1, 0), .calls = rig_calls(reads, 1), .stop = STOP_LENGTH},
+         "assistant(1.1.0 @1 1 calls) budget call_ended(1 error @2) "
+         "round_started(1.2 +0) budget | model_start(1.2.0) > model"},
+    };
+    struct rig r;
+
+    begin(&r, (struct run_limits){0});
+    TELL(&r, story);
+    rig_done(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(money_is_reserved_for_the_worst_and_settled_for_what_it_was),
+        cmocka_unit_test(a_run_ends_before_its_money_does),
+        cmocka_unit_test(where_not_even_the_last_round_can_be_paid_there_is_none),
+        cmocka_unit_test(a_model_without_a_price_is_refused_where_money_is_limited),
+        cmocka_unit_test(a_failed_try_is_charged_what_was_sent),
+        cmocka_unit_test(when_time_is_up_one_round_is_left_and_a_minute),
+        cmocka_unit_test(tools_that_are_at_work_when_the_last_minute_is_over_are_left),
+        cmocka_unit_test(the_clock_goes_on_after_a_crash),
+        cmocka_unit_test(what_a_session_may_use_is_counted_over_all_its_runs),
+        cmocka_unit_test(the_same_calls_with_the_same_results_end_the_run),
+        cmocka_unit_test(another_result_or_a_word_of_the_person_is_progress),
+        cmocka_unit_test(rounds_in_which_nothing_goes_well_have_a_limit),
+        cmocka_unit_test(calls_of_an_answer_that_was_cut_are_not_run),
+    };
+
+    return cmocka_run_group_tests_name("budget", tests, NULL, NULL);
+}
