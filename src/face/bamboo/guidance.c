@@ -43,7 +43,7 @@ static bool check_text(struct exchange *x, struct str text)
 /* No session is made: the input names none. A run that has ended meanwhile is followed by another. */
 void guidance_post(struct exchange *x)
 {
-    static const struct run_limits no_wish = {.max_tokens = 0};
+    static const struct budget_wish no_wish = {.unpriced = 0};
     static const struct model_wish no_model = {.effort = 0};
     struct guidance_request *q = x->in;
     struct input in = {.kind = INPUT_POST,
@@ -51,7 +51,7 @@ void guidance_post(struct exchange *x)
                        .text = q->text,
                        .execute = true,
                        .later = q->mode == GUIDANCE_AFTER_RUN,
-                       .limits = turn_limits(x, no_wish)};
+                       .limits = turn_limits(x, &no_wish)};
     struct err err = {.code = ERR_OK};
     char id[ID_TEXT];
 
