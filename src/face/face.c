@@ -58,10 +58,15 @@ void face_reply(struct face *f, const struct reply *reply)
 
 size_t face_body_limit(void *arg UNUSED, struct str path)
 {
-    struct route_found found = route_find(bamboo_routes, bamboo_routes_count, HTTP_POST, path);
+    static const enum http_method methods[] = {HTTP_POST, HTTP_PATCH}; /* which of them it is, is not known yet */
 
-    return found.route != NULL && (found.route->flags & ROUTE_LARGE_BODY) != 0 ? LIMIT_BODY_MESSAGE_BYTES
-                                                                               : LIMIT_BODY_BYTES;
+    for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
+        struct route_found found = route_find(bamboo_routes, bamboo_routes_count, methods[i], path);
+
+        if (found.route != NULL && (found.route->flags & ROUTE_LARGE_BODY) != 0)
+            return LIMIT_BODY_MESSAGE_BYTES;
+    }
+    return LIMIT_BODY_BYTES;
 }
 
 /* ---- the door ---- */

@@ -40,6 +40,7 @@ struct query {
     uint64_t kinds;           /* facts: bit per enum fact_kind; 0: all */
     bool without_runs;        /* messages: the names of their runs are not wanted */
     bool without_texts;       /* messages, inbox: what they say and the calls they make is not wanted */
+    bool exactly;             /* messages: after_message itself, or nothing */
     struct str after_message; /* messages: only what follows it; unknown: everything. inbox: is_taken is about it */
     struct str search, state, cursor, session_kind, root; /* sessions */
     struct str key;                                       /* receipt */

@@ -125,7 +125,8 @@ extern const char *const closing_names[];
     X(DELETE, "delete")                                                                                                \
     X(AFTER_LAST_USER, "after_last_user")                                                                              \
     X(ERROR_RETRY, "error_retry") /* the next run tries the same again */                                              \
-    X(RESTORE, "restore")
+    X(RESTORE, "restore")                                                                                              \
+    X(CLEAR, "clear")
 enum removal {
 #define X(name, wire) REMOVAL_##name,
     REMOVALS(X)

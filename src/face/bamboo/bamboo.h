@@ -26,6 +26,11 @@ void questions_get(struct exchange *x);
 void guidance_get(struct exchange *x);
 void guidance_post(struct exchange *x);
 void guidance_delete(struct exchange *x);
+void message_patch(struct exchange *x);
+void message_delete(struct exchange *x);
+void messages_truncate_post(struct exchange *x);
+void restore_post(struct exchange *x);
+void clear_post(struct exchange *x);
 
 void sessions_get(struct exchange *x);
 void sessions_post(struct exchange *x);

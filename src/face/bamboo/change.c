@@ -10,8 +10,10 @@
 struct looking {
     struct query look;
     answer_fn *decide;
-    reply_fn *done;
+    change_fn *done;
     int looks;
+    uint32_t removed;
+    uint64_t left;
 };
 
 static void on_answer(struct exchange *x, const struct answer *a)
@@ -32,7 +34,7 @@ static void look(struct exchange *x)
     exchange_query(x, &l->look, on_answer);
 }
 
-void change_begin(struct exchange *x, const struct query *q, answer_fn *decide, reply_fn *done)
+void change_begin(struct exchange *x, const struct query *q, answer_fn *decide, change_fn *done)
 {
     struct looking *l = arena_zalloc(&x->arena, sizeof(*l));
 
@@ -59,7 +61,7 @@ static void on_reply(struct exchange *x, const struct reply *reply)
     if (exchange_failed_by(x, reply, x->id))
         return;
     if (reply->kind == REPLY_CHANGED)
-        l->done(x, reply);
+        l->done(x, l->removed, l->left);
     else if (reply->kind == REPLY_MOVED)
         on_moved(x);
     else if (reply->kind == REPLY_BUSY && reply->run_id[0] == '\0')
@@ -72,19 +74,22 @@ static void on_reply(struct exchange *x, const struct reply *reply)
 
 void change_submit(struct exchange *x, const struct answer *seen, struct input *in)
 {
+    struct looking *l = x->state;
+
+    l->removed = in->change.removed;
+    l->left = seen->total - in->change.removed;
     in->change.seen = seen->last_seq;
     exchange_submit(x, x->id, in, on_reply);
 }
 
-void change_no_message(struct exchange *x)
+void change_no_message(struct exchange *x, struct str message_id)
 {
     struct buf body CLEANUP(buf_done) = BUF_INIT;
     struct json_writer w = JSON_WRITER(&body);
 
-    error_body_begin(&w, STR("Message not found"), err_wire_name(ERR_NOT_FOUND), http_request_id(x->req));
+    error_body_begin(&w, STR("Message not found"), err_wire_name(ERR_NOT_FOUND), exchange_request_name(x));
     json_key_str(&w, "session_id", x->id);
-    if (x->part_id.n > 0)
-        json_key_str(&w, "message_id", x->part_id);
+    json_key_str(&w, "message_id", message_id);
     json_end_object(&w);
     exchange_send(x, 404, &body);
 }

@@ -117,7 +117,7 @@ void guidance_get(struct exchange *x)
 
 /* ---- taking one back ---- */
 
-static void on_withdrawn(struct exchange *x, const struct reply *reply UNUSED)
+static void on_withdrawn(struct exchange *x, uint32_t removed UNUSED, uint64_t left UNUSED)
 {
     exchange_send_text(x, 204, STR("text/plain"), STR(""));
 }
@@ -145,7 +145,7 @@ static void withdraw(struct exchange *x, const struct answer *a)
     if (m == NULL && a->is_taken)
         exchange_fail(x, ERR_CONFLICT, "A run has taken this message; it is part of the history.");
     else if (m == NULL)
-        change_no_message(x);
+        change_no_message(x, x->part_id);
     if (m == NULL)
         return;
     in.change = (struct change){.of_seq = m->seq, .bytes = m->bytes, .last = last_without(a, m), .later = m->later};

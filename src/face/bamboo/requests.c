@@ -100,6 +100,30 @@ static const struct record_field guidance_fields[] = {
     FIELD(struct guidance_request, "images", unsupported.images, RECORD_RAW),
 };
 
+static const struct record_field message_fields[] = {
+    {.name = "content",
+     .type = RECORD_STR,
+     .flags = RECORD_REQUIRED,
+     .offset = offsetof(struct message_request, content)},
+};
+
+static const char *const truncate_names[] = {"", "after_last_user", "error_retry", NULL};
+static const struct record_field truncate_fields[] = {
+    {.name = "mode",
+     .type = RECORD_ENUM,
+     .flags = RECORD_REQUIRED,
+     .offset = offsetof(struct truncate_request, mode),
+     .names = truncate_names},
+};
+
+static const struct record_field restore_fields[] = {
+    {.name = "target_message_id",
+     .type = RECORD_STR,
+     .flags = RECORD_REQUIRED,
+     .offset = offsetof(struct restore_request, target_message_id)},
+    FIELD(struct restore_request, "restore_files", restore_files, RECORD_BOOL),
+};
+
 #define RECORD(name, what)                                                                                             \
     const struct record name##_record = {what, sizeof(struct name##_request), name##_fields, ARRAY_LEN(name##_fields)}
 RECORD(chat, "chat request");
@@ -108,6 +132,9 @@ RECORD(create, "session");
 RECORD(patch, "session");
 RECORD(respond, "answer");
 RECORD(guidance, "guidance");
+RECORD(message, "message");
+RECORD(truncate, "truncation");
+RECORD(restore, "restoration");
 
 struct run_limits budget_wish_limits(const struct budget_wish *w)
 {

@@ -88,7 +88,20 @@ struct guidance_request {
     int mode; /* enum guidance_mode */
 };
 
-extern const struct record guidance_record;
+/* Changes of the transcript. */
+struct message_request {
+    struct str content;
+};
+enum truncate_mode { TRUNCATE_NOT_SAID, TRUNCATE_AFTER_LAST_USER, TRUNCATE_ERROR_RETRY };
+struct truncate_request {
+    int mode; /* enum truncate_mode */
+};
+struct restore_request {
+    struct str target_message_id;
+    bool restore_files;
+};
+
+extern const struct record guidance_record, message_record, truncate_record, restore_record;
 extern const struct record chat_record, execute_record, create_record, patch_record, respond_record;
 extern const struct record log_levels_record; /* log_levels.c */
 

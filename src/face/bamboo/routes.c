@@ -30,6 +30,11 @@ const struct route bamboo_routes[] = {
     {HTTP_GET, AT_API, "/sessions/{session}/guidance", guidance_get, 0, NULL},
     {HTTP_POST, AT_API, "/sessions/{session}/guidance", guidance_post, ROUTE_KEYED, &guidance_record},
     {HTTP_DELETE, AT_API, "/sessions/{session}/guidance/{message}", guidance_delete, 0, NULL},
+    {HTTP_POST, AT_API, "/sessions/{session}/messages/truncate", messages_truncate_post, 0, &truncate_record},
+    {HTTP_PATCH, AT_API, "/sessions/{session}/messages/{message}", message_patch, ROUTE_LARGE_BODY, &message_record},
+    {HTTP_DELETE, AT_API, "/sessions/{session}/messages/{message}", message_delete, 0, NULL},
+    {HTTP_POST, AT_API, "/sessions/{session}/restore", restore_post, 0, &restore_record},
+    {HTTP_POST, AT_API, "/sessions/{session}/clear", clear_post, 0, NULL},
 
     {HTTP_GET, AT_API, "/stream", feed_get, 0, NULL},
     {HTTP_GET, AT_API, "/sessions", sessions_get, 0, NULL},

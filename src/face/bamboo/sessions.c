@@ -69,7 +69,7 @@ static void write_features(struct json_writer *w)
 {
     static const char *const features[] = {"chat.execute",   "events.cursor",   "facts.pages",     "runs.records",
                                            "sessions.state", "sessions.search", "sessions.cursor", "sessions.at_seq",
-                                           "feed.state",     "guidance",        "execute.on_busy"};
+                                           "feed.state",     "guidance",        "execute.on_busy", "messages.edit"};
 
     json_key(w, "features");
     json_begin_array(w);

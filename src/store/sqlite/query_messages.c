@@ -130,14 +130,15 @@ static void in_transcript(struct message *m, sqlite3_stmt *st)
     m->place = db_u32(st, 0);
 }
 
-static int read_transcript(struct reading *r, int64_t after, struct err *err)
+/* Of the places from `first` up to, not including, `end`. */
+static int read_transcript(struct reading *r, int64_t first, int64_t end, struct err *err)
 {
     /* CROSS JOIN fixes the order of the loops: the transcript leads. One row more than wanted tells that there are
      * more. */
     static const char sql[] = "SELECT m.place, " FACT_COLUMNS " FROM message m CROSS JOIN fact f"
-                              " ON f.sid = m.sid AND f.seq = m.seq WHERE m.sid = ? AND m.place > ?"
+                              " ON f.sid = m.sid AND f.seq = m.seq WHERE m.sid = ? AND m.place >= ? AND m.place < ?"
                               " ORDER BY m.place DESC LIMIT ?";
-    struct value values[] = {V_INT(r->sid), V_INT(after), V_INT((int64_t)r->limit + 1)};
+    struct value values[] = {V_INT(r->sid), V_INT(first), V_INT(end), V_INT((int64_t)r->limit + 1)};
 
     return read_rows(r, db_query(r->db, sql, values, ARRAY_LEN(values), err), in_transcript, err);
 }
@@ -146,7 +147,7 @@ int query_messages(struct db *db, const struct query *q, struct answer *a, struc
 {
     struct session_key key = {0};
     struct reading r;
-    int64_t after;
+    int64_t at;
     int rc = query_find_session(db, q->session_id, &key, err);
 
     if (rc < 0)
@@ -155,9 +156,11 @@ int query_messages(struct db *db, const struct query *q, struct answer *a, struc
     r.sid = key.sid;
     a->total = key.message_count;
     a->last_seq = key.last_seq;
-    rc = place_of(db, key.sid, q->after_message, &after, err);
-    if (rc >= 0)
-        rc = read_transcript(&r, after, err);
+    rc = place_of(db, key.sid, q->after_message, &at, err);
+    if (rc >= 0 && q->exactly)
+        rc = read_transcript(&r, at, at + 1, err);
+    else if (rc >= 0)
+        rc = read_transcript(&r, at + 1, INT64_MAX, err);
     return end(&r, true, rc);
 }
 

@@ -60,6 +60,21 @@ static void a_chat_with_everything(void **state UNUSED)
     assert_true(q.no_human_approver);
 }
 
+static void a_truncation_says_how(void **state UNUSED)
+{
+    struct truncate_request q = {.mode = 0};
+    struct restore_request r = {.restore_files = false};
+
+    assert_int_equal(read(&truncate_record, "{\"mode\":\"error_retry\"}", &q), 0);
+    assert_int_equal(q.mode, TRUNCATE_ERROR_RETRY);
+    assert_int_equal(read(&truncate_record, "{\"mode\":\"after_last_user\"}", &q), 0);
+    assert_int_equal(q.mode, TRUNCATE_AFTER_LAST_USER);
+    assert_true(read(&truncate_record, "{\"mode\":\"all\"}", &q) < 0);
+    assert_true(read(&truncate_record, "{}", &q) < 0);
+    assert_int_equal(read(&restore_record, "{\"target_message_id\":\"m\",\"restore_files\":true}", &r), 0);
+    assert_true(str_is(r.target_message_id, "m") && r.restore_files);
+}
+
 static void guidance_is_for_the_next_round_unless_it_says_otherwise(void **state UNUSED)
 {
     struct guidance_request q = {.mode = 0};
@@ -213,6 +228,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_chat_with_everything, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_truncation_says_how, set_up, tear_down),
         cmocka_unit_test_setup_teardown(guidance_is_for_the_next_round_unless_it_says_otherwise, set_up, tear_down),
         cmocka_unit_test_setup_teardown(errors_name_the_path, set_up, tear_down),
         cmocka_unit_test_setup_teardown(null_counts_as_absent, set_up, tear_down),

@@ -47,6 +47,9 @@ static const struct {
     {HTTP_GET, "/api/v1/sessions/a/respond/pending", respond_pending_get, "a"},
     {HTTP_GET, "/api/v1/sessions/a/guidance", guidance_get, "a"},
     {HTTP_POST, "/api/v1/sessions/a/guidance", guidance_post, "a"},
+    {HTTP_POST, "/api/v1/sessions/a/messages/truncate", messages_truncate_post, "a"},
+    {HTTP_POST, "/api/v1/sessions/a/restore", restore_post, "a"},
+    {HTTP_POST, "/api/v1/sessions/a/clear", clear_post, "a"},
     {HTTP_GET, "/api/v1/sessions", sessions_get, NULL},
     {HTTP_POST, "/api/v1/sessions", sessions_post, NULL},
     {HTTP_GET, "/api/v1/sessions/a%20b", session_get, "a%20b"},
@@ -73,6 +76,9 @@ static void every_path_finds_its_handler(void **state UNUSED)
 static void a_path_may_have_two_parameters(void **state UNUSED)
 {
     struct route_found found = find(HTTP_DELETE, "/api/v1/sessions/a/guidance/b%20c");
+
+    assert_true(find(HTTP_PATCH, "/api/v1/sessions/a/messages/b").route->handle == message_patch);
+    assert_true(find(HTTP_DELETE, "/api/v1/sessions/a/messages/truncate").route->handle == message_delete);
 
     assert_true(found.route != NULL && found.route->handle == guidance_delete);
     assert_true(str_is(found.first.value, "a") && str_is(found.first.name, "session"));

@@ -165,7 +165,13 @@ static void the_transcript_stands_in_the_order_of_places(void **state)
     q.limit = 0;
     q.after_message = STR("m2");
     assert_messages(d, q, "", false, 7);
+    q.exactly = true;
+    assert_messages(d, q, "m2@6", false, 7);
+    q.after_message = STR("res1");
+    assert_messages(d, q, "res1@3", false, 7);
     q.after_message = STR("unknown");
+    assert_messages(d, q, "", false, 7);
+    q.exactly = false;
     assert_messages(d, q, "a@0 u1@1 m1@2 res1@3 res2@4 u2@5 m2@6", false, 7);
 
     q.after_message = STR_NULL;

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/* Changes of the transcript: a message edited or deleted, the end cut off. The log keeps what was there before. */
+#include "base/str.h"
+#include "face/bamboo/bamboo.h"
+#include "face/bamboo/change.h"
+#include "face/bamboo/turn.h"
+
+/* ---- what is left ---- */
+
+/* Something that the model has not answered. */
+static bool waits_for_model(const struct message *m)
+{
+    return m->role == ROLE_USER || m->role == ROLE_TOOL;
+}
+
+/* Messages `first` up to, not including, `end` go away; the ones behind them keep their places. */
+static void remove_messages(struct exchange *x, const struct answer *a, size_t first, size_t end, enum removal how)
+{
+    struct input in = {.kind = INPUT_REMOVE};
+    struct change *c = &in.change;
+    const struct message *last = NULL;
+
+    c->how = how;
+    c->removed = (uint32_t)(end - first);
+    c->place = first < a->n ? a->messages[first].place : first > 0 ? a->messages[first - 1].place + 1 : 0;
+    c->upto = end > first ? a->messages[end - 1].place + 1 : c->place;
+    for (size_t i = first; i < end; i++)
+        c->bytes += a->messages[i].bytes;
+    if (end < a->n)
+        last = &a->messages[a->n - 1];
+    else if (first > 0)
+        last = &a->messages[first - 1];
+    c->last = last == NULL ? STR_NULL : last->id;
+    c->pending = last != NULL && waits_for_model(last);
+    change_submit(x, a, &in);
+}
+
+static size_t find(const struct answer *a, struct str id)
+{
+    for (size_t i = a->n; i > 0; i--)
+        if (str_eq(a->messages[i - 1].id, id))
+            return i - 1;
+    return SIZE_MAX;
+}
+
+/* Behind the last one that belongs to it: an answer and the results of its calls are never apart. */
+static size_t end_of_group(const struct answer *a, size_t i)
+{
+    bool has_results = a->messages[i].role == ROLE_ASSISTANT || a->messages[i].role == ROLE_TOOL;
+
+    i++;
+    while (has_results && i < a->n && a->messages[i].role == ROLE_TOOL)
+        i++;
+    return i;
+}
+
+/* All of the transcript, without its texts. */
+static void look_at_all(struct exchange *x, answer_fn *decide, change_fn *done)
+{
+    struct query q = {
+        .kind = QUERY_MESSAGES, .session_id = x->id, .limit = UINT32_MAX, .without_runs = true, .without_texts = true};
+
+    change_begin(x, &q, decide, done);
+}
+
+/* ---- one message ---- */
+
+static void send_message_changed(struct exchange *x, uint32_t removed, uint64_t left)
+{
+    struct buf body CLEANUP(buf_done) = BUF_INIT;
+    struct json_writer w = JSON_WRITER(&body);
+
+    json_begin_object(&w);
+    json_key_bool(&w, "success", true);
+    json_key_str(&w, "session_id", x->id);
+    json_key_str(&w, "message_id", x->part_id);
+    if (removed > 0)
+        json_key_u64(&w, "messages_removed", removed);
+    json_key_u64(&w, "message_count", left);
+    json_end_object(&w);
+    exchange_send(x, 200, &body);
+}
+
+/* False: there is no such message, or it is none that people may change; answered. */
+static bool check_role(struct exchange *x, const struct message *m)
+{
+    if (m == NULL)
+        change_no_message(x, x->part_id);
+    else if (m->role == ROLE_SYSTEM)
+        exchange_fail(x, ERR_BAD_REQUEST, "The system message belongs to the session and stays as it is.");
+    else if (m->role == ROLE_TOOL)
+        exchange_fail(
+            x, ERR_BAD_REQUEST,
+            "The result of a tool belongs to the message that called it: it cannot be changed, and is deleted "
+            "with that message.");
+    else
+        return true;
+    return false;
+}
+
+static void edit(struct exchange *x, const struct answer *a)
+{
+    const struct message_request *q = x->in;
+    const struct message *m = a->n > 0 ? &a->messages[0] : NULL;
+    struct input in = {.kind = INPUT_EDIT};
+    struct old_message changed;
+
+    if (!check_role(x, m))
+        return;
+    if (str_trim(q->content).n == 0 && m->calls.count == 0) {
+        exchange_fail(x, ERR_BAD_REQUEST, "message: content: must not be empty; DELETE removes a message");
+        return;
+    }
+    /* Reasoning, and that it was cut, said something about the text that goes. */
+    changed = (struct old_message){
+        .id = m->id, .text = q->content, .calls = m->calls, .role = m->role, .place = m->place, .written_at = m->at};
+    in.messages = (struct record_list){.items = &changed, .count = 1};
+    in.change.bytes = (int64_t)q->content.n - (int64_t)m->text.n;
+    change_submit(x, a, &in);
+}
+
+void message_patch(struct exchange *x)
+{
+    struct query q = {.kind = QUERY_MESSAGES,
+                      .session_id = x->id,
+                      .after_message = x->part_id,
+                      .exactly = true,
+                      .without_runs = true};
+
+    change_begin(x, &q, edit, send_message_changed);
+}
+
+static void delete_message(struct exchange *x, const struct answer *a)
+{
+    size_t i = find(a, x->part_id);
+
+    if (check_role(x, i == SIZE_MAX ? NULL : &a->messages[i]))
+        remove_messages(x, a, i, a->messages[i].role == ROLE_ASSISTANT ? end_of_group(a, i) : i + 1, REMOVAL_DELETE);
+}
+
+void message_delete(struct exchange *x)
+{
+    look_at_all(x, delete_message, send_message_changed);
+}
+
+/* ---- the end of the transcript ---- */
+
+static void send_truncated(struct exchange *x, uint32_t removed, uint64_t left)
+{
+    struct buf body CLEANUP(buf_done) = BUF_INIT;
+    struct json_writer w = JSON_WRITER(&body);
+
+    json_begin_object(&w);
+    json_key_bool(&w, "success", true);
+    json_key_str(&w, "session_id", x->id);
+    json_key_u64(&w, "messages_removed", removed);
+    json_key_u64(&w, "message_count", left);
+    json_end_object(&w);
+    exchange_send(x, 200, &body);
+}
+
+/*
+ * What follows the last message of a person goes away; to try the same again, only what follows the last thing that
+ * the model was asked with, which may be results. Both leave something to do for the next run.
+ */
+static void truncate(struct exchange *x, const struct answer *a)
+{
+    const struct truncate_request *q = x->in;
+    bool retry = q->mode == TRUNCATE_ERROR_RETRY;
+    size_t keep = a->n;
+
+    while (keep > 0 && !(retry ? waits_for_model(&a->messages[keep - 1]) : a->messages[keep - 1].role == ROLE_USER))
+        keep--;
+    if (keep == 0)
+        exchange_fail(x, ERR_BAD_REQUEST, "No message of a person is in this session.");
+    else
+        remove_messages(x, a, keep, a->n, retry ? REMOVAL_ERROR_RETRY : REMOVAL_AFTER_LAST_USER);
+}
+
+void messages_truncate_post(struct exchange *x)
+{
+    const struct truncate_request *q = x->in;
+
+    if (q->mode == TRUNCATE_NOT_SAID)
+        exchange_fail(x, ERR_BAD_REQUEST, "truncation: mode: expected \"after_last_user\" or \"error_retry\"");
+    else
+        look_at_all(x, truncate, send_truncated);
+}
+
+static void send_restored(struct exchange *x, uint32_t removed, uint64_t left)
+{
+    const struct restore_request *q = x->in;
+    struct buf body CLEANUP(buf_done) = BUF_INIT;
+    struct json_writer w = JSON_WRITER(&body);
+
+    json_begin_object(&w);
+    json_key_bool(&w, "success", true);
+    json_key_str(&w, "session_id", x->id);
+    json_key_str(&w, "target_message_id", q->target_message_id);
+    json_key_bool(&w, "restore_files", false);
+    json_key_u64(&w, "messages_removed", removed);
+    json_key_u64(&w, "message_count", left);
+    json_key_u64(&w, "restored_files", 0);
+    json_key_u64(&w, "deleted_files", 0);
+    json_key(&w, "file_errors");
+    json_begin_array(&w);
+    json_end_array(&w);
+    json_end_object(&w);
+    exchange_send(x, 200, &body);
+}
+
+static void restore(struct exchange *x, const struct answer *a)
+{
+    const struct restore_request *q = x->in;
+    size_t i = find(a, q->target_message_id);
+
+    if (i == SIZE_MAX)
+        change_no_message(x, q->target_message_id);
+    else
+        remove_messages(x, a, end_of_group(a, i), a->n, REMOVAL_RESTORE);
+}
+
+void restore_post(struct exchange *x)
+{
+    struct restore_request *q = x->in;
+
+    if (!turn_id(x, "restoration", "target_message_id", &q->target_message_id))
+        return;
+    if (q->target_message_id.n == 0)
+        exchange_fail(x, ERR_BAD_REQUEST, "restoration: target_message_id: must not be blank");
+    else if (q->restore_files)
+        exchange_fail(x, ERR_BAD_REQUEST,
+                      "restoration: restore_files: not supported by this server, which keeps no copies of files; send "
+                      "false to restore the messages alone");
+    else
+        look_at_all(x, restore, send_restored);
+}
+
+/* ---- all of it ---- */
+
+static void clear(struct exchange *x, const struct answer *a)
+{
+    bool has_system = a->n > 0 && a->messages[0].role == ROLE_SYSTEM;
+
+    remove_messages(x, a, has_system ? 1 : 0, a->n, REMOVAL_CLEAR);
+}
+
+void clear_post(struct exchange *x)
+{
+    look_at_all(x, clear, send_truncated);
+}
