@@ -53,6 +53,8 @@ def requests_of_every_kind(api):
         ("/sessions/idle/execute", {}, {}, 200),
         ("/execute/idle", {"client_sync": {"client_message_count": 77}}, {}, 200),
         ("/execute/busy", {}, {}, 200),
+        ("/sessions/busy/guidance", {"text": "mind the gap"}, {}, 202),
+        ("/sessions/nobody/guidance", {"text": "hello?"}, {}, 404),
         ("/execute/nobody", {}, {}, 404),
         ("/stop/idle", None, {}, 404),
         ("/stop/nobody", None, {}, 404),
@@ -75,7 +77,7 @@ def test_a_repeat_gets_the_same_bytes_and_does_nothing(server, between):
     for again, before in zip(send_all(api, requests), first, strict=True):
         assert_replayed(again, before)
     two = first[1].json()["session_id"]
-    assert [len(posted(api, s)) for s in ("new", two, "large", "now", "busy", "ready")] == [1, 1, 1, 1, 2, 1]
+    assert [len(posted(api, s)) for s in ("new", two, "large", "now", "busy", "ready")] == [1, 1, 1, 1, 3, 1]
     assert [len(facts(api, s, "execution_started")) for s in ("now", "ready", "idle")] == [1, 1, 1]
     assert len(facts(api, "busy", "cancel_requested")) == 1
     assert api.get("/api/v1/sessions")["total"] == 9

@@ -54,8 +54,9 @@ static void write_auth(const struct exchange *x, struct json_writer *w)
 
 void bootstrap_get(struct exchange *x)
 {
-    static const char *const capabilities[] = {"culm.auth.bearer_token.v1", "culm.events.cursor.v1",
-                                               "culm.facts.pages.v1", "culm.chat.execute.v1", "culm.runs.v1"};
+    static const char *const capabilities[] = {
+        "culm.auth.bearer_token.v1", "culm.events.cursor.v1", "culm.facts.pages.v1",
+        "culm.chat.execute.v1",      "culm.runs.v1",          "culm.requests.keys.v1"};
     struct buf body CLEANUP(buf_done) = BUF_INIT;
     struct json_writer w = JSON_WRITER(&body);
 

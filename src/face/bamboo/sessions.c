@@ -69,7 +69,8 @@ static void write_features(struct json_writer *w)
 {
     static const char *const features[] = {"chat.execute",   "events.cursor",   "facts.pages",     "runs.records",
                                            "sessions.state", "sessions.search", "sessions.cursor", "sessions.at_seq",
-                                           "feed.state",     "guidance",        "execute.on_busy", "messages.edit"};
+                                           "feed.state",     "guidance",        "execute.on_busy", "messages.edit",
+                                           "requests.keys"};
 
     json_key(w, "features");
     json_begin_array(w);
