@@ -21,6 +21,7 @@ from harness.environment import short_directory
 from . import gauge, nemesis
 from .crowd import Crowd
 from .load import Stage, Story
+from .overseer import Overseer
 from .world import JUDGED_SECONDS, WARM_SECONDS, Pace, World
 
 LONG = Pace(freeze=(1, 15), hold=(2, 8), step=(0.5, 3), gap=(3, 12))
@@ -42,6 +43,7 @@ class Soak:
         self.told = 0  # stories that are over
         self.broken = threading.Event()
         self.crowd = Crowd(world, stuck)
+        self.overseer = Overseer(world, seed)
         self.players = [threading.Thread(target=self.play, args=(Story,), daemon=True) for _ in range(seats)]
         self.players.append(threading.Thread(target=self.play, args=(Stage,), daemon=True))
         self.watch = threading.Thread(target=self.look, daemon=True)
@@ -109,7 +111,7 @@ class Soak:
     # from the beginning to the end
 
     def start(self):
-        for thread in [*self.players, self.crowd, self.watch]:
+        for thread in [*self.players, self.crowd, self.overseer, self.watch]:
             thread.start()
 
     def end(self):
@@ -119,9 +121,11 @@ class Soak:
             if thread.is_alive():
                 self.world.found("a story does not end")
         self.crowd.leave()
+        self.overseer.leave()
         if self.world.strikes["disk"] and not self.world.tally.counts[503]:
             self.world.found("the disk was full, and nothing was refused: was it?")
         if not self.broken.is_set():
+            self.overseer.judge()
             self.come_to_rest()
             self.judge_memory()
         self.broken.set()

@@ -255,6 +255,20 @@ static void a_store_that_fails_ends_the_stream_and_not_the_client(void **state U
     expect_story(r, "stream_opened 9");
 }
 
+static void what_is_only_read_tells_what_it_holds_and_ends(void **state UNUSED)
+{
+    struct http_request *r;
+
+    stand_free(st);
+    st = stand_new();
+    stand_options(st)->is_archive = true;
+    stand_on_query(st, on_query);
+    stand_start(st);
+    r = watch("?since=5", NULL);
+    expect_story(r, "stream_opened 6 7 8");
+    assert_true(r->ended);
+}
+
 static void head_asks_for_headers_alone(void **state UNUSED)
 {
     struct http_request *r = stand_call(st, "HEAD /api/v1/stream", NULL, NULL);
@@ -354,6 +368,7 @@ int main(void)
         CASE(who_leaves_is_forgotten_whatever_is_on_its_way),
         CASE(a_stream_that_reads_a_page_when_the_face_goes),
         CASE(a_store_that_fails_ends_the_stream_and_not_the_client),
+        CASE(what_is_only_read_tells_what_it_holds_and_ends),
         CASE(head_asks_for_headers_alone),
         cmocka_unit_test(each_event_has_its_fields),
         cmocka_unit_test(every_row_of_the_table_has_an_event),
