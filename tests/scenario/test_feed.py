@@ -8,7 +8,7 @@ import pytest
 
 from harness import checks
 from harness.api import expect, poll
-from harness.offline import say, words
+from harness.offline import say, script, words
 from harness.sse import TERMINAL, FrameParser, Watcher
 
 
@@ -113,6 +113,25 @@ def test_changes_of_a_session_are_told(api):
     assert by_type["session_pinned_updated"]["pinned"] is True
     assert by_type["session_model_updated"]["model"] == "offline"
     checks.ids_rise(list(watcher.frames))
+    watcher.leave()
+
+
+def test_questions_and_edits_are_told(api):
+    asks = {"tools": [{"name": "ask_user", "args": {"question": "Which one?"}}]}
+    watcher = api.feed()
+    api.whole_turn(script(asks, {"say": "Thank you."}), "talk")
+    wait_ends(watcher, 1)
+    question = watcher.wait_type("need_clarification").told
+    watcher.wait_for(lambda f: f.type == "session_state" and f["session"]["state"] == "asking", what="a state: asking")
+    expect(api.client.post("/api/v1/respond/talk", json={"response": "this"}), 200)
+    wait_ends(watcher, 2)
+    assert watcher.wait_type("question_closed").told["question_id"] == question["question_id"]
+    watcher.wait_for(lambda f: f.type == "session_state" and f["session"]["state"] == "done", what="a state: done")
+    last = next(m["id"] for m in reversed(api.messages("talk")) if m["role"] == "assistant")
+    expect(api.client.patch(f"/api/v1/sessions/talk/messages/{last}", json={"content": "Thanks!"}), 200)
+    edited = watcher.wait_for(lambda f: f.type == "message_edited" and f.told["message_id"] == last, what="the edit")
+    assert edited.told["content"] == "Thanks!"
+    assert api.get("/api/v1/sessions/talk/facts", types="message_edited")["facts"][-1] == edited.told
     watcher.leave()
 
 

@@ -83,3 +83,17 @@ def test_idle_watchers_share_one_timer(sleeper):
         watcher.wait_type("stream_opened")
     api.client.close()
     wait_until_it_sleeps(sleeper, at_most=15000)
+
+
+def test_watchers_of_the_feed_let_it_sleep_again(sleeper):
+    """A state is due a second after the last one of its session; then nothing is, but heartbeats."""
+    api = sleeper.api
+    watchers = [api.feed() for _ in range(3)]
+    session_id, _ = api.whole_turn(say("x"))
+    last = api.session(session_id)["last_seq"]
+    for watcher in watchers:
+        watcher.wait_for(
+            lambda f: f.type == "session_state" and f["session"]["last_seq"] == last, what="the last state"
+        )
+    api.client.close()
+    wait_until_it_sleeps(sleeper, at_most=15000)
