@@ -51,6 +51,8 @@ static bool is_refused(struct ctx *c, uint64_t newest, bool at_rest)
 
 static void put(struct ctx *c, struct fact f)
 {
+    struct reply *r;
+
     f.seq = c->s->seq + 1;
     if (session_refuses(c->s, &f) != NULL) {
         step_reply(c, REPLY_MOVED); /* whoever looked has seen something else */
@@ -58,6 +60,11 @@ static void put(struct ctx *c, struct fact f)
     }
     step_fact(c, f);
     step_reply(c, REPLY_CHANGED);
+    r = step_last_reply(c);
+    if (r == NULL)
+        return;
+    r->removed = c->in->change.removed;
+    r->left = c->in->change.left;
 }
 
 void transcript_withdraw(struct ctx *c)

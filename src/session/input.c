@@ -79,6 +79,7 @@ static const struct record_field change_fields[] = {
     {.name = "how", .type = RECORD_ENUM, .offset = offsetof(struct change, how), .names = removal_names},
     IN(change, U64, of_seq),
     IN(change, BOOL, later),
+    IN(change, U32, left),
 };
 static const struct record change_record = {"change", sizeof(struct change), change_fields, ARRAY_LEN(change_fields)};
 

@@ -89,6 +89,7 @@ struct change {
     int how;                       /* remove: enum removal */
     uint64_t of_seq;               /* withdraw: the fact that posted it */
     bool later;                    /* withdraw: it is one for after the run */
+    uint32_t left;                 /* messages that were seen and are left, for the reply */
 };
 
 struct input {
@@ -175,7 +176,7 @@ NODISCARD int input_read(struct str bytes, struct arena *a, struct input *out, s
     X(NO_RUN)         /* cancel: none active */                                                                        \
     X(OTHER_RUN)      /* cancel: another run than the named one */                                                     \
     X(UPDATED)                                                                                                         \
-    X(CHANGED) /* edit, remove, withdraw */                                                                            \
+    X(CHANGED) /* edit, remove, withdraw: removed, left */                                                             \
     X(MOVED)   /* the same: what was looked at is not as it was; look again */                                         \
     X(STALE)   /* update: if_match did not fit */                                                                      \
     X(DELETED)                                                                                                         \
@@ -198,6 +199,7 @@ struct reply {
     uint64_t seq;                /* posted: of the fact; else of the session at that moment */
     bool started;                /* posted with execute: a run was started, run_id is its id */
     bool already_running;        /* posted with execute: run_id is that of the run that will take it */
+    uint32_t removed, left;      /* changed: messages */
     bool queued;                 /* posted with execute: run_id is that of the run that another one follows */
     /* the server's view, for client_sync */
     const char *sync_reason; /* NULL: no mismatch; static text, or borrowed for the call where replayed */

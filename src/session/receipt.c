@@ -40,7 +40,7 @@ struct stored {
     int kind;
     struct str request, run_id, message_id, sync_reason, last_message_id, pending_call_id, question_id, error;
     uint64_t seq, metadata_version;
-    uint32_t message_count;
+    uint32_t message_count, removed, left;
     bool started, already_running, queued, has_pending_message, has_question;
 };
 
@@ -58,6 +58,8 @@ static const struct record_field fields[] = {
     FIELD(BOOL, started),
     FIELD(BOOL, already_running),
     FIELD(BOOL, queued),
+    FIELD(U32, removed),
+    FIELD(U32, left),
     FIELD(STR, sync_reason),
     FIELD(U32, message_count),
     {.name = "last_message_id", .type = RECORD_STR, .offset = offsetof(struct stored, last_message_id), .max = ID_MAX},
@@ -70,7 +72,7 @@ static const struct record_field fields[] = {
 };
 static const struct record record = {"receipt", sizeof(struct stored), fields, ARRAY_LEN(fields)};
 
-_Static_assert(sizeof(struct reply) == 800, "a new field: write it, read it, and give it a value in test_receipt.c");
+_Static_assert(sizeof(struct reply) == 808, "a new field: write it, read it, and give it a value in test_receipt.c");
 
 void reply_write(const struct reply *r, struct str request, struct buf *out)
 {
@@ -82,6 +84,8 @@ void reply_write(const struct reply *r, struct str request, struct buf *out)
                              .started = r->started,
                              .already_running = r->already_running,
                              .queued = r->queued,
+                             .removed = r->removed,
+                             .left = r->left,
                              .sync_reason = r->sync_reason == NULL ? STR_NULL : str_of(r->sync_reason),
                              .message_count = r->message_count,
                              .last_message_id = str_of(r->last_message_id),
@@ -115,6 +119,8 @@ int reply_read(struct str bytes, struct arena *a, struct reply *out, struct err 
                           .started = s.started,
                           .already_running = s.already_running,
                           .queued = s.queued,
+                          .removed = s.removed,
+                          .left = s.left,
                           .sync_reason = s.sync_reason.n == 0 ? NULL : arena_str(a, s.sync_reason).p,
                           .message_count = s.message_count,
                           .has_pending_message = s.has_pending_message,

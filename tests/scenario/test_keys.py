@@ -83,6 +83,42 @@ def test_a_repeat_gets_the_same_bytes_and_does_nothing(server, between):
     assert api.get("/api/v1/sessions")["total"] == 9
 
 
+def test_messages_are_changed_once(server, between):
+    """Also where what was changed is not there any more, or cannot be changed any more."""
+    api = server.api
+    for text in ("one", "two", "three"):
+        api.whole_turn(say(text), "s")
+    asked, answered, *_, last = [m["id"] for m in api.messages("s") if m["role"] in ("user", "assistant")]
+    path = "/sessions/s/messages"
+    requests = [
+        ("PATCH", f"{path}/{asked}", {"content": "edited"}, 200),
+        ("PATCH", f"{path}/no-such-message", {"content": "edited"}, 404),
+        ("POST", "/sessions/s/restore", {"target_message_id": last, "restore_files": False}, 200),
+        ("DELETE", f"{path}/{answered}", None, 200),
+        ("POST", f"{path}/truncate", {"mode": "after_last_user"}, 200),
+        ("POST", "/sessions/s/clear", None, 200),
+        ("POST", f"{path}/truncate", {"mode": "error_retry"}, 400),
+        ("POST", "/sessions/nobody/clear", None, 404),
+    ]
+
+    def send(api):
+        return [
+            api.client.request(method, f"/api/v1{path}", json=body, headers={"Idempotency-Key": f"k{i}"})
+            for i, (method, path, body, _) in enumerate(requests)
+        ]
+
+    first = send(api)
+    assert [r.status_code for r in first] == [status for *_, status in requests]
+    api = between(server)
+    log = api.get("/api/v1/sessions/s")["session"]["last_seq"]
+    for again, before in zip(send(api), first, strict=True):
+        if before.status_code == 200:
+            assert_replayed(again, before)
+        else:  # nothing was decided
+            assert again.status_code == before.status_code
+    assert api.get("/api/v1/sessions/s")["session"]["last_seq"] == log
+
+
 def test_an_answer_is_given_once(server, between):
     asks = {"name": "ask_user", "args": {"question": "Which?", "options": ["a", "b"], "allow_custom": False}}
     _, run_id = server.api.turn(script({"tools": [asks]}, {"say": "Thank you."}), "s")

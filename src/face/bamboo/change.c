@@ -12,16 +12,22 @@ struct looking {
     answer_fn *decide;
     change_fn *done;
     int looks;
-    uint32_t removed;
-    uint64_t left;
+    struct str missing; /* message that is not there */
 };
+
+static void on_reply(struct exchange *x, const struct reply *reply);
+
+static void say_no_session(struct exchange *x)
+{
+    exchange_no_session(x, x->id);
+}
 
 static void on_answer(struct exchange *x, const struct answer *a)
 {
     const struct looking *l = x->state;
 
     if (a->rc < 0)
-        exchange_no_session(x, x->id);
+        exchange_refuse_by(x, x->id, on_reply, say_no_session);
     else
         l->decide(x, a);
 }
@@ -61,7 +67,7 @@ static void on_reply(struct exchange *x, const struct reply *reply)
     if (exchange_failed_by(x, reply, x->id))
         return;
     if (reply->kind == REPLY_CHANGED)
-        l->done(x, l->removed, l->left);
+        l->done(x, reply->removed, reply->left);
     else if (reply->kind == REPLY_MOVED)
         on_moved(x);
     else if (reply->kind == REPLY_BUSY && reply->run_id[0] == '\0')
@@ -74,22 +80,36 @@ static void on_reply(struct exchange *x, const struct reply *reply)
 
 void change_submit(struct exchange *x, const struct answer *seen, struct input *in)
 {
-    struct looking *l = x->state;
-
-    l->removed = in->change.removed;
-    l->left = seen->total - in->change.removed;
+    in->change.left = (uint32_t)seen->total - in->change.removed;
     in->change.seen = seen->last_seq;
     exchange_submit(x, x->id, in, on_reply);
 }
 
-void change_no_message(struct exchange *x, struct str message_id)
+void change_refuse(struct exchange *x, const char *text)
 {
+    struct input in = {.kind = INPUT_RESUME}; /* whichever: nothing is begun */
+
+    if (exchange_refuse(x, 400, err_wire_name(ERR_BAD_REQUEST), text))
+        exchange_submit(x, x->id, &in, on_reply);
+}
+
+static void say_no_message(struct exchange *x)
+{
+    const struct looking *l = x->state;
     struct buf body CLEANUP(buf_done) = BUF_INIT;
     struct json_writer w = JSON_WRITER(&body);
 
     error_body_begin(&w, STR("Message not found"), err_wire_name(ERR_NOT_FOUND), exchange_request_name(x));
     json_key_str(&w, "session_id", x->id);
-    json_key_str(&w, "message_id", message_id);
+    json_key_str(&w, "message_id", l->missing);
     json_end_object(&w);
     exchange_send(x, 404, &body);
+}
+
+void change_no_message(struct exchange *x, struct str message_id)
+{
+    struct looking *l = x->state;
+
+    l->missing = message_id;
+    exchange_refuse_by(x, x->id, on_reply, say_no_message);
 }

@@ -117,7 +117,7 @@ void guidance_get(struct exchange *x)
 
 /* ---- taking one back ---- */
 
-static void on_withdrawn(struct exchange *x, uint32_t removed UNUSED, uint64_t left UNUSED)
+static void on_withdrawn(struct exchange *x, uint32_t removed UNUSED, uint32_t left UNUSED)
 {
     exchange_send_text(x, 204, STR("text/plain"), STR(""));
 }

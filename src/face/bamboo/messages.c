@@ -65,7 +65,7 @@ static void look_at_all(struct exchange *x, answer_fn *decide, change_fn *done)
 
 /* ---- one message ---- */
 
-static void send_message_changed(struct exchange *x, uint32_t removed, uint64_t left)
+static void send_message_changed(struct exchange *x, uint32_t removed, uint32_t left)
 {
     struct buf body CLEANUP(buf_done) = BUF_INIT;
     struct json_writer w = JSON_WRITER(&body);
@@ -87,12 +87,11 @@ static bool check_role(struct exchange *x, const struct message *m)
     if (m == NULL)
         change_no_message(x, x->part_id);
     else if (m->role == ROLE_SYSTEM)
-        exchange_fail(x, ERR_BAD_REQUEST, "The system message belongs to the session and stays as it is.");
+        change_refuse(x, "The system message belongs to the session and stays as it is.");
     else if (m->role == ROLE_TOOL)
-        exchange_fail(
-            x, ERR_BAD_REQUEST,
-            "The result of a tool belongs to the message that called it: it cannot be changed, and is deleted "
-            "with that message.");
+        change_refuse(
+            x, "The result of a tool belongs to the message that called it: it cannot be changed, and is deleted "
+               "with that message.");
     else
         return true;
     return false;
@@ -108,7 +107,7 @@ static void edit(struct exchange *x, const struct answer *a)
     if (!check_role(x, m))
         return;
     if (str_trim(q->content).n == 0 && m->calls.count == 0) {
-        exchange_fail(x, ERR_BAD_REQUEST, "message: content: must not be empty; DELETE removes a message");
+        change_refuse(x, "message: content: must not be empty; DELETE removes a message");
         return;
     }
     /* Reasoning, and that it was cut, said something about the text that goes. */
@@ -145,7 +144,7 @@ void message_delete(struct exchange *x)
 
 /* ---- the end of the transcript ---- */
 
-static void send_truncated(struct exchange *x, uint32_t removed, uint64_t left)
+static void send_truncated(struct exchange *x, uint32_t removed, uint32_t left)
 {
     struct buf body CLEANUP(buf_done) = BUF_INIT;
     struct json_writer w = JSON_WRITER(&body);
@@ -172,7 +171,7 @@ static void truncate(struct exchange *x, const struct answer *a)
     while (keep > 0 && !(retry ? waits_for_model(&a->messages[keep - 1]) : a->messages[keep - 1].role == ROLE_USER))
         keep--;
     if (keep == 0)
-        exchange_fail(x, ERR_BAD_REQUEST, "No message of a person is in this session.");
+        change_refuse(x, "No message of a person is in this session.");
     else
         remove_messages(x, a, keep, a->n, retry ? REMOVAL_ERROR_RETRY : REMOVAL_AFTER_LAST_USER);
 }
@@ -187,7 +186,7 @@ void messages_truncate_post(struct exchange *x)
         look_at_all(x, truncate, send_truncated);
 }
 
-static void send_restored(struct exchange *x, uint32_t removed, uint64_t left)
+static void send_restored(struct exchange *x, uint32_t removed, uint32_t left)
 {
     const struct restore_request *q = x->in;
     struct buf body CLEANUP(buf_done) = BUF_INIT;

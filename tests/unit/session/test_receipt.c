@@ -35,6 +35,8 @@ static struct reply everything(void)
                           .already_running = true,
                           .queued = true,
                           .sync_reason = "message_count_mismatch",
+                          .removed = 8,
+                          .left = 9,
                           .message_count = 5,
                           .last_message_id = "last \"one\"",
                           .has_pending_message = true,
@@ -60,6 +62,7 @@ static void a_reply_is_written_whole_and_read_back(void **state UNUSED)
     assert_true(read.to.node == 0 && read.to.token == 0 && read.replayed);
     assert_true(str_is(read.request, "req-1"));
     assert_true(read.started && read.already_running && read.has_pending_message);
+    assert_true(read.removed == 8 && read.left == 9);
     assert_true(read.seq == 7 && read.message_count == 5 && read.metadata_version == 4);
     assert_true(read.queued && read.has_question);
     assert_string_equal(read.pending_call_id, "call");
