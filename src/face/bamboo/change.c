@@ -93,23 +93,33 @@ void change_refuse(struct exchange *x, const char *text)
         exchange_submit(x, x->id, &in, on_reply);
 }
 
-static void say_no_message(struct exchange *x)
+static void say_no_message(struct exchange *x, struct str message_id)
 {
-    const struct looking *l = x->state;
     struct buf body CLEANUP(buf_done) = BUF_INIT;
     struct json_writer w = JSON_WRITER(&body);
 
     error_body_begin(&w, STR("Message not found"), err_wire_name(ERR_NOT_FOUND), exchange_request_name(x));
     json_key_str(&w, "session_id", x->id);
-    json_key_str(&w, "message_id", l->missing);
+    json_key_str(&w, "message_id", message_id);
     json_end_object(&w);
     exchange_send(x, 404, &body);
+}
+
+static void say_missing(struct exchange *x)
+{
+    const struct looking *l = x->state;
+
+    say_no_message(x, l->missing);
 }
 
 void change_no_message(struct exchange *x, struct str message_id)
 {
     struct looking *l = x->state;
 
+    if (x->key.n == 0) { /* whoever asks: it need not be change_begin() */
+        say_no_message(x, message_id);
+        return;
+    }
     l->missing = message_id;
-    exchange_refuse_by(x, x->id, on_reply, say_no_message);
+    exchange_refuse_by(x, x->id, on_reply, say_missing);
 }
