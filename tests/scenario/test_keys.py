@@ -5,9 +5,11 @@ import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
 
 from harness.api import expect
+from harness.environment import TIMEOUT
 from harness.offline import say, script
 
 HANG = script({"hang": "content"})
@@ -234,6 +236,40 @@ def test_deleting_a_session_erases_its_keys(server, between):
     expect(anew, 201)
     assert "idempotency-replayed" not in anew.headers
     assert anew.content != first.content
+
+
+def test_what_is_sent_until_it_is_answered_is_done_once(server):
+    """Clients that give no request up, and a server that is killed five times meanwhile."""
+    clients, each = 4, 20
+    done = threading.Semaphore(0)
+
+    def send(number):
+        client = server.client(lasting=True)
+        told = []
+        for i in range(each):
+            body = {"session_id": f"s{number}", "message": f"message {i}"}
+            reply = None
+            while reply is None or reply.status_code == 503:
+                try:
+                    reply = client.post("/api/v1/chat", json=body, headers={"Idempotency-Key": f"k{i}"})
+                except httpx.TransportError:
+                    reply = None
+            told.append((body, what_is_replayed(reply)))
+            done.release()
+        return told
+
+    with ThreadPoolExecutor(clients) as pool:
+        senders = [pool.submit(send, n) for n in range(clients)]
+        for _ in range(5):
+            for _ in range(clients * each // 6):
+                assert done.acquire(timeout=TIMEOUT)
+            server.restart("kill")
+        told = [sender.result() for sender in senders]
+    for number, replies in enumerate(told):
+        assert [status for _, (status, *_) in replies] == [201] * each
+        assert [f["content"] for f in posted(server.api, f"s{number}")] == [body["message"] for body, _ in replies]
+        for i, (body, reply) in enumerate(replies):
+            assert what_is_replayed(post(server.api, "/chat", body, f"k{i}")) == reply
 
 
 @pytest.mark.parametrize("point", ["engine.append", "engine.reply"])
