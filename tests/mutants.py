@@ -35,14 +35,14 @@ SIMULATED = [
     (
         "door ignores the running run",
         "src/run/machine.c",
-        "starts = in->execute && !was_running && mismatch == NULL;",
-        "starts = in->execute && mismatch == NULL;",
+        "    if (s->run.active) {\n        run = s->run.number;\n        kind = meet_active_run(c);\n    } else if (!session_has_work(s)) {",
+        "    if (false) {\n        run = s->run.number;\n        kind = meet_active_run(c);\n    } else if (!s->run.active && !session_has_work(s)) {",
         50,
     ),
     (
         "calls stay open after a stop",
         "src/run/machine.c",
-        "        calls_drop_proposed(c);\n",
+        '        calls_drop_proposed(c, STR("Not run: the run was stopped."));\n',
         "",
         200,
     ),
@@ -62,9 +62,44 @@ SIMULATED = [
     ),
     (
         "checks the budget without the call in flight",
-        "src/run/round.c",
-        "return r->limits.max_tokens > 0 && r->used_tokens >= r->limits.max_tokens;",
-        "return r->limits.max_tokens > 0 && r->used_tokens - r->reserved_tokens > r->limits.max_tokens + 500;",
+        "src/run/budget.c",
+        'return is_met(r->limits.max_tokens, r->used_tokens, "max_total_tokens", out) ||',
+        'return is_met(r->limits.max_tokens, r->used_tokens - r->reserved_tokens - 500, "max_total_tokens", out) ||',
+        500,
+    ),
+    (
+        "acknowledges an answer that comes too late",
+        "src/run/questions.c",
+        "step_reply(c, c->s->n_questions == 0 ? REPLY_NO_QUESTION : REPLY_OTHER_QUESTION);",
+        "reply_answered(c, 1, c->s->runs, false);",
+        50,
+    ),
+    (
+        "begins a run while a question is open",
+        "src/session/session.c",
+        "!s->run.active && s->n_questions == 0 &&",
+        "!s->run.active &&",
+        200,
+    ),
+    (
+        "forgets deadlines in a crash",
+        "src/run/machine.c",
+        "    questions_recover(c);\n",
+        "",
+        200,
+    ),
+    (
+        "leaves questions open after a stop",
+        "src/run/machine.c",
+        "        questions_withdraw(c);\n",
+        "",
+        200,
+    ),
+    (
+        "begins a round that cannot be paid",
+        "src/run/budget.c",
+        "money_is_short(s, tokens_add(worst, worst), out);",
+        "false;",
         500,
     ),
     (
@@ -161,8 +196,8 @@ SIMULATED = [
     (
         "a message that came too late is forgotten",
         "src/run/machine.c",
-        "    if (c->s->inbox > 0)\n        start_run(c, ORIGIN_HTTP, &limits);\n",
-        "    (void)limits;\n",
+        "else if (c->s->inbox > 0 && end != END_CANCELLED)",
+        "else if (false && end != END_CANCELLED)",
         500,
     ),
     (
@@ -264,8 +299,8 @@ TESTED = [
     (
         "a connection whose sync failed is used again",
         "src/store/sqlite/writer.c",
-        "w->db.h != NULL && (w->db.failed & 0xff) == SQLITE_IOERR",
-        "false",
+        "w->db.h != NULL && (w->db.failed & 0xff) != SQLITE_IOERR",
+        "w->db.h != NULL",
         "store/test_sqlite_disk",
     ),
     (
@@ -285,15 +320,15 @@ TESTED = [
     (
         "a transaction that could not be left is forgotten",
         "src/store/sqlite/db.c",
-        "        db->failed = SQLITE_IOERR; /* it cannot",
-        "        db->failed = SQLITE_OK; /* it cannot",
+        "db_run(db, sql, NO_VALUES, &ignored) < 0)\n        db_close(db);",
+        "db_run(db, sql, NO_VALUES, &ignored) < 0)\n        (void)0;",
         "long/faults-sql-12-once",
     ),
     (
         "damage of a fact is not seen",
         "src/store/sqlite/fact_row.c",
-        "if (fact_crc(sid, &f, kind, body) != db_u32(st, column + CRC))",
-        "if (false)",
+        "return fact_crc(sid, &f, row->kind, row->body) == row->crc;",
+        "return true;",
         "store/test_sqlite_damage",
     ),
     (

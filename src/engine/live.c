@@ -471,6 +471,7 @@ void live_reset(struct engine *e, struct live *l, const struct err *why)
     bool unfinished = l->unfinished || l->timed || session_is_unfinished(&l->published);
 
     e->ports.abandon(e->ports.arg, l->id);
+    map_take(e->deadlines, l->id); /* its timers are gone */
     answer_held(e, l, why);
     machine_done(&l->m);
     if (!unfinished) {

@@ -114,6 +114,8 @@ static void finish(struct sim *w, unsigned i)
     m->open = false;
     propose_calls(w, &in, calls, m->key.closing);
     in.usage = (struct usage){.prompt_tokens = 50, .completion_tokens = 10 + (int64_t)sim_below(w, 200)};
+    if (sim_chance(w, 10))
+        in.usage.completion_tokens += 4000; /* long answers cost money */
     in.usage.reported = sim_chance(w, 80);
     engine_submit(w->engine, sim_session_name(i), &in);
 }

@@ -81,6 +81,8 @@ void check_fact(struct sim *w, const struct session *s, const struct fact *f)
         sim_fail(w, "I-PAIR", "run %u ended with calls that have no result", f->run);
     if (begins && s->run.cancelling)
         sim_fail(w, "I-CANCEL", "%s after an acknowledged stop", fact_kind_name(f->kind));
+    if (f->kind == FACT_RUN_ENDED && f->end != END_SUSPENDED && s->n_questions > 0)
+        sim_fail(w, "I-ASK", "run %u ended as %s and leaves a question open", f->run, run_end_names[f->end]);
     if (f->kind == FACT_RUN_STARTED && f->origin != ORIGIN_STOP && s->n_questions > 0)
         sim_fail(w, "I-ASK", "run %u begins while a question is open", f->run);
     if ((f->kind == FACT_MESSAGE_EDITED || f->kind == FACT_MESSAGES_REMOVED) && (s->run.active || s->n_questions > 0))
