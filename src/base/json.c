@@ -31,7 +31,7 @@ struct parser {
     yajl_handle yajl;
     struct str text;
     size_t at; /* behind the last token */
-    size_t nodes;
+    size_t nodes, most_nodes;
     size_t depth; /* frames in use */
     int rc;
     struct json *root;
@@ -133,7 +133,7 @@ static struct json *add_node(struct parser *p, enum json_type type, struct str r
 
 static bool has_room(struct parser *p)
 {
-    if (p->nodes++ < LIMIT_JSON_NODES)
+    if (p->nodes++ < p->most_nodes)
         return true;
     refuse(p, ERR_TOO_BIG, "too many values");
     return false;
@@ -397,7 +397,7 @@ static void run(struct parser *p)
         refuse_syntax(p, p->at + 1, STR("invalid character behind the value"));
 }
 
-int json_parse(struct arena *a, struct str text, struct json **out, struct err *err)
+static int parse(struct arena *a, struct str text, size_t most_nodes, struct json **out, struct err *err)
 {
     static const yajl_callbacks callbacks = {
         .yajl_null = on_null,
@@ -411,7 +411,7 @@ int json_parse(struct arena *a, struct str text, struct json **out, struct err *
         .yajl_end_array = on_end_array,
     };
     yajl_alloc_funcs memory = {.malloc = yajl_take, .realloc = yajl_resize, .free = yajl_give};
-    struct parser p = {.arena = a, .err = err, .text = text};
+    struct parser p = {.arena = a, .err = err, .text = text, .most_nodes = most_nodes};
 
     /* yajl's own check lets overlong forms and surrogates pass, so it is ours, and first. */
     if (!utf8_is_valid(text))
@@ -424,6 +424,16 @@ int json_parse(struct arena *a, struct str text, struct json **out, struct err *
     if (p.rc == 0)
         *out = p.root;
     return p.rc;
+}
+
+int json_parse(struct arena *a, struct str text, struct json **out, struct err *err)
+{
+    return parse(a, text, LIMIT_JSON_NODES, out, err);
+}
+
+int json_parse_own(struct arena *a, struct str text, struct json **out, struct err *err)
+{
+    return parse(a, text, SIZE_MAX, out, err);
 }
 
 struct json *json_find(const struct json *object, const char *key)

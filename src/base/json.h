@@ -26,6 +26,8 @@ struct json {
 
 /* `text` must outlive the nodes. Limits are LIMIT_JSON_DEPTH and LIMIT_JSON_NODES. ERR_BAD_REQUEST, ERR_TOO_BIG. */
 NODISCARD int json_parse(struct arena *a, struct str text, struct json **out, struct err *err);
+/* A text of our own making: it may have any number of values. */
+NODISCARD int json_parse_own(struct arena *a, struct str text, struct json **out, struct err *err);
 
 /* Lookups are NULL-safe: a missing node, or one of another type, gives NULL or the fallback. */
 struct json *json_find(const struct json *object, const char *key);

@@ -163,7 +163,7 @@ int input_read(struct str bytes, struct arena *a, struct input *out, struct err 
 {
     struct input in = {0};
     struct json *node;
-    int rc = json_parse(a, bytes, &node, err);
+    int rc = json_parse_own(a, bytes, &node, err);
 
     if (rc < 0)
         return rc;

@@ -41,6 +41,7 @@ struct query {
     bool without_runs;        /* messages: the names of their runs are not wanted */
     bool without_texts;       /* messages, inbox: what they say and the calls they make is not wanted */
     bool exactly;             /* messages: after_message itself, or nothing */
+    uint32_t before_place;    /* messages: of lower places only; 0: no bound */
     struct str after_message; /* messages: only what follows it; unknown: everything. inbox: is_taken is about it */
     struct str search, state, cursor, session_kind, root; /* sessions */
     struct str key;                                       /* receipt */
@@ -67,6 +68,8 @@ struct session_row {
     struct str id, title, parent, root, provider, model, effort, workspace, last_error, last_run_id, doing;
     struct str state;           /* the word of session_state_word() */
     struct str last_run_status; /* pending, running, suspended, completed, error, cancelled; empty: never ran */
+    struct str source;          /* the session it is a copy of, or empty */
+    uint64_t source_seq;        /* as of that fact of it */
     uint64_t last_seq, metadata_version, title_version;
     int64_t created_at, updated_at;
     uint32_t depth, message_count, inbox, open_questions;

@@ -31,6 +31,8 @@ void message_delete(struct exchange *x);
 void messages_truncate_post(struct exchange *x);
 void restore_post(struct exchange *x);
 void clear_post(struct exchange *x);
+void copy_post(struct exchange *x);
+void fork_post(struct exchange *x);
 
 void sessions_get(struct exchange *x);
 void sessions_post(struct exchange *x);

@@ -73,7 +73,7 @@ void chat_post(struct exchange *x)
         return;
     id_random(id);
     in.message_id = q->message_id.n > 0 ? q->message_id : arena_str(&x->arena, str_of(id));
-    in.session_id = q->session_id.n > 0 ? q->session_id : turn_session_id(x);
+    in.session_id = q->session_id.n > 0 ? q->session_id : turn_session_id(x, STR_NULL);
     in.limits = turn_limits(x, &q->budget);
     in.sync = q->client_sync;
     in.sync.present = request_has(x->json, "client_sync");

@@ -78,7 +78,7 @@ static void on_past_messages(struct exchange *x, const struct answer *a)
 {
     if (a->rc < 0)
         exchange_no_session(x, x->id);
-    else if (!past_refused(x, a))
+    else if (!past_refused(x, "query", a))
         send_history(x, a);
 }
 

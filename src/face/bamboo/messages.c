@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "face/bamboo/bamboo.h"
 #include "face/bamboo/change.h"
+#include "face/bamboo/transcript.h"
 #include "face/bamboo/turn.h"
 
 /* ---- what is left ---- */
@@ -33,25 +34,6 @@ static void remove_messages(struct exchange *x, const struct answer *a, size_t f
     c->last = last == NULL ? STR_NULL : last->id;
     c->pending = last != NULL && waits_for_model(last);
     change_submit(x, a, &in);
-}
-
-static size_t find(const struct answer *a, struct str id)
-{
-    for (size_t i = a->n; i > 0; i--)
-        if (str_eq(a->messages[i - 1].id, id))
-            return i - 1;
-    return SIZE_MAX;
-}
-
-/* Behind the last one that belongs to it: an answer and the results of its calls are never apart. */
-static size_t end_of_group(const struct answer *a, size_t i)
-{
-    bool has_results = a->messages[i].role == ROLE_ASSISTANT || a->messages[i].role == ROLE_TOOL;
-
-    i++;
-    while (has_results && i < a->n && a->messages[i].role == ROLE_TOOL)
-        i++;
-    return i;
 }
 
 /* All of the transcript, without its texts. */
@@ -131,10 +113,12 @@ void message_patch(struct exchange *x)
 
 static void delete_message(struct exchange *x, const struct answer *a)
 {
-    size_t i = find(a, x->part_id);
+    size_t i = message_find(a->messages, a->n, x->part_id);
 
     if (check_role(x, i == SIZE_MAX ? NULL : &a->messages[i]))
-        remove_messages(x, a, i, a->messages[i].role == ROLE_ASSISTANT ? end_of_group(a, i) : i + 1, REMOVAL_DELETE);
+        remove_messages(x, a, i,
+                        a->messages[i].role == ROLE_ASSISTANT ? message_group_end(a->messages, a->n, i) : i + 1,
+                        REMOVAL_DELETE);
 }
 
 void message_delete(struct exchange *x)
@@ -211,12 +195,12 @@ static void send_restored(struct exchange *x, uint32_t removed, uint32_t left)
 static void restore(struct exchange *x, const struct answer *a)
 {
     const struct restore_request *q = x->in;
-    size_t i = find(a, q->target_message_id);
+    size_t i = message_find(a->messages, a->n, q->target_message_id);
 
     if (i == SIZE_MAX)
         change_no_message(x, q->target_message_id);
     else
-        remove_messages(x, a, end_of_group(a, i), a->n, REMOVAL_RESTORE);
+        remove_messages(x, a, message_group_end(a->messages, a->n, i), a->n, REMOVAL_RESTORE);
 }
 
 void restore_post(struct exchange *x)

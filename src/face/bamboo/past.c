@@ -14,7 +14,7 @@ uint64_t past_at_seq(struct exchange *x)
     return str_to_u64(text, &seq) && seq > 0 && seq <= INT64_MAX ? seq : INT64_MAX;
 }
 
-bool past_refused(struct exchange *x, const struct answer *a)
+bool past_refused(struct exchange *x, const char *where, const struct answer *a)
 {
     struct buf body CLEANUP(buf_done) = BUF_INIT;
     struct json_writer w = JSON_WRITER(&body);
@@ -22,9 +22,9 @@ bool past_refused(struct exchange *x, const struct answer *a)
 
     if (!a->no_such_fact)
         return false;
-    message = arena_strf(&x->arena,
-                         "query: at_seq: expected the number of a fact of this session, from %" PRIu64 " to %" PRIu64,
-                         a->first_seq, a->last_seq);
+    message =
+        arena_strf(&x->arena, "%s: at_seq: expected the number of a fact of this session, from %" PRIu64 " to %" PRIu64,
+                   where, a->first_seq, a->last_seq);
     error_body_begin(&w, message, err_wire_name(ERR_BAD_REQUEST), http_request_id(x->req));
     json_key_u64(&w, "first_seq", a->first_seq);
     json_key_u64(&w, "last_seq", a->last_seq);

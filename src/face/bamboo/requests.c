@@ -124,6 +124,11 @@ static const struct record_field restore_fields[] = {
     FIELD(struct restore_request, "restore_files", restore_files, RECORD_BOOL),
 };
 
+static const struct record_field fork_fields[] = {
+    FIELD(struct fork_request, "at_seq", at_seq, RECORD_U64),
+    FIELD(struct fork_request, "message_id", message_id, RECORD_STR),
+};
+
 #define RECORD(name, what)                                                                                             \
     const struct record name##_record = {what, sizeof(struct name##_request), name##_fields, ARRAY_LEN(name##_fields)}
 RECORD(chat, "chat request");
@@ -132,6 +137,7 @@ RECORD(create, "session");
 RECORD(patch, "session");
 RECORD(respond, "answer");
 RECORD(guidance, "guidance");
+RECORD(fork, "fork");
 RECORD(message, "message");
 RECORD(truncate, "truncation");
 RECORD(restore, "restoration");

@@ -101,6 +101,12 @@ struct restore_request {
     bool restore_files;
 };
 
+struct fork_request {
+    uint64_t at_seq;
+    struct str message_id;
+};
+
+extern const struct record fork_record;
 extern const struct record guidance_record, message_record, truncate_record, restore_record;
 extern const struct record chat_record, execute_record, create_record, patch_record, respond_record;
 extern const struct record log_levels_record; /* log_levels.c */

@@ -36,6 +36,8 @@ const struct route bamboo_routes[] = {
     {HTTP_DELETE, AT_API, "/sessions/{session}/messages/{message}", message_delete, ROUTE_KEYED, NULL},
     {HTTP_POST, AT_API, "/sessions/{session}/restore", restore_post, ROUTE_KEYED, &restore_record},
     {HTTP_POST, AT_API, "/sessions/{session}/clear", clear_post, ROUTE_KEYED, NULL},
+    {HTTP_POST, AT_API, "/sessions/{session}/copy", copy_post, ROUTE_KEYED, NULL},
+    {HTTP_POST, AT_API, "/sessions/{session}/fork", fork_post, ROUTE_KEYED, &fork_record},
 
     {HTTP_GET, AT_API, "/stream", feed_get, 0, NULL},
     {HTTP_GET, AT_API, "/sessions", sessions_get, 0, NULL},

@@ -52,7 +52,7 @@ static void on_past_session(struct exchange *x, const struct answer *a)
 {
     if (a->rc < 0)
         exchange_no_session(x, x->id);
-    else if (!past_refused(x, a))
+    else if (!past_refused(x, "query", a))
         send_row(x, 200, &a->sessions[0], a->sessions[0].last_seq);
 }
 
@@ -70,7 +70,7 @@ static void write_features(struct json_writer *w)
     static const char *const features[] = {"chat.execute",   "events.cursor",   "facts.pages",     "runs.records",
                                            "sessions.state", "sessions.search", "sessions.cursor", "sessions.at_seq",
                                            "feed.state",     "guidance",        "execute.on_busy", "messages.edit",
-                                           "requests.keys"};
+                                           "requests.keys",  "sessions.fork"};
 
     json_key(w, "features");
     json_begin_array(w);
@@ -149,9 +149,15 @@ void sessions_get(struct exchange *x)
 
 /* ---- making one ---- */
 
-/* As it was when it was made, whatever has become of it: a repeat is told the same. */
+/* What the reply says of it; its first fact says the rest. */
+struct made {
+    uint64_t seq;
+    uint32_t messages;
+};
+
 static void on_made(struct exchange *x, const struct answer *a)
 {
+    const struct made *made = x->state;
     const struct fact *f;
     struct session s;
     struct session_row row;
@@ -173,24 +179,29 @@ static void on_made(struct exchange *x, const struct answer *a)
                                .effort = f->effort,
                                .workspace = f->workspace,
                                .state = str_of(session_state_word(&s)),
-                               .last_seq = s.seq,
+                               .source = f->source,
+                               .source_seq = f->of_seq,
+                               .last_seq = made->seq,
                                .metadata_version = s.metadata_version,
                                .title_version = s.title_version,
                                .created_at = f->at,
                                .updated_at = f->at,
                                .depth = f->depth,
-                               .message_count = s.messages};
+                               .message_count = made->messages};
     session_send(x, 201, &row);
 }
 
-static void on_reply(struct exchange *x, const struct reply *reply)
+void session_made(struct exchange *x, const struct reply *reply)
 {
-    struct query made = {.kind = QUERY_FACTS, .session_id = x->id, .seqs = {1}, .n_seqs = 1};
+    struct query first = {.kind = QUERY_FACTS, .session_id = x->id, .seqs = {1}, .n_seqs = 1};
+    struct made *made = arena_zalloc(&x->arena, sizeof(*made));
 
     if (exchange_failed_by(x, reply, x->id))
         return;
+    *made = (struct made){reply->seq, reply->message_count};
+    x->state = made;
     if (reply->kind == REPLY_CREATED)
-        exchange_query(x, &made, on_made);
+        exchange_query(x, &first, on_made);
     else if (reply->kind == REPLY_EXISTS) /* its key was forgotten meanwhile */
         session_query(x);
     else
@@ -206,8 +217,8 @@ void sessions_post(struct exchange *x)
         !turn_session(x, &r->unsupported, r->workspace_path, r->system_prompt, STR_NULL, &in))
         return;
     in.set_title = in.title.n > 0;
-    x->id = turn_session_id(x);
+    x->id = turn_session_id(x, STR_NULL);
     in.session_id = x->id;
     in.session_limits = budget_wish_limits(&r->budget);
-    exchange_submit(x, x->id, &in, on_reply);
+    exchange_submit(x, x->id, &in, session_made);
 }

@@ -64,6 +64,24 @@ bool message_write_short(const struct message *m, struct json_writer *w)
     return true;
 }
 
+size_t message_find(const struct message *messages, size_t n, struct str id)
+{
+    for (size_t i = n; i > 0; i--)
+        if (str_eq(messages[i - 1].id, id))
+            return i - 1;
+    return SIZE_MAX;
+}
+
+size_t message_group_end(const struct message *messages, size_t n, size_t i)
+{
+    bool has_results = messages[i].role == ROLE_ASSISTANT || messages[i].role == ROLE_TOOL;
+
+    i++;
+    while (has_results && i < n && messages[i].role == ROLE_TOOL)
+        i++;
+    return i;
+}
+
 /* ---- sessions ---- */
 
 static void write_model(const struct session_row *s, bool is_detail, struct json_writer *w)
@@ -126,6 +144,13 @@ void session_row_write(const struct session_row *s, bool is_detail, struct json_
     json_key_u64(w, "spawn_depth", s->depth);
     write_model(s, is_detail, w);
     key_some(w, "workspace_path", s->workspace);
+    if (s->source.n > 0) {
+        json_key(w, "forked_from");
+        json_begin_object(w);
+        json_key_str(w, "session_id", s->source);
+        json_key_u64(w, "seq", s->source_seq);
+        json_end_object(w);
+    }
     json_key_time(w, "created_at", s->created_at);
     json_key_time(w, "updated_at", s->updated_at);
     json_key_time(w, "last_activity_at", s->updated_at);

@@ -53,7 +53,7 @@ bool turn_session(struct exchange *x, const struct unsupported *u, struct str wo
     return true;
 }
 
-struct str turn_session_id(struct exchange *x)
+struct str turn_session_id(struct exchange *x, struct str of_session)
 {
     struct str key = x->key;
     char id[ID_TEXT];
@@ -66,8 +66,15 @@ struct str turn_session_id(struct exchange *x)
             uint32_t a, b, c;
         } h;
         uint8_t raw[sizeof(h)];
+        crypto_generichash_state all;
 
-        crypto_generichash(raw, sizeof(raw), (const uint8_t *)key.p, key.n, NULL, 0);
+        crypto_generichash_init(&all, NULL, 0, sizeof(raw));
+        crypto_generichash_update(&all, (const uint8_t *)key.p, key.n);
+        if (of_session.n > 0) {
+            crypto_generichash_update(&all, (const uint8_t *)"\n", 1); /* no key has it */
+            crypto_generichash_update(&all, (const uint8_t *)of_session.p, of_session.n);
+        }
+        crypto_generichash_final(&all, raw, sizeof(raw));
         memcpy(&h, raw, sizeof(h));
         id_derive(h.key, "session", h.a, h.b, h.c, id);
     }

@@ -13,8 +13,11 @@ bool turn_model(struct exchange *x, const struct model_wish *wish, struct input 
 /* Workspace, system text and what is refused, for a session that may have to be made; as above. */
 bool turn_session(struct exchange *x, const struct unsupported *u, struct str workspace, struct str system_prompt,
                   struct str enhance_prompt, struct input *in);
-/* The session id for a request that names none: random, but the same for the same Idempotency-Key. */
-struct str turn_session_id(struct exchange *x);
+/*
+ * The session id for a request that names none: random, but the same for the same Idempotency-Key; with `of_session`, a
+ * key of requests about that session.
+ */
+struct str turn_session_id(struct exchange *x, struct str of_session);
 
 struct str turn_events_url(struct exchange *x, struct str session_id);
 /* What the request asks for, but no more than the server allows. */

@@ -104,12 +104,13 @@ static int project_created(struct projection *p, const struct fact *f)
 {
     static const char sql[] =
         "UPDATE session SET title = ?, title_set = ?, provider = ?, model = ?, effort = ?, workspace = ?, parent = ?,"
-        " root = ?, child = ?, depth = ?, created_at = ? WHERE sid = ?";
-    int rc = db_run(p->db, sql,
-                    VALUES(V_TEXT(f->title), V_INT(f->title.n > 0), V_TEXT(f->provider), V_TEXT(f->model),
-                           V_TEXT(f->effort), V_TEXT(f->workspace), V_TEXT(f->parent), V_TEXT(f->root),
-                           V_INT(f->parent.n > 0), V_INT(f->depth), V_INT(f->at), V_INT(p->sid)),
-                    p->err);
+        " root = ?, child = ?, depth = ?, created_at = ?, source = ?, source_seq = ? WHERE sid = ?";
+    int rc =
+        db_run(p->db, sql,
+               VALUES(V_TEXT(f->title), V_INT(f->title.n > 0), V_TEXT(f->provider), V_TEXT(f->model), V_TEXT(f->effort),
+                      V_TEXT(f->workspace), V_TEXT(f->parent), V_TEXT(f->root), V_INT(f->parent.n > 0), V_INT(f->depth),
+                      V_INT(f->at), V_TEXT(f->source), V_INT(f->of_seq), V_INT(p->sid)),
+               p->err);
 
     p->now.metadata_version = 1;
     p->now.title_version = 1;

@@ -143,7 +143,8 @@ int query_unfinished(struct db *db, const struct query *q UNUSED, struct answer 
 #define SESSION_COLUMNS                                                                                                \
     "s.sid, s.id, s.title, s.parent, s.root, s.provider, s.model, s.effort, s.workspace, s.state, s.last_seq,"         \
     " s.metadata_version, s.title_version, s.created_at, s.updated_at, s.depth, s.message_count, s.inbox, s.pinned,"   \
-    " s.title_set, s.open_questions, s.cost, s.active_run, r.id, r.status, r.end, r.error, r.provider, r.model, "      \
+    " s.title_set, s.open_questions, s.cost, s.source, s.source_seq, s.active_run, r.id, r.status, r.end, r.error, "   \
+    "r.provider, r.model, "                                                                                            \
     "r.effort, "                                                                                                       \
     "r.rounds, " FACT_COLUMNS
 #define SESSION_PARTS                                                                                                  \
@@ -209,6 +210,8 @@ static int take_session(struct answer *a, void *item, sqlite3_stmt *st, struct e
     s->title_set = db_u32(st, c++) != 0;
     s->open_questions = db_u32(st, c++);
     s->cost = sqlite3_column_int64(st, c++);
+    s->source = text(a, st, c++);
+    s->source_seq = db_u64(st, c++);
     s->is_running = db_u32(st, c++) != 0;
     take_last_run(a, s, st, c);
     return take_budget(a, s, st, c + 8, err);

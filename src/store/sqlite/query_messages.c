@@ -160,7 +160,7 @@ int query_messages(struct db *db, const struct query *q, struct answer *a, struc
     if (rc >= 0 && q->exactly)
         rc = read_transcript(&r, at, at + 1, err);
     else if (rc >= 0)
-        rc = read_transcript(&r, at + 1, INT64_MAX, err);
+        rc = read_transcript(&r, at + 1, q->before_place > 0 ? q->before_place : INT64_MAX, err);
     return end(&r, true, rc);
 }
 

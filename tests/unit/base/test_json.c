@@ -253,8 +253,10 @@ static void depth_is_bounded(void **state UNUSED)
     assert_non_null(strstr(err.text, "member.member...: nested too deep")); /* the path is cut, the reason is not */
 }
 
+typedef int parse_fn(struct arena *a, struct str text, struct json **out, struct err *err);
+
 /* An object of n members: n + 1 values. The last name is `last`. */
-static int parse_wide(size_t n, size_t last, struct err *err)
+static int parse_wide_by(parse_fn *parser, size_t n, size_t last, struct err *err)
 {
     CLEANUP(buf_done) struct buf text = BUF_INIT;
     struct json *root;
@@ -266,9 +268,14 @@ static int parse_wide(size_t n, size_t last, struct err *err)
         buf_addf(&text, "\"k%zu\":1,", i);
     buf_addf(&text, "\"k%zu\":1}", last);
     arena_init(&a);
-    rc = json_parse(&a, buf_str(&text), &root, err);
+    rc = parser(&a, buf_str(&text), &root, err);
     arena_done(&a);
     return rc;
+}
+
+static int parse_wide(size_t n, size_t last, struct err *err)
+{
+    return parse_wide_by(json_parse, n, last, err);
 }
 
 static void values_are_counted_and_many_names_are_checked(void **state UNUSED)
@@ -278,6 +285,8 @@ static void values_are_counted_and_many_names_are_checked(void **state UNUSED)
     assert_int_equal(parse_wide(LIMIT_JSON_NODES - 1, LIMIT_JSON_NODES, &err), 0);
     assert_int_equal(parse_wide(LIMIT_JSON_NODES, LIMIT_JSON_NODES, &err), -ERR_TOO_BIG);
     assert_string_equal(err.text, "k100000: too many values");
+    assert_int_equal(parse_wide_by(json_parse_own, LIMIT_JSON_NODES * 2, LIMIT_JSON_NODES * 2, &err), 0);
+    assert_int_equal(parse_wide_by(json_parse_own, LIMIT_JSON_NODES * 2, 777, &err), -ERR_BAD_REQUEST);
     assert_int_equal(parse_wide(LIMIT_JSON_NODES - 1, 777, &err), -ERR_BAD_REQUEST);
     assert_string_equal(err.text, "k777: given twice");
 }

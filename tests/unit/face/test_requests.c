@@ -60,6 +60,17 @@ static void a_chat_with_everything(void **state UNUSED)
     assert_true(q.no_human_approver);
 }
 
+static void a_fork_names_a_fact_or_a_message(void **state UNUSED)
+{
+    struct fork_request q = {.at_seq = 0};
+
+    assert_int_equal(read(&fork_record, "{\"at_seq\":7}", &q), 0);
+    assert_int_equal(q.at_seq, 7);
+    assert_int_equal(read(&fork_record, "{\"at_seq\":null,\"message_id\":\"m\"}", &q), 0);
+    assert_true(str_is(q.message_id, "m"));
+    assert_true(read(&fork_record, "{\"at_seq\":-1}", &q) < 0);
+}
+
 static void a_truncation_says_how(void **state UNUSED)
 {
     struct truncate_request q = {.mode = 0};
@@ -228,6 +239,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_chat_with_everything, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_fork_names_a_fact_or_a_message, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_truncation_says_how, set_up, tear_down),
         cmocka_unit_test_setup_teardown(guidance_is_for_the_next_round_unless_it_says_otherwise, set_up, tear_down),
         cmocka_unit_test_setup_teardown(errors_name_the_path, set_up, tear_down),

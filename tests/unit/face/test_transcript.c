@@ -94,6 +94,8 @@ static void a_session_with_everything(void **state UNUSED)
                             .model = STR("gpt"),
                             .effort = STR("low"),
                             .workspace = STR("/w"),
+                            .source = STR("other"),
+                            .source_seq = 7,
                             .state = STR("error"),
                             .last_run_status = STR("error"),
                             .last_error = STR("why"),
@@ -104,9 +106,24 @@ static void a_session_with_everything(void **state UNUSED)
     assert_non_null(strstr(out.p, "\"parent_session_id\":\"p\",\"root_session_id\":\"r\""));
     assert_non_null(strstr(out.p, "\"model\":\"gpt\",\"model_ref\":{\"provider\":\"openai\",\"model\":\"gpt\","
                                   "\"reasoning_effort\":\"low\"},\"provider\":\"openai\",\"reasoning_effort\":\"low\","
-                                  "\"workspace_path\":\"/w\""));
+                                  "\"workspace_path\":\"/w\",\"forked_from\":{\"session_id\":\"other\",\"seq\":7}"));
     assert_non_null(strstr(out.p, "\"last_run_status\":\"error\",\"last_run_error\":\"why\""));
     assert_non_null(strstr(out.p, "\"token_usage\":{\"system_tokens\":0"));
+}
+
+static void an_answer_and_its_results_belong_together(void **state UNUSED)
+{
+    static const struct message all[] = {
+        {.role = ROLE_USER, .id = {"u", 1}},      {.role = ROLE_ASSISTANT, .id = {"a", 1}},
+        {.role = ROLE_TOOL, .id = {"x", 1}},      {.role = ROLE_TOOL, .id = {"u", 1}},
+        {.role = ROLE_ASSISTANT, .id = {"b", 1}}, {.role = ROLE_USER, .id = {"v", 1}}};
+    static const size_t ends[] = {1, 4, 4, 4, 5, 6};
+
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        assert_int_equal(message_group_end(all, ARRAY_LEN(all), i), ends[i]);
+    assert_int_equal(message_find(all, ARRAY_LEN(all), STR("u")), 3);
+    assert_int_equal(message_find(all, 2, STR("u")), 0);
+    assert_true(message_find(all, ARRAY_LEN(all), STR("w")) == SIZE_MAX);
 }
 
 static void runs_that_go_on_and_that_ended(void **state UNUSED)
@@ -139,9 +156,8 @@ static void runs_that_go_on_and_that_ended(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(messages_in_both_forms),
-        cmocka_unit_test(a_fresh_session),
-        cmocka_unit_test(a_session_with_everything),
+        cmocka_unit_test(messages_in_both_forms),         cmocka_unit_test(a_fresh_session),
+        cmocka_unit_test(a_session_with_everything),      cmocka_unit_test(an_answer_and_its_results_belong_together),
         cmocka_unit_test(runs_that_go_on_and_that_ended),
     };
 

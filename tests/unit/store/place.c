@@ -150,6 +150,8 @@ void place_make_version_1(const struct place *p)
                                        "DROP TABLE question",
                                        "ALTER TABLE session DROP COLUMN open_questions",
                                        "ALTER TABLE session DROP COLUMN cost",
+                                       "ALTER TABLE session DROP COLUMN source",
+                                       "ALTER TABLE session DROP COLUMN source_seq",
                                        "ALTER TABLE run DROP COLUMN cost",
                                        "ALTER TABLE inbox DROP COLUMN later",
                                        "PRAGMA user_version=1"};

@@ -165,6 +165,11 @@ static void the_transcript_stands_in_the_order_of_places(void **state)
     q.limit = 0;
     q.after_message = STR("m2");
     assert_messages(d, q, "", false, 7);
+    q.after_message = STR_NULL;
+    q.before_place = 3;
+    assert_messages(d, q, "a@0 u1@1 m1@2", false, 7);
+    q.before_place = 0;
+    q.after_message = STR("m2");
     q.exactly = true;
     assert_messages(d, q, "m2@6", false, 7);
     q.after_message = STR("res1");
@@ -350,6 +355,27 @@ static void the_row_says_what_the_fold_says_after_each_step(void **state)
 
     story_open(&t, d, STR("a"));
     play_calls(&t, d, assert_row);
+}
+
+static void a_copy_names_its_source(void **state)
+{
+    struct driver *d = driver_of(state);
+    struct query q = {.kind = QUERY_SESSION, .session_id = STR("a")};
+    struct answer *a;
+    struct story t;
+
+    story_open(&t, d, STR("a"));
+    story_add(&t, (struct fact){.kind = FACT_SESSION_CREATED,
+                                .id = STR("a"),
+                                .root = STR("a"),
+                                .nonce = 1,
+                                .source = STR("b"),
+                                .of_seq = 9});
+    assert_int_equal(story_commit(&t, d), 0);
+    a = driver_query(d, &q);
+    assert_str(a->sessions[0].source, "b");
+    assert_int_equal(a->sessions[0].source_seq, 9);
+    answer_free(a);
 }
 
 static void a_session_row_in_full(void **state)
@@ -582,6 +608,7 @@ const struct CMUnitTest suite_query_cases[] = {
     SUITE_CASE(sizes_are_told_where_texts_are_left_out),
     SUITE_CASE(a_transcript_of_too_many_bytes_is_cut_at_its_front),
     SUITE_CASE(the_row_says_what_the_fold_says_after_each_step),
+    SUITE_CASE(a_copy_names_its_source),
     SUITE_CASE(a_session_row_in_full),
     SUITE_CASE(updated_at_moves_with_posts_and_runs_only),
     SUITE_CASE(runs_are_recorded),
