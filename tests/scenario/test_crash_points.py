@@ -83,6 +83,30 @@ class Caller:
         if not watcher.finished:
             raise Gone
 
+    def until(self, path, good):
+        """Asks again until it is so; the server may be gone meanwhile."""
+        return poll(lambda: self.ask("GET", path, 200), lambda told: told is None or good(told))
+
+    def question(self, session):
+        """A run asks, and somebody answers."""
+        asks = script({"tool": {"name": "ask_user", "args": {"question": "Well?"}}}, {"say": "So be it."})
+        if self.turn(session, asks) is None:
+            return
+        self.until(f"/api/v1/sessions/{session}", lambda told: told["session"]["state"] == "asking")
+        key = {"Idempotency-Key": f"answer-{session}"}
+        told = self.ask("POST", f"/api/v1/respond/{session}", 200, json={"response": "yes"}, headers=key)
+        if told is not None:
+            self.promises.append(lambda api: answered(api, session, told["run_id"]))
+
+    def cut(self, session):
+        """An answer is taken back."""
+        if self.turn(session, "say something") is None:
+            return
+        self.until(f"/api/v1/sessions/{session}", lambda told: told["session"]["state"] == "done")
+        path = f"/api/v1/sessions/{session}/messages/truncate"
+        if self.ask("POST", path, 200, json={"mode": "after_last_user"}) is not None:
+            self.promises.append(lambda api: truncated(api, session))
+
     def finish(self, session, run_id):
         if run_id is None:
             return
@@ -104,8 +128,19 @@ def repeated(api, body, key, told):
     assert sum(f["type"] == "message_appended" and f.get("content") == body["message"] for f in page) == 1
 
 
+def answered(api, session, run_id):
+    assert api.wait_run(run_id)["status"] == "completed"
+    assert [m["content"] for m in api.messages(session)][-2:] == ["yes", "So be it."]
+    again = api.client.post(f"/api/v1/respond/{session}", json={"response": "no"})
+    assert again.status_code == 400, again.text
+
+
 def ended(api, run_id, status):
     assert api.wait_run(run_id)["status"] == status
+
+
+def truncated(api, session):
+    assert api.messages(session)[-1]["role"] == "user"
 
 
 def gone(api, session):
@@ -124,6 +159,9 @@ def work(server):
         tries = {session: caller.turn(session, flaky) for session in ("flaky-1", "flaky-2")}
         tools = script({"tool": {"name": "nothing", "args": {}}}, {"say": words(30), "delay_ms": 10})
         caller.finish("talk", caller.turn("talk", tools))
+        caller.question("ask-1")
+        caller.question("ask-2")
+        caller.cut("short")
         hangs = {session: caller.turn(session, script({"hang": "content"})) for session in ("hang-1", "hang-2")}
         for session, run_id in (tries | hangs).items():
             if run_id and caller.ask("POST", f"/api/v1/stop/{session}", 200) is not None:
@@ -177,6 +215,9 @@ def check_next_life(server, caller, runs):
         repeated(api, body, key, told)
     for session in ("hang-1", "hang-2", "flaky-1", "flaky-2"):
         api.client.post(f"/api/v1/stop/{session}")  # where the stop was not acknowledged
+    for session in ("ask-1", "ask-2"):
+        if api.client.get(f"/api/v1/respond/{session}/pending").json().get("has_pending_question"):
+            api.client.post(f"/api/v1/respond/{session}", json={"response": "yes"})
     for run_id in runs.values():
         ended(api, run_id, "completed")
     for promise in caller.promises if caller else ():
