@@ -576,6 +576,10 @@ static void on_delete(struct ctx *c)
         step_reply(c, REPLY_NOT_FOUND);
         return;
     }
+    if (c->in->change.seen != 0 && c->in->change.seen != c->s->seq) {
+        step_reply(c, REPLY_MOVED);
+        return;
+    }
     c->out->erase = true;
     step_reply(c, REPLY_DELETED);
 }

@@ -15,10 +15,10 @@
     X(CANCEL, "cancel", true)                                                                                          \
     X(ANSWER, "answer", true) /* to a question */                                                                      \
     X(UPDATE, "update", true)                                                                                          \
-    X(WITHDRAW, "withdraw", true) /* a message that no run has taken yet */                                            \
-    X(EDIT, "edit", true)         /* a message of the transcript */                                                    \
-    X(REMOVE, "remove", true)     /* messages of the transcript */                                                     \
-    X(DELETE, "delete", true)                                                                                          \
+    X(WITHDRAW, "withdraw", true)   /* a message that no run has taken yet */                                          \
+    X(EDIT, "edit", true)           /* a message of the transcript */                                                  \
+    X(REMOVE, "remove", true)       /* messages of the transcript */                                                   \
+    X(DELETE, "delete", true)       /* the session; with change.seen only if it is as it was then */                   \
     X(RECOVERED, "recovered", true) /* this session was loaded after a crash, a refused append or a take-over */       \
     X(TIMER_QUESTION, "timer_question", true) /* may come when the session is not in memory any more */                \
     X(DELTA, "delta", false)                                                                                           \

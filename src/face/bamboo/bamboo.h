@@ -33,6 +33,7 @@ void restore_post(struct exchange *x);
 void clear_post(struct exchange *x);
 void copy_post(struct exchange *x);
 void fork_post(struct exchange *x);
+void cleanup_post(struct exchange *x);
 
 void sessions_get(struct exchange *x);
 void sessions_post(struct exchange *x);

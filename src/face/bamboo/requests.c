@@ -129,6 +129,16 @@ static const struct record_field fork_fields[] = {
     FIELD(struct fork_request, "message_id", message_id, RECORD_STR),
 };
 
+static const char *const cleanup_names[] = {"", "all", "empty", "children", NULL};
+static const struct record_field cleanup_fields[] = {
+    {.name = "mode",
+     .type = RECORD_ENUM,
+     .flags = RECORD_REQUIRED,
+     .offset = offsetof(struct cleanup_request, mode),
+     .names = cleanup_names},
+    FIELD(struct cleanup_request, "keep_pinned", keep_pinned, RECORD_BOOL),
+};
+
 #define RECORD(name, what)                                                                                             \
     const struct record name##_record = {what, sizeof(struct name##_request), name##_fields, ARRAY_LEN(name##_fields)}
 RECORD(chat, "chat request");
@@ -138,6 +148,7 @@ RECORD(patch, "session");
 RECORD(respond, "answer");
 RECORD(guidance, "guidance");
 RECORD(fork, "fork");
+RECORD(cleanup, "cleanup");
 RECORD(message, "message");
 RECORD(truncate, "truncation");
 RECORD(restore, "restoration");

@@ -106,7 +106,13 @@ struct fork_request {
     struct str message_id;
 };
 
-extern const struct record fork_record;
+enum cleanup_mode { CLEANUP_NOT_SAID, CLEANUP_ALL, CLEANUP_EMPTY, CLEANUP_CHILDREN };
+struct cleanup_request {
+    int mode; /* enum cleanup_mode */
+    bool keep_pinned;
+};
+
+extern const struct record fork_record, cleanup_record;
 extern const struct record guidance_record, message_record, truncate_record, restore_record;
 extern const struct record chat_record, execute_record, create_record, patch_record, respond_record;
 extern const struct record log_levels_record; /* log_levels.c */

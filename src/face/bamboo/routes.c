@@ -42,6 +42,7 @@ const struct route bamboo_routes[] = {
     {HTTP_GET, AT_API, "/stream", feed_get, 0, NULL},
     {HTTP_GET, AT_API, "/sessions", sessions_get, 0, NULL},
     {HTTP_POST, AT_API, "/sessions", sessions_post, ROUTE_KEYED, &create_record},
+    {HTTP_POST, AT_API, "/sessions/cleanup", cleanup_post, 0, &cleanup_record},
     {HTTP_GET, AT_API, "/sessions/{session}", session_get, 0, NULL},
     {HTTP_PATCH, AT_API, "/sessions/{session}", session_patch, 0, &patch_record},
     {HTTP_DELETE, AT_API, "/sessions/{session}", session_delete, 0, NULL},

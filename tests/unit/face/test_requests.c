@@ -60,6 +60,26 @@ static void a_chat_with_everything(void **state UNUSED)
     assert_true(q.no_human_approver);
 }
 
+static void a_cleanup_says_what_goes(void **state UNUSED)
+{
+    static const struct {
+        const char *body;
+        int mode;
+    } rows[] = {{"{\"mode\":\"all\"}", CLEANUP_ALL},
+                {"{\"mode\":\"empty\",\"keep_pinned\":false}", CLEANUP_EMPTY},
+                {"{\"mode\":\"children\",\"keep_pinned\":null}", CLEANUP_CHILDREN}};
+    struct cleanup_request q;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        q = (struct cleanup_request){.keep_pinned = false};
+        assert_int_equal(read(&cleanup_record, rows[i].body, &q), 0);
+        assert_int_equal(q.mode, rows[i].mode);
+        assert_false(q.keep_pinned);
+    }
+    assert_true(read(&cleanup_record, "{\"mode\":\"pinned\"}", &q) < 0);
+    assert_true(read(&cleanup_record, "{}", &q) < 0);
+}
+
 static void a_fork_names_a_fact_or_a_message(void **state UNUSED)
 {
     struct fork_request q = {.at_seq = 0};
@@ -239,6 +259,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_chat_with_everything, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_cleanup_says_what_goes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_fork_names_a_fact_or_a_message, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_truncation_says_how, set_up, tear_down),
         cmocka_unit_test_setup_teardown(guidance_is_for_the_next_round_unless_it_says_otherwise, set_up, tear_down),

@@ -51,6 +51,8 @@ static const struct {
     {HTTP_POST, "/api/v1/sessions/a/restore", restore_post, "a"},
     {HTTP_POST, "/api/v1/sessions/a/clear", clear_post, "a"},
     {HTTP_POST, "/api/v1/sessions/a/copy", copy_post, "a"},
+    {HTTP_POST, "/api/v1/sessions/cleanup", cleanup_post, NULL},
+    {HTTP_DELETE, "/api/v1/sessions/cleanup", session_delete, "cleanup"},
     {HTTP_POST, "/api/v1/sessions/a/fork", fork_post, "a"},
     {HTTP_GET, "/api/v1/sessions", sessions_get, NULL},
     {HTTP_POST, "/api/v1/sessions", sessions_post, NULL},
