@@ -160,6 +160,9 @@ const char *session_refuses(const struct session *s, const struct fact *f)
 enum field_type { NUMBER, FLAG, TEXT };
 
 #define FIELD(type, member) {#member, type, offsetof(struct session, member), sizeof(((struct session *)NULL)->member)}
+#define LIMITS_FIELDS(member)                                                                                          \
+    FIELD(NUMBER, member.max_tokens), FIELD(NUMBER, member.max_cost), FIELD(NUMBER, member.max_ms),                    \
+        FIELD(NUMBER, member.max_rounds), FIELD(NUMBER, member.max_calls), FIELD(FLAG, member.unpriced)
 static const struct {
     const char *name;
     enum field_type type;
@@ -220,8 +223,11 @@ static const struct {
     FIELD(NUMBER, run.repeats),
     FIELD(NUMBER, run.fruitless),
     FIELD(FLAG, run.has_fruit),
-    FIELD(NUMBER, run.price),
-    FIELD(NUMBER, run.limits),
+    FIELD(NUMBER, run.price.input),
+    FIELD(NUMBER, run.price.output),
+    FIELD(NUMBER, run.price.cached),
+    FIELD(FLAG, run.price.known),
+    LIMITS_FIELDS(run.limits),
     FIELD(NUMBER, run.usage.prompt_tokens),
     FIELD(NUMBER, run.usage.completion_tokens),
     FIELD(NUMBER, run.usage.reasoning_tokens),
@@ -234,15 +240,15 @@ static const struct {
     FIELD(NUMBER, assistant_seq),
     FIELD(NUMBER, n_questions),
     FIELD(NUMBER, questions),
-    FIELD(NUMBER, limits),
+    LIMITS_FIELDS(limits),
     FIELD(NUMBER, spent),
     FIELD(NUMBER, next.origin),
     FIELD(FLAG, next.unattended),
     FIELD(TEXT, next.provider),
     FIELD(TEXT, next.model),
     FIELD(TEXT, next.effort),
-    FIELD(NUMBER, next.limits),
-    FIELD(NUMBER, last_limits),
+    LIMITS_FIELDS(next.limits),
+    LIMITS_FIELDS(last_limits),
     FIELD(FLAG, last_unattended),
     FIELD(NUMBER, last_end),
     FIELD(NUMBER, end_seq),
