@@ -7,10 +7,11 @@
 #define BIT(id) (1u << COMMAND_##id)
 #define ALL_COMMANDS ((1u << COMMAND_COUNT) - 1)
 #define WITH_SERVER                                                                                                    \
-    (BIT(RUN) | BIT(RESUME) | BIT(SESSIONS) | BIT(HISTORY) | BIT(STOP) | BIT(TAIL) | BIT(TOP) | BIT(HEALTH))
+    (BIT(RUN) | BIT(RESUME) | BIT(SESSIONS) | BIT(HISTORY) | BIT(STOP) | BIT(QUESTIONS) | BIT(ANSWER) | BIT(TAIL) |    \
+     BIT(TOP) | BIT(HEALTH))
 #define WITH_CONFIG                                                                                                    \
-    (BIT(SERVE) | BIT(RUN) | BIT(RESUME) | BIT(STOP) | BIT(DOCTOR) | BIT(CONFIG_SHOW) | BIT(CONFIG_SET) |              \
-     BIT(CONFIG_EXPLAIN))
+    (BIT(SERVE) | BIT(RUN) | BIT(RESUME) | BIT(STOP) | BIT(ANSWER) | BIT(DOCTOR) | BIT(CONFIG_SHOW) |                  \
+     BIT(CONFIG_SET) | BIT(CONFIG_EXPLAIN))
 
 const struct command_option command_options[] = {
     {"bind", "ADDR", BIT(SERVE), offsetof(struct command_line, bind), "address to listen on (default 127.0.0.1)"},
@@ -26,12 +27,13 @@ const struct command_option command_options[] = {
      "only those with these words in the title"},
     {"limit", "N", BIT(SESSIONS), offsetof(struct command_line, limit), "so many at most (default 50)"},
     {"all", NULL, BIT(SESSIONS), offsetof(struct command_line, all), "all of them"},
-    {"json", NULL, BIT(RUN) | BIT(RESUME) | BIT(TAIL), offsetof(struct command_line, json),
+    {"json", NULL, BIT(RUN) | BIT(RESUME) | BIT(ANSWER) | BIT(TAIL), offsetof(struct command_line, json),
      "print each event as one line of JSON"},
     {"json", NULL, BIT(HEALTH) | BIT(VERSION) | BIT(CONFIG_SHOW), offsetof(struct command_line, json),
      "print it as one line of JSON"},
     {"man", NULL, BIT(HELP), offsetof(struct command_line, man), "print the manual page instead, for man -l -"},
-    {"json", NULL, BIT(SESSIONS), offsetof(struct command_line, json), "print each of them as one line of JSON"},
+    {"json", NULL, BIT(SESSIONS) | BIT(QUESTIONS), offsetof(struct command_line, json),
+     "print each of them as one line of JSON"},
     {"json", NULL, BIT(DOCTOR), offsetof(struct command_line, json), "print each finding as one line of JSON"},
     {"json", NULL, BIT(HISTORY), offsetof(struct command_line, json), "print each fact as one line of JSON"},
     {"json", NULL, BIT(TOP), offsetof(struct command_line, json), "print each look as one line of JSON"},
@@ -41,9 +43,14 @@ const struct command_option command_options[] = {
      "begin behind this number, 0 is the beginning (default: the last 20)"},
     {"follow", NULL, BIT(TAIL), offsetof(struct command_line, follow), "wait for the next run, and the next"},
     {"run", "RUN_ID", BIT(STOP), offsetof(struct command_line, run_id), "only if it is this run"},
+    {"question", "QUESTION_ID", BIT(ANSWER), offsetof(struct command_line, question),
+     "this one, by its id or that of its tool call (default: the oldest)"},
+    {"dismiss", NULL, BIT(ANSWER), offsetof(struct command_line, dismiss),
+     "tell the model that nobody wants to answer"},
     {"json", NULL, BIT(DB_CHECK) | BIT(DB_SNAPSHOT) | BIT(DB_REPAIR), offsetof(struct command_line, json),
      "print each finding as one line of JSON"},
-    {"quiet", NULL, BIT(RUN) | BIT(RESUME), offsetof(struct command_line, quiet), "print the answer and nothing else"},
+    {"quiet", NULL, BIT(RUN) | BIT(RESUME) | BIT(ANSWER), offsetof(struct command_line, quiet),
+     "print the answer and nothing else"},
     {"server", "URL", WITH_SERVER, offsetof(struct command_line, server),
      "use the server there, with the token in CULM_TOKEN"},
     {"config", "FILE", WITH_CONFIG, offsetof(struct command_line, config),

@@ -17,6 +17,8 @@ enum command_id {
     COMMAND_SESSIONS,
     COMMAND_HISTORY,
     COMMAND_STOP,
+    COMMAND_QUESTIONS,
+    COMMAND_ANSWER,
     COMMAND_TAIL,
     COMMAND_TOP,
     COMMAND_TOKEN,
@@ -41,8 +43,8 @@ struct command_line {
     int n_args;
     /* options; NULL or false: not given */
     const char *data_dir, *config, *server, *bind, *port, *session, *model, *revision, *log;
-    const char *state, *search, *limit, *run_id, *after, *count, *interval;
-    bool help, version, json, quiet, open_loopback, markdown, all, follow, man;
+    const char *state, *search, *limit, *run_id, *after, *count, *interval, *question;
+    bool help, version, json, quiet, open_loopback, markdown, all, follow, man, dismiss;
 };
 
 struct command {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* culm run, culm resume */
+/* culm run, culm resume, culm answer */
 #include "app/commands.h"
 #include "app/exit_code.h"
 #include "app/turn.h"
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static int read_stdin(struct buf *out)
+static int read_stdin(const char *what, struct buf *out)
 {
     char part[16 * 1024];
     ssize_t n;
@@ -21,8 +21,13 @@ static int read_stdin(struct buf *out)
         if (n > 0)
             buf_add(out, part, (size_t)n);
     if (n < 0)
-        return command_fail(CODE_ERROR, "the prompt cannot be read from stdin: %s", strerror(errno));
-    return out->full ? command_fail(CODE_USAGE, "the prompt has more than %zu bytes", out->max) : 0;
+        return command_fail(CODE_ERROR, "%s cannot be read from stdin: %s", what, strerror(errno));
+    return out->full ? command_fail(CODE_USAGE, "%s has more than %zu bytes", what, out->max) : 0;
+}
+
+static bool is_person_there(void)
+{
+    return isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1;
 }
 
 static int run_turn(const struct command_line *line, const struct turn_options *wanted)
@@ -49,6 +54,7 @@ static int run_turn(const struct command_line *line, const struct turn_options *
         o.server = line->server;
         o.token = line->server != NULL ? getenv("CULM_TOKEN") : NULL;
         o.style = line->json ? TURN_JSON : line->quiet ? TURN_QUIET : TURN_PLAIN;
+        o.asks = o.asks || (o.style == TURN_PLAIN && is_person_there());
         code = turn_run(&o);
     }
     config_free(c);
@@ -62,7 +68,7 @@ int command_run(const struct command_line *line)
     struct turn_options o = {.session = line->session, .model = line->model, .prompt = str_of(line->args[0])};
 
     if (str_is(o.prompt, "-")) {
-        int code = read_stdin(&typed);
+        int code = read_stdin("the prompt", &typed);
 
         if (code != 0)
             return code;
@@ -80,4 +86,38 @@ int command_resume(const struct command_line *line)
     struct turn_options o = {.session = line->args[0], .resume = true};
 
     return run_turn(line, &o);
+}
+
+/* TEXT, or else what stdin says, without the line end that a pipe adds. */
+static int read_answer(const struct command_line *line, struct buf *typed, struct str *out)
+{
+    int code = 0;
+
+    if (line->n_args == 2 && !str_is(str_of(line->args[1]), "-")) {
+        *out = str_of(line->args[1]);
+    } else {
+        code = read_stdin("the answer", typed);
+        *out = str_trim(buf_str(typed));
+    }
+    if (code == 0 && str_trim(*out).n == 0)
+        code = command_fail(CODE_USAGE, "the answer is empty; give it as TEXT or on stdin, or say --dismiss");
+    if (code == 0 && !utf8_is_valid(*out))
+        code = command_fail(CODE_USAGE, "the answer is not UTF-8");
+    return code;
+}
+
+int command_answer(const struct command_line *line)
+{
+    CLEANUP(buf_done) struct buf typed = BUF_CAPPED(LIMIT_ANSWER_BYTES);
+    struct turn_options o = {
+        .session = line->args[0], .answer = true, .question = line->question, .dismiss = line->dismiss};
+    int code = 0;
+
+    if (line->dismiss && line->n_args == 2)
+        return command_fail(CODE_USAGE, "--dismiss and TEXT exclude each other");
+    if (!line->dismiss && line->n_args == 1 && is_person_there())
+        o.asks = true;
+    else if (!line->dismiss)
+        code = read_answer(line, &typed, &o.prompt);
+    return code != 0 ? code : run_turn(line, &o);
 }

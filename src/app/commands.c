@@ -26,6 +26,10 @@ const struct command commands[COMMAND_COUNT] = {
     [COMMAND_SESSIONS] = {"sessions", "", 0, 0, "list the sessions, last changed first", command_sessions},
     [COMMAND_HISTORY] = {"history", "ID", 1, 1, "print what was said and done in a session", command_history},
     [COMMAND_STOP] = {"stop", "ID", 1, 1, "stop the run that is at work in a session", command_stop},
+    [COMMAND_QUESTIONS] = {"questions", "", 0, 0, "list what runs ask people, in all sessions, oldest first",
+                           command_questions},
+    [COMMAND_ANSWER] = {"answer", "ID [TEXT]", 1, 2, "answer a question of a session, and follow the run that goes on",
+                        command_answer},
     [COMMAND_TAIL] = {"tail", "ID", 1, 1, "print the events of a session as they come, until its run ends",
                       command_tail},
     [COMMAND_TOP] = {"top", "", 0, 0, "show what the server is doing, again each second; q ends it", command_top},
@@ -65,7 +69,15 @@ const char *command_note(const struct command *c)
         "While no server works. The database is not changed; FILE is made whole or not at all, and never\n"
         "overwritten. A session is kept up to the first fact that is missing or damaged; a run that was cut off\n"
         "there ends as an error. What can be read behind the damage is in FILE.lost.jsonl.\n" IN_ITS_PLACE;
+    static const char answer[] =
+        "Without TEXT on a terminal the question is shown, and the answer is a line, or the number of an option;\n"
+        "else, and for -, stdin is read. TEXT is taken as it stands. Exit code 4: another question is open.";
+    static const char run[] =
+        "On a terminal a question of the run is shown there, and the answer is a line, or the number of an option;\n"
+        "an empty line or Ctrl-D leaves the question open. Else, and with --json or --quiet, the exit code is 4 and\n"
+        "culm answer goes on.";
     static const char *const notes[COMMAND_COUNT] = {
+        [COMMAND_RUN] = run,        [COMMAND_RESUME] = run,           [COMMAND_ANSWER] = answer,
         [COMMAND_DB_CHECK] = check, [COMMAND_DB_SNAPSHOT] = snapshot, [COMMAND_DB_REPAIR] = repair};
 
     return notes[c - commands];

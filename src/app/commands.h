@@ -13,6 +13,8 @@ int command_resume(const struct command_line *line);
 int command_sessions(const struct command_line *line);
 int command_history(const struct command_line *line);
 int command_stop(const struct command_line *line);
+int command_questions(const struct command_line *line);
+int command_answer(const struct command_line *line);
 int command_tail(const struct command_line *line);
 int command_top(const struct command_line *line);
 int command_token(const struct command_line *line);

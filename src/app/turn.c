@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "app/turn.h"
-
-#include "app/client.h"
 #include "app/exit_code.h"
-#include "app/server.h"
+#include "app/turn_internal.h"
 #include "base/clock.h"
 #include "base/json_write.h"
 #include "base/mem.h"
@@ -25,29 +22,7 @@ enum {
     DRAIN_STEP_MS = 10,
 };
 
-struct turn {
-    const struct turn_options *o;
-    struct loop *loop;
-    struct output *out;
-    struct turn_view view;
-    struct server *server; /* ours; NULL: another process's */
-    struct client *client;
-    struct client_stream *stream;
-    struct timer *again; /* the next try to reach a server */
-    struct timer *bound; /* of a stop; then of the last output */
-    int64_t reach_until; /* mono */
-    unsigned breaks;
-    uint64_t seen_seq, seen_offset; /* when the stream broke last */
-    bool is_lasting;                /* the server we spoke to last is one to stay */
-    bool looked, posted, was_running, stopping, ended;
-    bool unsure; /* a connection broke: what was sent may have been taken */
-    int code;
-    char session_id[ID_MAX + 1], run_id[ID_MAX + 1];
-    char key_header[ID_TEXT + 32]; /* Idempotency-Key of this turn, so that it may be sent again */
-};
-
 static void reach(void *arg);
-static void watch(struct turn *t);
 
 /* ---- the end ---- */
 
@@ -71,7 +46,7 @@ static void on_drain(void *arg)
         loop_stop(t->loop);
 }
 
-static void finish(struct turn *t, int code)
+void turn_finish(struct turn *t, int code)
 {
     if (t->ended)
         return;
@@ -81,19 +56,20 @@ static void finish(struct turn *t, int code)
         client_unwatch(t->stream);
     t->stream = NULL;
     timer_stop(t->again);
+    turn_question_done(t);
     turn_view_finish(&t->view);
     timer_free(t->bound);
     t->bound = timer_new(t->loop, "turn.drain", on_drain, t);
     timer_start(t->bound, 0);
 }
 
-static void fail(struct turn *t, int code, const char *text)
+void turn_fail(struct turn *t, int code, const char *text)
 {
     if (t->ended)
         return;
     turn_view_finish(&t->view);
     turn_view_error(&t->view, text);
-    finish(t, code);
+    turn_finish(t, code);
 }
 
 static void finish_cancelled(struct turn *t)
@@ -105,12 +81,12 @@ static void finish_cancelled(struct turn *t)
         fprintf(stderr, "culm: cancelled; continue with: culm run --session %s PROMPT\n", t->session_id);
     else
         fprintf(stderr, "culm: cancelled\n");
-    finish(t, CODE_CANCELLED);
+    turn_finish(t, CODE_CANCELLED);
 }
 
 static void on_reader_gone(void *arg)
 {
-    finish(arg, CODE_ERROR);
+    turn_finish(arg, CODE_ERROR);
 }
 
 /* ---- Ctrl-C ---- */
@@ -120,7 +96,7 @@ static void on_stop_reply(void *arg, int status, const struct json *body UNUSED,
     struct turn *t = arg;
 
     /* Accepted: the end of the run comes by the stream. Else there is nothing to wait for. */
-    if (err != NULL || status != 200)
+    if (err != NULL || status != 200 || t->stream == NULL)
         finish_cancelled(t);
 }
 
@@ -147,8 +123,8 @@ static void on_interrupt(void *arg)
     if (t->ended || t->stopping)
         return;
     t->stopping = true;
-    if (!t->posted || t->client == NULL) {
-        finish_cancelled(t);
+    if (!t->posted || t->client == NULL || (t->run_id[0] == '\0' && turn_question_waits(t))) {
+        finish_cancelled(t); /* nothing of ours is at work; what others asked stays open */
         return;
     }
     buf_addf(&path, "/api/v1/stop/%s", t->session_id);
@@ -170,22 +146,31 @@ static void on_event(void *arg, const struct json *event, struct str text)
 
     if (t->ended)
         return;
+    turn_question_event(t, event);
     switch (turn_view_event(&t->view, event, text)) {
     case TURN_GOES_ON:
         break;
     case TURN_COMPLETED:
-        finish(t, CODE_COMPLETED);
+        turn_finish(t, CODE_COMPLETED);
         break;
     case TURN_SUSPENDED:
-        finish(t, CODE_SUSPENDED);
+        if (t->o->asks)
+            turn_question_look(t);
+        else
+            turn_question_leave(t);
         break;
     case TURN_CANCELLED:
         finish_cancelled(t);
         break;
     case TURN_FAILED:
-        fail(t, CODE_ERROR, t->view.failure.n > 0 ? t->view.failure.p : "the run failed");
+        turn_fail(t, CODE_ERROR, t->view.failure.n > 0 ? t->view.failure.p : "the run failed");
         break;
     }
+}
+
+void turn_allow_retries(struct turn *t)
+{
+    t->reach_until = clock_mono_ms() + REACH_MS;
 }
 
 static void try_again(struct turn *t, int64_t in_ms)
@@ -202,28 +187,29 @@ static void on_end(void *arg, enum client_end end, const struct err *err)
     int64_t pause;
 
     t->stream = NULL;
-    if (t->ended)
+    if (t->ended || (end == CLIENT_COMPLETE && turn_question_waits(t)))
         return;
     if (end == CLIENT_REFUSED) {
-        fail(t, CODE_ERROR, err->text);
+        turn_fail(t, CODE_ERROR, err->text);
     } else if (end == CLIENT_COMPLETE) {
-        fail(t, CODE_ERROR, "the session's events ended, but not the run; see what it is with: culm resume SESSION");
+        turn_fail(t, CODE_ERROR,
+                  "the session's events ended, but not the run; see what it is with: culm resume SESSION");
     } else {
         if (t->view.seq != t->seen_seq || t->view.offset != t->seen_offset)
             t->breaks = 0;
         t->seen_seq = t->view.seq;
         t->seen_offset = t->view.offset;
         if (++t->breaks > BREAKS_MAX) {
-            fail(t, CODE_ERROR, err->text);
+            turn_fail(t, CODE_ERROR, err->text);
             return;
         }
         pause = (int64_t)BREAK_STEP_MS * t->breaks;
-        t->reach_until = clock_mono_ms() + REACH_MS;
+        turn_allow_retries(t);
         try_again(t, pause < BREAK_STEP_MAX_MS ? pause : BREAK_STEP_MAX_MS);
     }
 }
 
-static void watch(struct turn *t)
+void turn_watch(struct turn *t)
 {
     CLEANUP(buf_done) struct buf path = BUF_INIT;
     struct client_watch w = {.on_event = on_event, .on_end = on_end, .arg = t};
@@ -235,7 +221,7 @@ static void watch(struct turn *t)
     w.path = path.p;
     t->stream = client_watch(t->client, &w, &err);
     if (t->stream == NULL)
-        fail(t, CODE_ERROR, err.text);
+        turn_fail(t, CODE_ERROR, err.text);
 }
 
 /* ---- who answers ---- */
@@ -250,7 +236,7 @@ static void on_run_record(void *arg, int status, const struct json *body, const 
     if (err == NULL && status == 200 && str_is(json_text(json_find(run, "provider")), "offline"))
         turn_view_note(&t->view, "the built-in offline model answers, as no provider is configured: set OPENAI_API_KEY "
                                  "(or OPENAI_BASE_URL) and CULM_MODEL, or see culm config explain providers");
-    watch(t);
+    turn_watch(t);
 }
 
 /* One line for whoever has configured nothing yet, also if the server is another process's. */
@@ -263,10 +249,18 @@ static void ask_who_answers(struct turn *t)
     request.path = path.p;
     if (t->view.style == TURN_QUIET || t->o->model != NULL || t->run_id[0] == '\0' ||
         client_send(t->client, &request, on_run_record, t, NULL) == NULL)
-        watch(t);
+        turn_watch(t);
 }
 
 /* ---- posting ---- */
+
+void turn_new_key(struct turn *t)
+{
+    char key[ID_TEXT];
+
+    id_random(key);
+    snprintf(t->key_header, sizeof(t->key_header), "Idempotency-Key: %s", key);
+}
 
 /*
  * The server in the data directory may be on its way out or in; whoever named another one wants that one. Where the
@@ -282,7 +276,7 @@ static bool may_try_again(const struct turn *t, int status, const struct err *er
 }
 
 /* True: it was one, and the turn tries again or has ended. */
-static bool is_trouble(struct turn *t, int status, const struct json *body, const struct err *err)
+bool turn_is_trouble(struct turn *t, int status, const struct json *body, const struct err *err)
 {
     CLEANUP(buf_done) struct buf text = BUF_INIT;
 
@@ -302,11 +296,11 @@ static bool is_trouble(struct turn *t, int status, const struct json *body, cons
     else
         buf_addf(&text, "%s: %s; whether it was taken is not known, see: culm resume %s", client_where(t->client),
                  err->text, t->session_id);
-    fail(t, CODE_ERROR, text.p);
+    turn_fail(t, CODE_ERROR, text.p);
     return true;
 }
 
-static void take_run(struct turn *t, const struct json *body)
+void turn_take_run(struct turn *t, const struct json *body)
 {
     t->posted = true;
     str_copy(t->run_id, sizeof(t->run_id), json_text(json_find(body, "run_id")));
@@ -317,11 +311,14 @@ static void on_posted(void *arg, int status, const struct json *body, const stru
     struct turn *t = arg;
     int64_t seq = json_number(json_find(body, "ingress_seq"), 0);
 
-    if (is_trouble(t, status, body, err))
+    if (turn_is_trouble(t, status, body, err))
         return;
-    take_run(t, body);
+    turn_take_run(t, body);
     t->view.seq = seq > 0 ? (uint64_t)seq : 0;
-    ask_who_answers(t);
+    if (str_is(json_text(json_find(body, "execute_status")), "completed"))
+        turn_question_look(t); /* a question is open: the message waits for its answer */
+    else
+        ask_who_answers(t);
 }
 
 static void post(struct turn *t)
@@ -340,7 +337,7 @@ static void post(struct turn *t)
     json_end_object(&w);
     request.body = buf_str(&body);
     if (client_send(t->client, &request, on_posted, t, &err) == NULL)
-        fail(t, CODE_ERROR, err.text);
+        turn_fail(t, CODE_ERROR, err.text);
 }
 
 /* ---- resuming ---- */
@@ -349,15 +346,19 @@ static void on_executed(void *arg, int status, const struct json *body, const st
 {
     struct turn *t = arg;
 
-    if (is_trouble(t, status, body, err))
+    if (turn_is_trouble(t, status, body, err))
         return;
-    if (str_is(json_text(json_find(body, "status")), "completed") && !t->was_running) {
-        turn_view_note(&t->view, "nothing to do in session %s", t->session_id);
-        finish(t, CODE_COMPLETED);
+    if (str_is(json_text(json_find(body, "status")), "completed") && t->has_question) {
+        turn_question_look(t);
         return;
     }
-    take_run(t, body);
-    watch(t);
+    if (str_is(json_text(json_find(body, "status")), "completed") && !t->was_running) {
+        turn_view_note(&t->view, "nothing to do in session %s", t->session_id);
+        turn_finish(t, CODE_COMPLETED);
+        return;
+    }
+    turn_take_run(t, body);
+    turn_watch(t);
 }
 
 static void execute(struct turn *t)
@@ -371,7 +372,7 @@ static void execute(struct turn *t)
     buf_addf(&path, "/api/v1/execute/%s", t->session_id);
     request.path = path.p;
     if (client_send(t->client, &request, on_executed, t, &err) == NULL)
-        fail(t, CODE_ERROR, err.text);
+        turn_fail(t, CODE_ERROR, err.text);
 }
 
 /* What happened up to now is not told again, but for the text of the answer that is being written. */
@@ -384,15 +385,22 @@ static void on_looked(void *arg, int status, const struct json *body, const stru
 
     if (!t->ended && err == NULL && status == 404) {
         buf_addf(&text, "there is no session %s", t->session_id);
-        fail(t, CODE_ERROR, text.p);
+        turn_fail(t, CODE_ERROR, text.p);
         return;
     }
-    if (is_trouble(t, status, body, err))
+    if (turn_is_trouble(t, status, body, err))
         return;
     t->looked = true;
     t->was_running = json_truth(json_find(session, "is_running"), false);
+    t->has_question = json_truth(json_find(session, "has_pending_question"), false);
     t->view.seq = seq > 0 ? (uint64_t)seq : 0;
-    execute(t);
+    if (t->o->resume) {
+        execute(t);
+        return;
+    }
+    if (t->server != NULL)
+        server_recover(t->server);
+    turn_question_look(t);
 }
 
 static void look(struct turn *t)
@@ -404,20 +412,24 @@ static void look(struct turn *t)
     buf_addf(&path, "/api/v1/sessions/%s", t->session_id);
     request.path = path.p;
     if (client_send(t->client, &request, on_looked, t, &err) == NULL)
-        fail(t, CODE_ERROR, err.text);
+        turn_fail(t, CODE_ERROR, err.text);
 }
 
 /* ---- reaching a server ---- */
 
 static void on_reached(struct turn *t)
 {
+    bool waits = turn_question_again(t);
+
+    if (t->ended)
+        return;
     if (t->posted)
-        watch(t);
-    else if (!t->o->resume)
+        turn_watch(t);
+    else if (!t->o->resume && !t->o->answer)
         post(t);
     else if (!t->looked)
         look(t);
-    else
+    else if (!waits)
         execute(t);
 }
 
@@ -426,10 +438,10 @@ static bool has_model(struct turn *t)
     CLEANUP(buf_done) struct buf model = BUF_INIT;
     struct err err;
 
-    if (t->o->resume || t->o->model != NULL || t->o->session != NULL ||
+    if (t->o->resume || t->o->answer || t->o->model != NULL || t->o->session != NULL ||
         server_default_model(t->server, &model, &err) == 0)
         return true;
-    fail(t, CODE_SETUP, err.text);
+    turn_fail(t, CODE_SETUP, err.text);
     return false;
 }
 
@@ -442,7 +454,7 @@ static int open_server(struct turn *t, struct err *err)
     if (rc < 0)
         return rc;
     rc = server_listen(t->server, err);
-    if (rc == 0 && (!t->o->resume || t->looked))
+    if (rc == 0 && ((!t->o->resume && !t->o->answer) || t->looked))
         server_recover(t->server); /* else after the look: what it takes up is to be seen */
     return rc;
 }
@@ -456,6 +468,9 @@ static void new_client(struct turn *t)
         o.where = t->o->home->socket;
     }
     t->is_lasting = t->o->server == NULL && t->server == NULL && server_info_is_lasting(t->o->home);
+    if (t->stream != NULL)
+        client_unwatch(t->stream);
+    t->stream = NULL;
     client_free(t->client);
     t->client = NULL;
     t->client = client_new(&o);
@@ -482,7 +497,7 @@ static void reach(void *arg)
     if (rc == 0 && t->server != NULL && !t->posted && !has_model(t))
         return;
     if (rc < 0) {
-        fail(t, rc == -ERR_BAD_REQUEST ? CODE_SETUP : CODE_ERROR, err.text);
+        turn_fail(t, rc == -ERR_BAD_REQUEST ? CODE_SETUP : CODE_ERROR, err.text);
         return;
     }
     new_client(t);
@@ -499,6 +514,7 @@ static int set_up(struct turn *t, struct err *err)
         return rc;
     t->out = output_new(t->loop, STDOUT_FILENO, isatty(STDOUT_FILENO) == 1, on_reader_gone, t);
     turn_view_init(&t->view, t->out, t->o->style);
+    t->view.asks = t->o->asks;
     t->again = timer_new(t->loop, "turn.reach", reach, t);
     t->bound = timer_new(t->loop, "turn.stop", on_stop_bound, t);
     rc = loop_on_signal(t->loop, SIGINT, on_interrupt, t, err);
@@ -507,6 +523,7 @@ static int set_up(struct turn *t, struct err *err)
 
 static void tear_down(struct turn *t)
 {
+    turn_question_done(t);
     client_free(t->client);
     server_free(t->server);
     turn_view_done(&t->view);
@@ -519,12 +536,10 @@ static void tear_down(struct turn *t)
 int turn_run(const struct turn_options *o)
 {
     struct turn t = {.o = o, .code = CODE_ERROR};
-    char key[ID_TEXT];
     struct err err;
 
-    id_random(key);
-    snprintf(t.key_header, sizeof(t.key_header), "Idempotency-Key: %s", key);
-
+    turn_question_init(&t);
+    turn_new_key(&t);
     if (o->session != NULL)
         str_copy(t.session_id, sizeof(t.session_id), str_of(o->session));
     else
@@ -532,7 +547,7 @@ int turn_run(const struct turn_options *o)
     if (set_up(&t, &err) < 0) {
         fprintf(stderr, "culm: %s\n", err.text);
     } else {
-        t.reach_until = clock_mono_ms() + REACH_MS;
+        turn_allow_retries(&t);
         reach(&t);
         loop_run(t.loop);
         if (t.posted && t.code != CODE_CANCELLED && o->style == TURN_PLAIN)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "app/turn_view.h"
 
+#include "app/question_view.h"
 #include "base/str.h"
 #include "base/utf8.h"
 
@@ -138,9 +139,20 @@ static enum turn_end on_budget(struct turn_view *v, const struct json *event)
     return TURN_GOES_ON;
 }
 
+void turn_view_question(const struct turn_view *v, const struct json *question)
+{
+    CLEANUP(buf_done) struct buf options = BUF_INIT;
+
+    question_view_options(json_find(question, "options"), &options);
+    turn_view_note(v, "the run waits for an answer: " STR_FMT "%s%s%s",
+                   STR_ARG(json_text(json_find(question, "question"))), options.n > 0 ? " [" : "",
+                   options.n > 0 ? options.p : "", options.n > 0 ? "]" : "");
+}
+
 static enum turn_end on_question(struct turn_view *v, const struct json *event)
 {
-    turn_view_note(v, "the run waits for an answer: " STR_FMT, STR_ARG(json_text(json_find(event, "question"))));
+    if (!v->asks)
+        turn_view_question(v, event);
     return TURN_GOES_ON;
 }
 
@@ -201,6 +213,11 @@ enum turn_end turn_view_event(struct turn_view *v, const struct json *event, str
         if (str_is(type, events[i].type))
             return events[i].take(v, event);
     return TURN_GOES_ON;
+}
+
+void turn_view_pause(struct turn_view *v)
+{
+    end_line(v);
 }
 
 void turn_view_finish(struct turn_view *v)

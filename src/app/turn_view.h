@@ -23,6 +23,7 @@ struct turn_view {
     uint64_t seq;                /* of the last fact seen */
     char message_id[ID_MAX + 1]; /* whose text was printed last; empty: none */
     uint64_t offset;             /* so many bytes of it */
+    bool asks;                   /* somebody else shows the questions */
     bool in_line;                /* the last byte printed was no line end */
     struct buf answer;           /* QUIET: the newest answer */
     struct buf failure;          /* why the run ended as an error */
@@ -33,6 +34,10 @@ void turn_view_done(struct turn_view *v);
 
 enum turn_end { TURN_GOES_ON, TURN_COMPLETED, TURN_SUSPENDED, TURN_CANCELLED, TURN_FAILED };
 enum turn_end turn_view_event(struct turn_view *v, const struct json *event, struct str text);
+/* What the run asks, in one line on stderr. */
+void turn_view_question(const struct turn_view *v, const struct json *question);
+/* Ends the last line, for what is written to the terminal past the view. */
+void turn_view_pause(struct turn_view *v);
 /* Ends the last line, or prints the answer that was waited for. */
 void turn_view_finish(struct turn_view *v);
 /* A line on stderr; control characters are escaped. Not in QUIET, unless it is an error. */

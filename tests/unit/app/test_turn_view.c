@@ -148,6 +148,20 @@ static void the_ends_are_told_apart(void **state UNUSED)
     printed(&f, "");
 }
 
+static void a_pause_ends_the_line_once(void **state UNUSED)
+{
+    struct fixture f;
+
+    begin(&f, TURN_PLAIN);
+    f.view.asks = true;
+    token(&f, "a", 0, "let me ask");
+    assert_int_equal(feed(&f, "{\"type\":\"need_clarification\",\"question\":\"?\"}"), TURN_GOES_ON);
+    turn_view_pause(&f.view);
+    turn_view_pause(&f.view);
+    token(&f, "b", 0, "thanks");
+    printed(&f, "let me ask\nthanks\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,6 +172,7 @@ int main(void)
         cmocka_unit_test(quiet_is_the_last_answer_alone),
         cmocka_unit_test(json_is_one_event_per_line_without_the_connections_own),
         cmocka_unit_test(the_ends_are_told_apart),
+        cmocka_unit_test(a_pause_ends_the_line_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
