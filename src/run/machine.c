@@ -104,6 +104,10 @@ static void put_end(struct ctx *c, enum run_end end, enum failure failure, struc
     f.rounds = r->round;
     if (end == END_CANCELLED)
         f.by = arena_str(&c->out->arena, str_of(r->stopped_by));
+    if (end == END_BUDGET)
+        f.reason = arena_str(&c->out->arena, str_of(r->over_kind));
+    if (end == END_SUSPENDED)
+        f.reason = STR("question");
     step_fact(c, f);
 }
 
@@ -173,7 +177,7 @@ void run_advance(struct ctx *c)
     if (session_open_calls(s, CALL_RUNNING) > 0)
         return;
     if (s->n_questions > 0) {
-        run_end(c, END_SUSPENDED, FAILURE_NONE, STR("question"));
+        run_end(c, END_SUSPENDED, FAILURE_NONE, STR_NULL);
         return;
     }
     if (s->run.closing) {

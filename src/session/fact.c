@@ -107,8 +107,15 @@ static const struct record_field run_queued_fields[] = {
     TEXT(effort), PART(limits, run_limits_record),  FLAG(unattended),
 };
 static const struct record_field run_ended_fields[] = {
-    U32(run),   TEXT(id), ONE_OF(end, run_end_names), ONE_OF(failure, failure_names),
-    TEXT(text), TEXT(by), PART(usage, usage_record),  U32(rounds),
+    U32(run),
+    TEXT(id),
+    ONE_OF(end, run_end_names),
+    ONE_OF(failure, failure_names),
+    TEXT(text),
+    TEXT(by),
+    TEXT(reason),
+    PART(usage, usage_record),
+    U32(rounds),
     I64(cost),
 };
 
@@ -242,6 +249,7 @@ static const size_t text_members[] = {
     offsetof(struct fact, key),       offsetof(struct fact, call_id),   offsetof(struct fact, tool),
     offsetof(struct fact, args),      offsetof(struct fact, by),        offsetof(struct fact, options),
     offsetof(struct fact, fallback),  offsetof(struct fact, source),    offsetof(struct fact, last),
+    offsetof(struct fact, reason),
 };
 
 static struct str *text_at(struct fact *f, size_t i)

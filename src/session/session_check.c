@@ -211,6 +211,7 @@ static const struct {
     FIELD(FLAG, run.unattended),
     FIELD(FLAG, run.queued),
     FIELD(TEXT, run.stopped_by),
+    FIELD(TEXT, run.over_kind),
     FIELD(NUMBER, run.origin),
     FIELD(NUMBER, run.started_at),
     FIELD(NUMBER, run.used_tokens),

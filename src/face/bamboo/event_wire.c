@@ -351,14 +351,15 @@ static void write_ended(const struct event_context *c UNUSED, const struct fact 
     json_key_str(w, "run_id", f->id);
     if (f->end == END_CANCELLED) {
         json_key_str(w, "message", STR("Agent execution cancelled by user"));
+        json_key_str(w, "by", f->by);
     } else if (f->end == END_ERROR) {
         json_key_str(w, "message", f->text);
         json_key_text(w, "kind", failure_names[f->failure]);
         json_key_bool(w, "retryable", failure_is_retryable((enum failure)f->failure));
     } else {
         json_key_text(w, "end", run_end_names[f->end]);
-        if (f->end == END_SUSPENDED)
-            json_key_str(w, "reason", f->text);
+        if (f->reason.n > 0)
+            json_key_str(w, "kind", f->reason);
         json_key(w, "usage");
         usage_write(&f->usage, w);
     }

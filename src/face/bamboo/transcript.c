@@ -173,7 +173,7 @@ void run_row_write(const struct run_row *r, struct json_writer *w)
     json_key_str(w, "status", r->status);
     key_or_null(w, "end", r->end);
     key_some(w, "error", r->error);
-    key_some(w, "kind", r->failure);
+    key_some(w, str_is(r->end, "cancelled") ? "cancelled_by" : "kind", r->failure);
     json_key_time(w, "started_at", r->started_at);
     json_key(w, "completed_at");
     if (r->ended_at > 0)

@@ -275,6 +275,14 @@ static int project_call_ended(struct projection *p, const struct fact *f)
     return put_message(p, f->place, f->seq, f->id);
 }
 
+/* In one column: why it failed, who stopped it, which limit it met, what it waits for. */
+static struct str kind_of_end(const struct fact *f)
+{
+    if (f->end == END_ERROR)
+        return str_of(failure_names[f->failure]);
+    return f->end == END_CANCELLED ? f->by : f->reason;
+}
+
 static const char *status_of(int end)
 {
     switch (end) {
@@ -308,7 +316,7 @@ static int project_run_ended(struct projection *p, const struct fact *f)
         return rc;
     return db_run(p->db, sql,
                   VALUES(V_TEXT(str_of(status_of(f->end))), V_TEXT(str_of(run_end_names[f->end])),
-                         V_TEXT(str_of(failure_names[f->failure])), V_TEXT(f->text), V_INT(f->at), V_INT(f->rounds),
+                         V_TEXT(kind_of_end(f)), V_TEXT(f->text), V_INT(f->at), V_INT(f->rounds),
                          V_INT(u->prompt_tokens), V_INT(u->completion_tokens), V_INT(u->reasoning_tokens),
                          V_INT(u->cached_tokens), V_INT(u->reported), V_INT(f->cost), V_INT(p->sid), V_INT(f->run)),
                   p->err);

@@ -79,8 +79,8 @@ static const struct {
       .usage = {.prompt_tokens = 3, .completion_tokens = INT64_MAX / 2}},
      "{\"type\":\"complete\",\"run_id\":\"r\",\"end\":\"completed\",\"usage\":{\"prompt_tokens\":3,"
      "\"completion_tokens\":4294967295,\"total_tokens\":4294967295}" TAIL},
-    {{.kind = FACT_RUN_ENDED, .id = {"r", 1}, .end = END_SUSPENDED, .text = {"question", 8}},
-     "{\"type\":\"run_suspended\",\"run_id\":\"r\",\"end\":\"suspended\",\"reason\":\"question\",\"usage\":{"
+    {{.kind = FACT_RUN_ENDED, .id = {"r", 1}, .end = END_SUSPENDED, .reason = {"question", 8}},
+     "{\"type\":\"run_suspended\",\"run_id\":\"r\",\"end\":\"suspended\",\"kind\":\"question\",\"usage\":{"
      "\"prompt_tokens\":0,\"completion_tokens\":0,\"total_tokens\":0}" TAIL},
     {{.kind = FACT_QUESTION_ASKED,
       .id = {"q", 1},
@@ -115,7 +115,7 @@ static const struct {
      "{\"type\":\"complete\",\"run_id\":\"r\",\"end\":\"budget\",\"usage\":{\"prompt_tokens\":0,"
      "\"completion_tokens\":0,\"total_tokens\":0}" TAIL},
     {{.kind = FACT_RUN_ENDED, .id = {"r", 1}, .end = END_CANCELLED},
-     "{\"type\":\"cancelled\",\"run_id\":\"r\",\"message\":\"Agent execution cancelled by user\"" TAIL},
+     "{\"type\":\"cancelled\",\"run_id\":\"r\",\"message\":\"Agent execution cancelled by user\",\"by\":\"\"" TAIL},
     {{.kind = FACT_RUN_ENDED, .id = {"r", 1}, .end = END_ERROR, .failure = FAILURE_RATE_LIMIT, .text = {"slow", 4}},
      "{\"type\":\"error\",\"run_id\":\"r\",\"message\":\"slow\",\"kind\":\"rate_limit\",\"retryable\":true" TAIL},
 };

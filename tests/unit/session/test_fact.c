@@ -19,7 +19,7 @@
 /* clang-format off */
 #define TEXTS(X) \
     X(id) X(discarded) X(text) X(reasoning) X(title) X(system) X(provider) X(model) X(effort) X(workspace) \
-    X(parent) X(root) X(source) X(last) X(key) X(call_id) X(tool) X(args) X(by) X(options) X(fallback)
+    X(parent) X(root) X(source) X(last) X(key) X(call_id) X(tool) X(args) X(by) X(reason) X(options) X(fallback)
 #define NUMBERS(X) \
     X(run) X(round) X(gen) X(nonce) X(due) X(tokens) X(cost) X(limit) X(actual) X(call) X(admitted) X(depth) X(rounds) \
     X(place) X(bytes) X(written_at) X(of_seq) X(upto) X(removed) X(origin) X(end) X(failure) X(outcome) X(stop) X(how) \
@@ -185,11 +185,12 @@ static const struct {
     {FACT_CANCEL_REQUESTED, "{\"run\":7,\"by\":\"somebody\"}"},
     {FACT_RUN_QUEUED, "{\"run\":7,\"origin\":\"spawn\",\"provider\":\"acme\",\"model\":\"m-1\",\"effort\":\"high\","
                       "" LIMITS ",\"unattended\":true}"},
-    {FACT_RUN_ENDED, "{\"run\":7,\"id\":\"the id\",\"end\":\"error\",\"failure\":\"rate_limit\"," TEXT
-                     ",\"by\":\"somebody\"," USAGE ",\"rounds\":54,\"cost\":48}"},
+    {FACT_RUN_ENDED,
+     "{\"run\":7,\"id\":\"the id\",\"end\":\"error\",\"failure\":\"rate_limit\"," TEXT
+     ",\"by\":\"somebody\",\"reason\":\"because so\"," USAGE ",\"rounds\":54,\"cost\":48}"},
 };
 _Static_assert(ARRAY_LEN(bodies) == FACT_KIND_COUNT - 1, "one row per kind");
-_Static_assert(sizeof(struct fact) == 752, "a new field: give it a value in everything() and a name in the lists");
+_Static_assert(sizeof(struct fact) == 768, "a new field: give it a value in everything() and a name in the lists");
 
 static void check_calls(const struct record_list *a, const struct record_list *b)
 {
