@@ -65,6 +65,7 @@ static struct fact everything(enum fact_kind kind)
         .tool = STR("read"),
         .args = STR("{}"),
         .by = STR("somebody"),
+        .reason = STR("because so"),
         .options = STR("[\"a\"]"),
         .fallback = STR("a"),
         .calls = {some_calls, ARRAY_LEN(some_calls)},
