@@ -2,6 +2,7 @@
 #include "app/tail_view.h"
 
 #include "app/print.h"
+#include "app/question_view.h"
 #include "app/when.h"
 #include "base/clock.h"
 #include "base/str.h"
@@ -132,6 +133,25 @@ static void says_pinned(const struct json *event, struct buf *out)
     add_field(event, "pinned", out);
 }
 
+static void says_asked(const struct json *event, struct buf *out)
+{
+    CLEANUP(buf_done) struct buf options = BUF_INIT;
+
+    add_field(event, "question", out);
+    question_view_options(json_find(event, "options"), &options);
+    if (options.n > 0)
+        buf_addf(out, " [%s]", options.p);
+}
+
+static void says_closed(const struct json *event, struct buf *out)
+{
+    add_field(event, "how", out);
+    if (json_find(event, "answer") == NULL)
+        return;
+    buf_add_str(out, STR(": "));
+    add_field(event, "answer", out);
+}
+
 static const struct event_row {
     const char *type, *word; /* no word: the role */
     enum style style;
@@ -144,6 +164,9 @@ static const struct event_row {
     {"tool_complete", "result", STYLE_DIM, says_result},
     {"tool_error", "failed", STYLE_RED, says_tool_error},
     {"budget_exceeded", "budget", STYLE_YELLOW, says_exceeded},
+    {"need_clarification", "asks", STYLE_YELLOW, says_asked},
+    {"question_closed", "answer", STYLE_BLUE, says_closed},
+    {"run_suspended", "suspended", STYLE_YELLOW, says_complete},
     {"complete", "end", STYLE_DIM, says_complete},
     {"cancelled", "stopped", STYLE_YELLOW, says_reason},
     {"error", "error", STYLE_RED, says_reason},

@@ -167,6 +167,23 @@ static void events_of_another_shape_do_no_harm(void **state UNUSED)
     loop_free(f.loop);
 }
 
+static void questions_are_told_with_their_options_and_how_they_closed(void **state UNUSED)
+{
+    struct fixture f;
+
+    begin(&f, &pipe_end, false);
+    feed(&f, "{\"type\":\"need_clarification\",\"question\":\"Which?\",\"options\":[\"a\",\"b\"],\"seq\":1,\"at\":0}");
+    feed(&f, "{\"type\":\"need_clarification\",\"question\":\"How?\",\"options\":null,\"seq\":2,\"at\":0}");
+    feed(&f, "{\"type\":\"run_suspended\",\"end\":\"suspended\",\"usage\":{\"total_tokens\":7},\"seq\":3,\"at\":0}");
+    feed(&f, "{\"type\":\"question_closed\",\"how\":\"answered\",\"answer\":\"a\",\"seq\":4,\"at\":0}");
+    feed(&f, "{\"type\":\"question_closed\",\"how\":\"dismissed\",\"seq\":5,\"at\":0}");
+    printed(&f, "1\t1970-01-01T00:00:00.000Z\tasks\tWhich? [a | b]\n"
+                "2\t1970-01-01T00:00:00.000Z\tasks\tHow?\n"
+                "3\t1970-01-01T00:00:00.000Z\tsuspended\tsuspended, tokens: 7\n"
+                "4\t1970-01-01T00:00:00.000Z\tanswer\tanswered: a\n"
+                "5\t1970-01-01T00:00:00.000Z\tanswer\tdismissed\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +194,7 @@ int main(void)
         cmocka_unit_test(reasoning_is_dim_and_errors_are_red),
         cmocka_unit_test(as_json_it_is_the_stream_and_the_position_is_kept),
         cmocka_unit_test(events_of_another_shape_do_no_harm),
+        cmocka_unit_test(questions_are_told_with_their_options_and_how_they_closed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
