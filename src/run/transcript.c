@@ -78,6 +78,7 @@ void transcript_withdraw(struct ctx *c)
                          .of_seq = change->of_seq,
                          .bytes = change->bytes,
                          .last = change->last,
+                         .last_seq = change->last_seq,
                          .later = change->later});
 }
 

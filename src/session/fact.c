@@ -46,7 +46,8 @@ static const struct record_field session_updated_fields[] = {
 };
 static const struct record_field message_posted_fields[] = {TEXT(id), TEXT(text), TEXT(key), FLAG(later)};
 static const struct record_field message_withdrawn_fields[] = {
-    TEXT(id), {.name = "of_seq", .type = RECORD_U64, AT(of_seq)}, I64(bytes), TEXT(last), FLAG(later),
+    TEXT(id),   {.name = "of_seq", .type = RECORD_U64, AT(of_seq)},     I64(bytes),
+    TEXT(last), {.name = "last_seq", .type = RECORD_U64, AT(last_seq)}, FLAG(later),
 };
 #define OF_MESSAGE                                                                                                     \
     TEXT(id), U32(place), ONE_OF(role, role_names), TEXT(text),                                                        \

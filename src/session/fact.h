@@ -78,6 +78,7 @@ struct fact {
     int64_t limit, actual; /* budget_exceeded */
     int64_t bytes;         /* message_edited: by so much the text grew; messages_removed, message_withdrawn: of text */
     int64_t written_at;    /* message_edited, message_imported: when the message was made */
+    uint64_t last_seq;     /* message_withdrawn: that posted `last` */
     uint64_t of_seq;       /* message_withdrawn: its message_posted; session_created: the source's as of then */
     uint32_t call;         /* dense number of the call */
     uint32_t admitted;     /* round_started: messages taken from the inbox */

@@ -78,6 +78,7 @@ static const struct record_field change_fields[] = {
     IN(change, BOOL, pending),
     {.name = "how", .type = RECORD_ENUM, .offset = offsetof(struct change, how), .names = removal_names},
     IN(change, U64, of_seq),
+    IN(change, U64, last_seq),
     IN(change, BOOL, later),
     IN(change, U32, left),
 };

@@ -88,6 +88,7 @@ struct change {
     bool pending;                  /* remove: a run has something to do with what is left */
     int how;                       /* remove: enum removal */
     uint64_t of_seq;               /* withdraw: the fact that posted it */
+    uint64_t last_seq;             /* withdraw: the one that posted `last` */
     bool later;                    /* withdraw: it is one for after the run */
     uint32_t left;                 /* messages that were seen and are left, for the reply */
 };

@@ -70,10 +70,12 @@ static void fold_withdrawn(struct session *s, const struct fact *f)
     if (f->later) {
         s->later--;
         s->later_bytes -= f->bytes;
+        s->last_later_seq = f->last_seq;
         str_copy(s->last_later, sizeof(s->last_later), f->last);
     } else {
         s->inbox--;
         s->inbox_bytes -= f->bytes;
+        s->last_posted_seq = f->last_seq;
         str_copy(s->last_posted, sizeof(s->last_posted), f->last);
     }
 }

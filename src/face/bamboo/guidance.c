@@ -123,20 +123,20 @@ static void on_withdrawn(struct exchange *x, uint32_t removed UNUSED, uint32_t l
 }
 
 /* Of those that wait for the same, the last one without it. */
-static struct str last_without(const struct answer *a, const struct message *gone)
+static const struct message *last_without(const struct answer *a, const struct message *gone)
 {
     for (size_t i = a->n; i > 0; i--) {
         const struct message *m = &a->messages[i - 1];
 
         if (m != gone && m->later == gone->later)
-            return m->id;
+            return m;
     }
-    return STR_NULL;
+    return NULL;
 }
 
 static void withdraw(struct exchange *x, const struct answer *a)
 {
-    const struct message *m = NULL;
+    const struct message *m = NULL, *last;
     struct input in = {.kind = INPUT_WITHDRAW, .message_id = x->part_id};
 
     for (size_t i = 0; i < a->n && m == NULL; i++)
@@ -148,7 +148,12 @@ static void withdraw(struct exchange *x, const struct answer *a)
         change_no_message(x, x->part_id);
     if (m == NULL)
         return;
-    in.change = (struct change){.of_seq = m->seq, .bytes = m->bytes, .last = last_without(a, m), .later = m->later};
+    last = last_without(a, m);
+    in.change = (struct change){.of_seq = m->seq, .bytes = m->bytes, .later = m->later};
+    if (last != NULL) {
+        in.change.last = last->id;
+        in.change.last_seq = last->seq;
+    }
     change_submit(x, a, &in);
 }
 

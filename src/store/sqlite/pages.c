@@ -23,7 +23,7 @@ static uint32_t size_of_pages(const uint8_t header[FILE_HEADER])
 int pages_open(struct pages *p, const char *path, struct err *err)
 {
     uint8_t header[FILE_HEADER] = {0};
-    struct stat info;
+    struct stat info = {0};
     int rc;
 
     *p = (struct pages){.fd = open(path, O_RDONLY | O_CLOEXEC), .log = {.fd = -1}};

@@ -22,7 +22,7 @@
     X(parent) X(root) X(source) X(last) X(key) X(call_id) X(tool) X(args) X(by) X(reason) X(options) X(fallback)
 #define NUMBERS(X) \
     X(run) X(round) X(gen) X(nonce) X(due) X(tokens) X(cost) X(limit) X(actual) X(call) X(admitted) X(depth) X(rounds) \
-    X(place) X(bytes) X(written_at) X(of_seq) X(upto) X(removed) X(origin) X(end) X(failure) X(outcome) X(stop) X(how) \
+    X(place) X(bytes) X(written_at) X(of_seq) X(last_seq) X(upto) X(removed) X(origin) X(end) X(failure) X(outcome) X(stop) X(how) \
     X(role) X(allow_custom) X(later) X(pending) X(unattended) X(interrupted) X(repaired) X(closing) X(retry) X(charged) \
     X(set_title) X(set_pinned) X(set_model) X(set_effort) X(set_limits) X(pinned) X(limits.max_tokens) X(limits.max_rounds) \
     X(limits.max_calls) X(limits.max_cost) X(limits.max_ms) X(limits.unpriced) X(price.input) X(price.output) \
@@ -98,6 +98,7 @@ static struct fact everything(enum fact_kind kind)
         .bytes = -45,
         .written_at = 46,
         .of_seq = 47,
+        .last_seq = 49,
         .call = 51,
         .admitted = 52,
         .depth = 53,
@@ -157,7 +158,8 @@ static const struct {
                            "\"set_model\":true,\"provider\":\"acme\",\"model\":\"m-1\",\"set_effort\":true,\"effort\":"
                            "\"high\",\"set_limits\":true," LIMITS "}"},
     {FACT_MESSAGE_POSTED, "{\"id\":\"the id\"," TEXT ",\"key\":\"key-1\",\"later\":true}"},
-    {FACT_MESSAGE_WITHDRAWN, "{\"id\":\"the id\",\"of_seq\":47,\"bytes\":-45,\"last\":\"m9\",\"later\":true}"},
+    {FACT_MESSAGE_WITHDRAWN,
+     "{\"id\":\"the id\",\"of_seq\":47,\"bytes\":-45,\"last\":\"m9\",\"last_seq\":49,\"later\":true}"},
     {FACT_MESSAGE_EDITED, "{" MESSAGE ",\"bytes\":-45}"},
     {FACT_MESSAGES_REMOVED, "{\"place\":55,\"upto\":56,\"removed\":57,\"bytes\":-45,\"last\":\"m9\",\"pending\":true,"
                             "\"how\":\"error_retry\"}"},
@@ -186,12 +188,11 @@ static const struct {
     {FACT_CANCEL_REQUESTED, "{\"run\":7,\"by\":\"somebody\"}"},
     {FACT_RUN_QUEUED, "{\"run\":7,\"origin\":\"spawn\",\"provider\":\"acme\",\"model\":\"m-1\",\"effort\":\"high\","
                       "" LIMITS ",\"unattended\":true}"},
-    {FACT_RUN_ENDED,
-     "{\"run\":7,\"id\":\"the id\",\"end\":\"error\",\"failure\":\"rate_limit\"," TEXT
-     ",\"by\":\"somebody\",\"reason\":\"because so\"," USAGE ",\"rounds\":54,\"cost\":48}"},
+    {FACT_RUN_ENDED, "{\"run\":7,\"id\":\"the id\",\"end\":\"error\",\"failure\":\"rate_limit\"," TEXT
+                     ",\"by\":\"somebody\",\"reason\":\"because so\"," USAGE ",\"rounds\":54,\"cost\":48}"},
 };
 _Static_assert(ARRAY_LEN(bodies) == FACT_KIND_COUNT - 1, "one row per kind");
-_Static_assert(sizeof(struct fact) == 768, "a new field: give it a value in everything() and a name in the lists");
+_Static_assert(sizeof(struct fact) == 776, "a new field: give it a value in everything() and a name in the lists");
 
 static void check_calls(const struct record_list *a, const struct record_list *b)
 {

@@ -20,7 +20,7 @@
     X(if_match) X(execute) X(sync.present) X(sync.message_count) X(sync.has_pending_question) X(limits.max_tokens) \
     X(limits.max_rounds) X(limits.max_calls) X(limits.max_cost) X(limits.max_ms) X(limits.unpriced) X(session_limits.max_cost) X(origin) X(busy) X(unattended) X(call) X(wait_ms) X(dismiss) X(later) \
     X(change.seen) X(change.place) X(change.upto) X(change.removed) X(change.bytes) X(change.pending) X(change.how) \
-    X(change.of_seq) X(change.later) X(change.left) X(of_seq) X(charged)
+    X(change.of_seq) X(change.last_seq) X(change.later) X(change.left) X(of_seq) X(charged)
 /* clang-format on */
 
 static const enum input_kind personal[] = {INPUT_CREATE, INPUT_POST,   INPUT_RESUME,    INPUT_CANCEL,
@@ -98,6 +98,7 @@ static struct input everything(enum input_kind kind)
                                      .pending = true,
                                      .how = REMOVAL_RESTORE,
                                      .of_seq = 15,
+                                     .last_seq = 14,
                                      .later = true,
                                      .left = 17},
                           .messages = {two_messages, ARRAY_LEN(two_messages)},
@@ -122,7 +123,8 @@ static const char whole[] =
     "\"max_calls\":5,\"unpriced\":true},"
     "\"origin\":\"schedule\",\"busy\":\"reject\",\"unattended\":true,\"call\":4,\"wait_ms\":6,\"call_id\":\"c2\","
     "\"question_id\":\"q1\",\"dismiss\":true,\"later\":true,\"change\":{\"seen\":11,\"place\":12,\"upto\":13,"
-    "\"removed\":1,\"bytes\":-14,\"last\":\"m8\",\"pending\":true,\"how\":\"restore\",\"of_seq\":15,\"later\":true,"
+    "\"removed\":1,\"bytes\":-14,\"last\":\"m8\",\"pending\":true,\"how\":\"restore\",\"of_seq\":15,\"last_seq\":14,"
+    "\"later\":true,"
     "\"left\":17},"
     "\"messages\":[{\"id\":\"old\",\"text\":\"said\",\"reasoning\":\"why\",\"calls\":[{\"id\":\"c1\",\"name\":\"read\","
     "\"args\":\"{}\",\"effect\":\"read\"}],\"role\":\"assistant\",\"place\":3,\"written_at\":9,\"interrupted\":true},"
