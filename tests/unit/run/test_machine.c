@@ -11,9 +11,9 @@
 #include <cmocka.h>
 
 /* PAUSE is the state `model` between two tries: the fold does not tell them apart, and need not. */
-enum state { ABSENT, IDLE, READY, MODEL, PAUSE, TOOLS, STOPPING, STATES };
-static const char *const words[STATES] = {"> absent", "> idle",  "> ready",   "> model",
-                                          "> model",  "> tools", "> stopping"};
+enum state { ABSENT, IDLE, READY, ASKING, MODEL, PAUSE, TOOLS, STOPPING, STATES };
+static const char *const words[STATES] = {"> absent", "> idle",  "> ready", "> asking",
+                                          "> model",  "> model", "> tools", "> stopping"};
 
 /* The first run (1), its first round (1) and try (0); calls 1, which runs alone, and 2, which waits. */
 static void enter(struct rig *r, enum state state)
@@ -23,9 +23,14 @@ static void enter(struct rig *r, enum state state)
     const struct line calls[] = {{DONE(1, 1, 0, CALLS(EFFECT_UNSAFE, EFFECT_READ)), NULL}, {CANCEL(), NULL}};
     const struct line failure[] = {{FAILED(1, 1, 0, NETWORK), NULL}};
 
+    static struct call ask = {.id = {"c1", 2}, .args = {"{\"question\":\"?\"}", 16}, .effect = EFFECT_ASK};
+    const struct line asks[] = {{DONE(1, 1, 0, .calls = {&ask, 1}), NULL}};
+
     rig_init(r);
     if (state != ABSENT)
         TELL(r, turn);
+    if (state == ASKING)
+        TELL(r, asks);
     if (state == IDLE || state == READY)
         rig_tell(r, answer, state == READY ? 2 : 1);
     if (state == PAUSE)
@@ -67,6 +72,7 @@ static void every_input_in_every_state_does_what_the_table_says(void **state UNU
          {[ABSENT] = "session_created | reply(created) > idle",
           [IDLE] = "| reply(exists) > idle",
           [READY] = "| reply(exists) > ready",
+          [ASKING] = "| reply(exists) > asking",
           [MODEL] = "| reply(exists run 1) > model",
           [PAUSE] = "| reply(exists run 1) > model",
           [TOOLS] = "| reply(exists run 1) > tools",
@@ -76,6 +82,7 @@ static void every_input_in_every_state_does_what_the_table_says(void **state UNU
          {[ABSENT] = "session_created message_posted(m9) | reply(posted m9) > ready",
           [IDLE] = "message_posted(m9) | reply(posted m9) > ready",
           [READY] = "message_posted(m9) | reply(posted m9) > ready",
+          [ASKING] = "message_posted(m9) | reply(posted m9) > asking",
           [MODEL] = "message_posted(m9) | reply(posted m9 run 1) > model",
           [PAUSE] = "message_posted(m9) | reply(posted m9 run 1) > model",
           [TOOLS] = "message_posted(m9) | reply(posted m9 run 1) > tools",
@@ -85,6 +92,7 @@ static void every_input_in_every_state_does_what_the_table_says(void **state UNU
          {[ABSENT] = "| reply(not_found) > absent",
           [IDLE] = "message_posted(m9) | reply(posted m9) > ready",
           [READY] = "message_posted(m9) | reply(posted m9) > ready",
+          [ASKING] = "message_posted(m9) | reply(posted m9) > asking",
           [MODEL] = "message_posted(m9) | reply(posted m9 run 1) > model",
           [PAUSE] = "message_posted(m9) | reply(posted m9 run 1) > model",
           [TOOLS] = "message_posted(m9) | reply(posted m9 run 1) > tools",
@@ -98,6 +106,7 @@ static void every_input_in_every_state_does_what_the_table_says(void **state UNU
               "started run 2) > model",
           [READY] = "message_posted(m9) run_started(2) round_started(2.1 +2) budget | model_start(2.1.0) reply(posted "
                     "m9 started run 2) > model",
+          [ASKING] = "message_posted(m9) | reply(posted m9) > asking",
           [MODEL] = "message_posted(m9) | reply(posted m9 joined run 1) > model",
           [PAUSE] = "message_posted(m9) | reply(posted m9 joined run 1) > model",
           [TOOLS] = "message_posted(m9) | reply(posted m9 joined run 1) > tools",
@@ -107,6 +116,7 @@ static void every_input_in_every_state_does_what_the_table_says(void **state UNU
          {[ABSENT] = "| reply(not_found) > absent",
           [IDLE] = "| reply(nothing) > idle",
           [READY] = "run_started(2) round_started(2.1 +1) budget | model_start(2.1.0) reply(started run 2) > model",
+          [ASKING] = "| reply(nothing) > asking",
           [MODEL] = "| reply(running run 1) > model",
           [PAUSE] = "| reply(running run 1) > model",
           [TOOLS] = "| reply(running run 1) > tools",
@@ -116,6 +126,8 @@ static void every_input_in_every_state_does_what_the_table_says(void **state UNU
          {[ABSENT] = "| reply(not_found) > absent",
           [IDLE] = "| reply(no_run) > idle",
           [READY] = "| reply(no_run) > ready",
+          [ASKING] = "run_started(2) cancel_requested(2 by ann) question_closed(1 withdrawn by ann) call_ended(1 "
+                     "cancelled @2) run_ended(2 cancelled by ann) | reply(stopped run 2) > ready",
           [MODEL] = "cancel_requested(1 by ann) assistant(1.1.0 @1 'Hel' interrupted) run_ended(1 cancelled by ann) | "
                     "model_abort reply(stopped run 1) > idle",
           [PAUSE] =
@@ -128,6 +140,8 @@ static void every_input_in_every_state_does_what_the_table_says(void **state UNU
          {[ABSENT] = "| reply(not_found) > absent",
           [IDLE] = "| reply(no_run) > idle",
           [READY] = "| reply(no_run) > ready",
+          [ASKING] = "run_started(2) cancel_requested(2 by ann) question_closed(1 withdrawn by ann) call_ended(1 "
+                     "cancelled @2) run_ended(2 cancelled by ann) | reply(stopped run 2) > ready",
           [MODEL] = "cancel_requested(1 by ann) assistant(1.1.0 @1 'Hel' interrupted) run_ended(1 cancelled by ann) | "
                     "model_abort reply(stopped run 1) > idle",
           [PAUSE] =
@@ -140,6 +154,7 @@ static void every_input_in_every_state_does_what_the_table_says(void **state UNU
          {[ABSENT] = "| reply(not_found) > absent",
           [IDLE] = "| reply(no_run) > idle",
           [READY] = "| reply(no_run) > ready",
+          [ASKING] = "| reply(other_run) > asking",
           [MODEL] = "| reply(other_run run 1) > model",
           [PAUSE] = "| reply(other_run run 1) > model",
           [TOOLS] = "| reply(other_run run 1) > tools",
@@ -149,15 +164,71 @@ static void every_input_in_every_state_does_what_the_table_says(void **state UNU
          {[ABSENT] = "| reply(not_found) > absent",
           [IDLE] = "| reply(no_run) > idle",
           [READY] = "| reply(no_run) > ready",
+          [ASKING] = "| reply(other_run) > asking",
           [MODEL] = "| reply(other_run run 1) > model",
           [PAUSE] = "| reply(other_run run 1) > model",
           [TOOLS] = "| reply(other_run run 1) > tools",
           [STOPPING] = "| reply(other_run run 1) > stopping"}},
+        {"answer",
+         {.kind = INPUT_ANSWER, FROM, .by = STR("ann"), .text = STR("so")},
+         {[ABSENT] = "| reply(not_found) > absent",
+          [IDLE] = "| reply(no_question) > idle",
+          [READY] = "| reply(no_question) > ready",
+          [ASKING] = "question_closed(1 answered 'so' by ann) call_ended(1 ok @2) run_started(2) round_started(2.1 +0) "
+                     "budget | model_start(2.1.0) reply(answered started run 2) > model",
+          [MODEL] = "| reply(no_question run 1) > model",
+          [PAUSE] = "| reply(no_question run 1) > model",
+          [TOOLS] = "| reply(no_question run 1) > tools",
+          [STOPPING] = "| reply(no_question run 1) > stopping"}},
+        {"answer to another question",
+         {.kind = INPUT_ANSWER, FROM, .by = STR("ann"), .text = STR("so"), .call_id = STR("c7")},
+         {[ABSENT] = "| reply(not_found) > absent",
+          [IDLE] = "| reply(no_question) > idle",
+          [READY] = "| reply(no_question) > ready",
+          [ASKING] = "| reply(other_question) > asking",
+          [MODEL] = "| reply(no_question run 1) > model",
+          [PAUSE] = "| reply(no_question run 1) > model",
+          [TOOLS] = "| reply(no_question run 1) > tools",
+          [STOPPING] = "| reply(no_question run 1) > stopping"}},
+        {"execute that rejects",
+         RESUME(.busy = BUSY_REJECT),
+         {[ABSENT] = "| reply(not_found) > absent",
+          [IDLE] = "| reply(nothing) > idle",
+          [READY] = "run_started(2) round_started(2.1 +1) budget | model_start(2.1.0) reply(started run 2) > model",
+          [ASKING] = "| reply(nothing) > asking",
+          [MODEL] = "| reply(busy run 1) > model",
+          [PAUSE] = "| reply(busy run 1) > model",
+          [TOOLS] = "| reply(busy run 1) > tools",
+          [STOPPING] = "| reply(busy run 1) > stopping"}},
+        {"execute that enqueues",
+         RESUME(.busy = BUSY_ENQUEUE),
+         {[ABSENT] = "| reply(not_found) > absent",
+          [IDLE] = "| reply(nothing) > idle",
+          [READY] = "run_started(2) round_started(2.1 +1) budget | model_start(2.1.0) reply(started run 2) > model",
+          [ASKING] = "| reply(nothing) > asking",
+          [MODEL] = "run_queued(1) | reply(queued run 1) > model",
+          [PAUSE] = "run_queued(1) | reply(queued run 1) > model",
+          [TOOLS] = "run_queued(1) | reply(queued run 1) > tools",
+          [STOPPING] = "run_queued(1) | reply(queued run 1) > stopping"}},
+        {"execute that interrupts",
+         RESUME(.busy = BUSY_INTERRUPT),
+         {[ABSENT] = "| reply(not_found) > absent",
+          [IDLE] = "| reply(nothing) > idle",
+          [READY] = "run_started(2) round_started(2.1 +1) budget | model_start(2.1.0) reply(started run 2) > model",
+          [ASKING] = "| reply(nothing) > asking",
+          [MODEL] = "run_queued(1) cancel_requested(1 by interrupt) assistant(1.1.0 @1 'Hel' interrupted) run_ended(1 "
+                    "cancelled by interrupt) | model_abort reply(queued run 1) > idle",
+          [PAUSE] = "run_queued(1) cancel_requested(1 by interrupt) run_ended(1 cancelled by interrupt) run_started(2) "
+                    "round_started(2.1 +0) budget | model_abort model_start(2.1.0) reply(queued run 1) > model",
+          [TOOLS] = "run_queued(1) cancel_requested(1 by interrupt) call_ended(2 cancelled @3) | tool_cancel(1) "
+                    "timer(cancel 1 +2s) reply(queued run 1) > stopping",
+          [STOPPING] = "run_queued(1) | reply(queued run 1) > stopping"}},
         {"update",
          UPDATE(.set_title = true, .title = STR("T"), .set_pinned = true, .pinned = true),
          {[ABSENT] = "| reply(not_found) > absent",
           [IDLE] = "session_updated(title T) session_updated(pinned 1) | reply(updated) > idle",
           [READY] = "session_updated(title T) session_updated(pinned 1) | reply(updated) > ready",
+          [ASKING] = "session_updated(title T) session_updated(pinned 1) | reply(updated) > asking",
           [MODEL] = "session_updated(title T) session_updated(pinned 1) | reply(updated run 1) > model",
           [PAUSE] = "session_updated(title T) session_updated(pinned 1) | reply(updated run 1) > model",
           [TOOLS] = "session_updated(title T) session_updated(pinned 1) | reply(updated run 1) > tools",
@@ -167,6 +238,7 @@ static void every_input_in_every_state_does_what_the_table_says(void **state UNU
          {[ABSENT] = "| reply(not_found) > absent",
           [IDLE] = "| reply(stale) > idle",
           [READY] = "| reply(stale) > ready",
+          [ASKING] = "| reply(stale) > asking",
           [MODEL] = "| reply(stale run 1) > model",
           [PAUSE] = "| reply(stale run 1) > model",
           [TOOLS] = "| reply(stale run 1) > tools",
@@ -176,6 +248,7 @@ static void every_input_in_every_state_does_what_the_table_says(void **state UNU
          {[ABSENT] = "| reply(not_found) > absent",
           [IDLE] = "| reply(deleted) erase > idle",
           [READY] = "| reply(deleted) erase > ready",
+          [ASKING] = "| reply(deleted) erase > asking",
           [MODEL] = "| reply(deleted run 1) erase > model",
           [PAUSE] = "| reply(deleted run 1) erase > model",
           [TOOLS] = "| reply(deleted run 1) erase > tools",
@@ -185,6 +258,7 @@ static void every_input_in_every_state_does_what_the_table_says(void **state UNU
          {[ABSENT] = "| reply(not_found) > absent",
           [IDLE] = "| reply(moved) > idle",
           [READY] = "| reply(moved) > ready",
+          [ASKING] = "| reply(moved) > asking",
           [MODEL] = "| reply(moved run 1) > model",
           [PAUSE] = "| reply(moved run 1) > model",
           [TOOLS] = "| reply(moved run 1) > tools",
@@ -489,6 +563,7 @@ static void a_mismatch_comes_before_everything_but_existence(void **state UNUSED
         [ABSENT] = "| reply(not_found) > absent",
         [IDLE] = "| reply(need_sync message_count_mismatch) > idle",
         [READY] = "| reply(need_sync message_count_mismatch) > ready",
+        [ASKING] = "| reply(need_sync pending_question_mismatch) > asking",
         [MODEL] = "| reply(need_sync run 1 message_count_mismatch) > model",
         [PAUSE] = "| reply(need_sync run 1 message_count_mismatch) > model",
         [TOOLS] = "| reply(need_sync run 1 message_count_mismatch) > tools",
