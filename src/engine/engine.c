@@ -98,7 +98,7 @@ void engine_admit(struct engine *e, struct str session_id, const struct input *i
         return;
     }
     if (in->kind == INPUT_TIMER_QUESTION)
-        map_take(e->deadlines, session_id);
+        live_deadline_fired(e, session_id);
     if (l == NULL) {
         if (!input_is_personal(in->kind))
             return; /* late: its session was let go */
@@ -175,8 +175,8 @@ void engine_on_opened(struct engine *e, struct opened *o)
         return;
     }
     take_over(e, l, o);
-    /* A deadline alone is looked after by its timer, unless that is what the session was opened for. */
-    if (!l->m.s.run.active && !(l->unfinished && session_is_unfinished(&l->m.s))) {
+    /* Deadlines alone are looked after by their timers; but for those of an earlier life, whoever opens it first. */
+    if (!l->m.s.run.active && (!session_is_unfinished(&l->m.s) || map_find(e->deadlines, l->id) != NULL)) {
         l->state = LIVE_READY;
         live_feed_queued(e, l);
         live_drop_if_idle(e, l);
@@ -233,6 +233,7 @@ static void on_erased(struct engine *e, struct live *l)
     FAULT_POINT("engine.erased");
     live_drain(e, l);
     e->ports.abandon(e->ports.arg, l->id);
+    map_take(e->deadlines, l->id);
     watch_gone(e, l->id);
     feed_hub_forget(e->feed, l->id);
     if (list_is_empty(&l->inputs)) {

@@ -359,6 +359,22 @@ static void start_tool(struct engine *e, struct live *l, const struct effect *f)
     e->ports.tool_start(e->ports.arg, &call);
 }
 
+/* How many timers run for the questions of this session. */
+static void deadline_armed(struct engine *e, struct str id)
+{
+    uintptr_t n = (uintptr_t)map_find(e->deadlines, id);
+
+    map_put(e->deadlines, id, (void *)(n + 1));
+}
+
+void live_deadline_fired(struct engine *e, struct str id)
+{
+    uintptr_t n = (uintptr_t)map_take(e->deadlines, id);
+
+    if (n > 1)
+        map_put(e->deadlines, id, (void *)(n - 1));
+}
+
 static void set_timer(struct engine *e, struct live *l, const struct effect *f)
 {
     struct input in = {
@@ -370,7 +386,7 @@ static void set_timer(struct engine *e, struct live *l, const struct effect *f)
         in.nonce = l->m.s.nonce;
         in.wait_ms = in_ms > LIMIT_TIMER_MS ? in_ms - LIMIT_TIMER_MS : 0;
         in_ms -= in.wait_ms;
-        map_put(e->deadlines, l->id, e);
+        deadline_armed(e, l->id);
     }
     e->ports.timer(e->ports.arg, l->id, in_ms, &in);
 }

@@ -89,7 +89,7 @@ struct engine {
     uint64_t next_token;
     struct map *lives;     /* by session id */
     struct map *by_token;  /* lives, by token */
-    struct map *deadlines; /* ids of sessions for whose questions timers run */
+    struct map *deadlines; /* by session id: how many timers of questions run */
     struct map *hubs;      /* struct watched, by session id */
     struct map *hub_tokens;
     struct map *keyed;          /* struct keyed, by session and key: requests that are on their way */
@@ -117,6 +117,7 @@ void live_feed(struct engine *e, struct live *l, const struct input *in);
 void live_drain(struct engine *e, struct live *l);
 void live_reset(struct engine *e, struct live *l, const struct err *why);
 void live_refuse(struct engine *e, const struct input *in, const struct err *why);
+void live_deadline_fired(struct engine *e, struct str id);
 void live_queue_input(struct live *l, const struct input *in);
 void live_feed_queued(struct engine *e, struct live *l);
 /* Frees it when nothing keeps it in memory; false: it stays. */

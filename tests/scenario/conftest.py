@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Fixtures: everything a test starts ends with it, and is looked at once more when it does."""
 
+import signal
+
 import pytest
 
 from harness.cli import Cli
@@ -9,6 +11,12 @@ from harness.provider import Provider
 from harness.server import Server
 
 RESTARTS = ("warm", "restarted", "killed")
+
+
+# Tests that run in the background are started with these ignored, and so would be what they start.
+for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture
