@@ -6,7 +6,6 @@
  * libevent and libcurl allocate here too, as their own ways out of exhaustion are not to be trusted.
  */
 #include "base/base.h"
-#include "base/mem.h"
 
 void mem_init(void);        /* once, before the first thread */
 void *mem_alloc(size_t n);  /* not zeroed */

@@ -4,6 +4,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/ring.h"
 #include "base/str.h"
 #include "engine/feed_states.h"
 
@@ -80,22 +81,6 @@ static void drop_oldest(struct feed_hub *h)
         buf_done(&s->frame);
 }
 
-static void grow_ring(struct feed_hub *h)
-{
-    size_t cap = h->cap == 0 ? 8 : h->cap * 2;
-    struct slot *ring = mem_zalloc(cap * sizeof(*ring));
-
-    /* Every slot moves, free ones too: they own frame buffers. */
-    for (size_t k = 0; k < h->cap; k++) {
-        uint64_t i = h->first + k;
-
-        ring[i & (cap - 1)] = *slot_at(h, i);
-    }
-    mem_free(h->ring);
-    h->ring = ring;
-    h->cap = cap;
-}
-
 static void push(struct feed_hub *h, struct page *p, uint32_t item, size_t bytes)
 {
     struct slot *s;
@@ -103,7 +88,7 @@ static void push(struct feed_hub *h, struct page *p, uint32_t item, size_t bytes
     while (h->first < h->end && (h->end - h->first == h->capacity || h->bytes + bytes > LIMIT_PAGE_BYTES))
         drop_oldest(h);
     if (h->end - h->first == h->cap)
-        grow_ring(h);
+        h->ring = ring_grow(h->ring, &h->cap, h->first, sizeof(*h->ring));
     s = slot_at(h, h->end++);
     s->seq = p->a->feed[item].seq;
     s->page = p;

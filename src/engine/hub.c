@@ -3,6 +3,7 @@
 
 #include "base/list.h"
 #include "base/mem.h"
+#include "base/ring.h"
 #include "base/str.h"
 
 /* The model call whose text is being shown. */
@@ -121,22 +122,6 @@ static void clear_if_idle(struct hub *h)
         drop_oldest(h);
 }
 
-static void grow_ring(struct hub *h)
-{
-    size_t cap = h->ring_cap == 0 ? 8 : h->ring_cap * 2;
-    struct slot *ring = mem_zalloc(cap * sizeof(*ring));
-
-    /* Every slot moves, free ones too: they own frame buffers. */
-    for (size_t k = 0; k < h->ring_cap; k++) {
-        uint64_t i = h->tail + k;
-
-        ring[i & (cap - 1)] = *slot_at(h, i);
-    }
-    mem_free(h->ring);
-    h->ring = ring;
-    h->ring_cap = cap;
-}
-
 static struct slot *push(struct hub *h, enum event_kind kind)
 {
     struct slot *s;
@@ -144,7 +129,7 @@ static struct slot *push(struct hub *h, enum event_kind kind)
     if (h->head - h->tail == h->capacity)
         drop_oldest(h);
     if (h->head - h->tail == h->ring_cap)
-        grow_ring(h);
+        h->ring = ring_grow(h->ring, &h->ring_cap, h->tail, sizeof(*h->ring));
     s = slot_at(h, h->head++);
     s->kind = kind;
     buf_clear(&s->frame);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "face/open_stream.h"
 
+#include "base/clock.h"
+#include "base/str.h"
 #include "face/face_internal.h"
 
 void open_stream_init(struct open_stream *s, const struct open_stream_kind *kind, struct face *f)
@@ -15,7 +17,88 @@ void open_stream_done(struct open_stream *s)
 {
     list_remove(&s->link);
     list_remove(&s->ready_link);
+    s->face = NULL;
 }
+
+/* ---- the reply ---- */
+
+static void on_room(void *arg)
+{
+    struct open_stream *s = arg;
+
+    s->kind->run(s);
+}
+
+static void on_close(void *arg)
+{
+    struct open_stream *s = arg;
+
+    s->http = NULL;
+    s->kind->gone(s);
+}
+
+static void on_silence(void *arg)
+{
+    struct open_stream *s = arg;
+    struct buf *out = &s->face->frames;
+
+    buf_clear(out);
+    if (s->kind->put_waiting != NULL)
+        s->kind->put_waiting(s, out);
+    buf_add_str(out, STR("data: [KEEPALIVE]\n\n"));
+    open_stream_flush(s, out);
+}
+
+bool open_stream_begin(struct open_stream *s, struct exchange *x)
+{
+    const struct http_stream_callbacks cb = {
+        .on_room = on_room, .on_close = on_close, .on_silence = on_silence, .arg = s};
+
+    http_reply_header(x->req, "Content-Type", "text/event-stream; charset=utf-8");
+    http_request_set_label(x->req, &x->label);
+    s->http = http_reply_stream(x->req, 200, &cb);
+    exchange_count(x, 200);
+    exchange_free(x);
+    return s->http != NULL;
+}
+
+void open_stream_put_opened(struct open_stream *s, const uint64_t *first_seq, uint64_t last_seq)
+{
+    struct buf *out = &s->face->frames;
+    struct json_writer w = JSON_WRITER(out);
+
+    buf_clear(out);
+    buf_add_str(out, STR("data: "));
+    json_begin_object(&w);
+    json_key_str(&w, "type", STR("stream_opened"));
+    if (first_seq != NULL)
+        json_key_u64(&w, "first_seq", *first_seq);
+    json_key_u64(&w, "last_seq", last_seq);
+    json_key_text(&w, "boot", s->face->o.boot_id);
+    json_key_i64(&w, "heartbeat_ms", LIMIT_HEARTBEAT_MS);
+    json_key_time(&w, "server_time", clock_wall_ms());
+    json_end_object(&w);
+    buf_add_str(out, STR("\n\n"));
+    s->face->traffic.events++;
+    open_stream_flush(s, out);
+}
+
+void open_stream_flush(struct open_stream *s, struct buf *out)
+{
+    s->face->traffic.event_bytes += out->n;
+    if (out->n > 0)
+        http_stream_write(s->http, buf_str(out));
+    buf_clear(out);
+}
+
+void open_stream_end(struct open_stream *s)
+{
+    if (s->http != NULL)
+        http_stream_end(s->http);
+    s->http = NULL;
+}
+
+/* ---- turns ---- */
 
 void open_stream_wake(struct open_stream *s)
 {
@@ -56,6 +139,6 @@ void face_close_streams(struct face *f)
     LIST_EACH (it, tmp, &f->streams) {
         struct open_stream *s = LIST_ITEM(it, struct open_stream, link);
 
-        s->kind->close(s);
+        s->kind->stop(s);
     }
 }

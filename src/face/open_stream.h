@@ -1,27 +1,39 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * What all event streams have in common: they are known to the face, and whoever is woken has its
- * turn soon, outside of the call that woke it. Embedded in each kind of stream, which has two
- * functions for it. Owned by the kind; loop thread.
+ * What all event streams have in common: the reply they are, the first frame, the heartbeat, and a
+ * turn soon for whoever is woken, outside of the call that woke it. Embedded in each kind of stream,
+ * which has functions for it. Owned by the kind; loop thread.
  */
-#include "base/list.h"
+#include "face/exchange.h"
 
-struct face;
+#define OPEN_STREAM_WRITE_BYTES (16 * 1024) /* small frames leave together, in pieces of about this size */
+
 struct open_stream;
 
 struct open_stream_kind {
-    void (*run)(struct open_stream *s);   /* its turn; it may be gone afterwards */
-    void (*close)(struct open_stream *s); /* the face stops: end it, if it has begun */
+    void (*run)(struct open_stream *s);  /* its turn, or there is room; it may be gone afterwards */
+    void (*gone)(struct open_stream *s); /* the connection is over: free it */
+    void (*stop)(struct open_stream *s); /* the face stops: end it, if it has begun */
+    void (*put_waiting)(struct open_stream *s, struct buf *out); /* goes before a heartbeat; NULL: nothing ever waits */
 };
 
 struct open_stream {
     const struct open_stream_kind *kind;
-    struct face *face;
+    struct face *face;        /* NULL: it was freed; only an answer of the store is still on its way */
+    struct http_stream *http; /* NULL: not begun yet, or over */
     struct list link, ready_link;
 };
 
 void open_stream_init(struct open_stream *s, const struct open_stream_kind *kind, struct face *f);
-void open_stream_done(struct open_stream *s); /* no turn comes any more */
+void open_stream_done(struct open_stream *s); /* no turn comes any more, and `face` is NULL */
+
+/* Answers the exchange, which is gone afterwards, with a stream. False: the connection is gone already. */
+NODISCARD bool open_stream_begin(struct open_stream *s, struct exchange *x);
+/* The first frame of all. `first_seq` may be NULL: then it is not told. */
+void open_stream_put_opened(struct open_stream *s, const uint64_t *first_seq, uint64_t last_seq);
+void open_stream_flush(struct open_stream *s, struct buf *out); /* writes what is in it, and empties it */
+void open_stream_end(struct open_stream *s);                    /* the reply is whole; nothing where it has not begun */
+
 void open_stream_wake(struct open_stream *s);
 void open_streams_run(void *face); /* the function of the face's timer */

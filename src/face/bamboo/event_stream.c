@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "face/bamboo/event_stream.h"
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "face/bamboo/event_wire.h"
 #include "face/open_stream.h"
 
-#define WRITE_BYTES (16 * 1024) /* small frames leave together, in pieces of about this size */
 #define BATCH_BYTES (64 * 1024)
 
 /* Deltas of one message and channel that follow each other, on their way to be one frame. */
@@ -20,75 +18,22 @@ struct batch {
     struct buf text;
 };
 
-/* What a watcher without a cursor is told first: the newest of each kind, and how the last run ended. */
-struct snapshot {
-    uint64_t latest[4], questions[LIMIT_QUESTIONS], end; /* seqs; 0: none */
-};
-
 struct event_stream {
     struct open_stream base;
-    struct face *face;        /* NULL: it was freed; only an answer of the store is still on its way */
     struct exchange *opening; /* NULL: it is open */
-    struct http_stream *http; /* NULL: not open yet, or over */
     struct subscriber *sub;
     struct answer *page; /* facts of the log that are being handed out */
     uint32_t page_at;
     bool asked; /* an answer of the store is on its way */
     bool has_cursor, follow, deltas;
-    bool in_snapshot, ended_before; /* without cursor: the first answer is the snapshot's */
+    bool in_snapshot, ended_before; /* without cursor: the first answer is the snapshot, and the end if it is over */
     uint32_t batch_ms;
     struct batch *batch;
-    struct snapshot snapshot;
     char id[]; /* of the session */
 };
 
 /* What one look for more came to. */
 enum progress { PROGRESS_MORE, PROGRESS_WAIT, PROGRESS_DONE, PROGRESS_GONE };
-
-static void pump(struct event_stream *s);
-
-static void take_turn(struct open_stream *base)
-{
-    pump(CONTAINER_OF(base, struct event_stream, base));
-}
-
-/* One that is not open yet belongs to its exchange. */
-static void stop(struct open_stream *base)
-{
-    struct event_stream *s = CONTAINER_OF(base, struct event_stream, base);
-
-    if (s->http != NULL)
-        event_stream_close(s);
-}
-
-static const struct open_stream_kind kind = {take_turn, stop};
-
-static void on_batch_due(void *arg)
-{
-    struct event_stream *s = arg;
-
-    s->batch->due = true;
-    event_stream_wake(s);
-}
-
-struct event_stream *event_stream_new(struct exchange *x, const struct watch_wish *wish)
-{
-    struct event_stream *s = mem_zalloc(sizeof(*s) + x->id.n + 1);
-
-    s->face = x->face;
-    s->opening = x;
-    s->has_cursor = wish->at.has_cursor;
-    s->follow = wish->follow;
-    s->deltas = wish->deltas;
-    s->batch_ms = wish->batch_ms;
-    str_copy(s->id, x->id.n + 1, x->id);
-    if (s->deltas && s->batch_ms > 0) {
-        s->batch = mem_zalloc(sizeof(*s->batch));
-        s->batch->timer = timer_new(x->face->o.loop, "face.batch", on_batch_due, s);
-    }
-    open_stream_init(&s->base, &kind, x->face);
-    return s;
-}
 
 struct exchange *event_stream_exchange(const struct event_stream *s)
 {
@@ -97,9 +42,9 @@ struct exchange *event_stream_exchange(const struct event_stream *s)
 
 void event_stream_free(struct event_stream *s)
 {
-    open_stream_done(&s->base);
     if (s->sub != NULL)
-        engine_unwatch(s->face->o.engine, s->sub);
+        engine_unwatch(s->base.face->o.engine, s->sub);
+    open_stream_done(&s->base);
     if (s->page != NULL)
         answer_free(s->page);
     if (s->batch != NULL) {
@@ -107,15 +52,13 @@ void event_stream_free(struct event_stream *s)
         buf_done(&s->batch->text);
         mem_free(s->batch);
     }
-    s->face = NULL;
     if (!s->asked)
         mem_free(s);
 }
 
 void event_stream_close(struct event_stream *s)
 {
-    if (s->http != NULL)
-        http_stream_end(s->http);
+    open_stream_end(&s->base);
     event_stream_free(s);
 }
 
@@ -123,24 +66,16 @@ void event_stream_wake(void *stream)
 {
     struct event_stream *s = stream;
 
-    if (s->http != NULL)
+    if (s->base.http != NULL)
         open_stream_wake(&s->base);
 }
 
 /* ---- frames ---- */
 
-static void flush(struct event_stream *s, struct buf *out)
-{
-    s->face->traffic.event_bytes += out->n;
-    if (out->n > 0)
-        http_stream_write(s->http, buf_str(out));
-    buf_clear(out);
-}
-
 /* Not every fact has a frame. */
 static void count_frame(struct event_stream *s, const struct buf *out, size_t before)
 {
-    s->face->traffic.events += out->n > before;
+    s->base.face->traffic.events += out->n > before;
 }
 
 static void put_batch(struct event_stream *s, struct buf *out)
@@ -150,7 +85,7 @@ static void put_batch(struct event_stream *s, struct buf *out)
     if (b == NULL || b->text.n == 0)
         return;
     event_frame_delta(b->channel, str_of(b->message_id), b->offset, buf_str(&b->text), out);
-    s->face->traffic.events++;
+    s->base.face->traffic.events++;
     buf_clear(&b->text);
     b->due = false;
     timer_stop(b->timer);
@@ -181,7 +116,7 @@ static void put_delta(struct event_stream *s, const struct event *ev, struct buf
         add_to_batch(s, ev, out);
         return;
     }
-    s->face->traffic.events++;
+    s->base.face->traffic.events++;
     if (ev->frame == NULL) {
         event_frame_delta(ev->channel, str_of(ev->message_id), ev->offset, ev->text, out);
         return;
@@ -235,7 +170,7 @@ static bool has_seen_all(const struct event_stream *s)
 
     if (!hub_is_ready(h))
         return false;
-    return s->face->o.is_archive || (s->has_cursor && !s->follow && is_at_rest(hub_session(h)));
+    return s->base.face->o.is_archive || (s->has_cursor && !s->follow && is_at_rest(hub_session(h)));
 }
 
 /* ---- the log ---- */
@@ -245,7 +180,7 @@ static void on_answer(void *arg, struct answer *answer)
     struct event_stream *s = arg;
 
     s->asked = false;
-    if (s->face == NULL) {
+    if (s->base.face == NULL) {
         mem_free(s);
         answer_free(answer);
         return;
@@ -258,7 +193,7 @@ static void on_answer(void *arg, struct answer *answer)
 static void ask(struct event_stream *s, const struct query *q)
 {
     s->asked = true;
-    engine_query(s->face->o.engine, q, on_answer, s);
+    engine_query(s->base.face->o.engine, q, on_answer, s);
 }
 
 static void ask_page(struct event_stream *s, uint64_t seq, uint64_t upto)
@@ -294,62 +229,45 @@ static enum progress put_from_page(struct event_stream *s, struct buf *out)
 
 /* ---- the snapshot ---- */
 
+static void add_seq(struct query *q, uint64_t seq)
+{
+    if (seq > 0)
+        q->seqs[q->n_seqs++] = seq;
+}
+
+/* What a watcher without a cursor is told first: the newest of each kind, what is asked, how the last run ended. */
 static void take_snapshot(struct event_stream *s)
 {
     const struct session *now = hub_session(subscriber_hub(s->sub));
-    struct snapshot *p = &s->snapshot;
     struct query q = {.kind = QUERY_FACTS, .session_id = str_of(s->id)};
 
-    p->latest[0] = now->title_seq;
-    p->latest[1] = now->pin_seq;
-    p->latest[2] = now->run.active ? now->progress_seq : 0;
-    p->latest[3] = now->budget_seq;
-    for (int i = 0; i < now->n_questions; i++)
-        p->questions[i] = now->questions[i].seq;
     s->ended_before = now->end_seq > 0 && is_at_rest(now);
-    p->end = s->ended_before ? now->end_seq : 0;
-    for (size_t i = 0; i < ARRAY_LEN(p->latest); i++)
-        if (p->latest[i] > 0)
-            q.seqs[q.n_seqs++] = p->latest[i];
+    add_seq(&q, now->title_seq);
+    add_seq(&q, now->pin_seq);
+    add_seq(&q, now->run.active ? now->progress_seq : 0);
+    add_seq(&q, now->budget_seq);
     for (int i = 0; i < now->n_questions; i++)
-        q.seqs[q.n_seqs++] = p->questions[i];
-    if (p->end > 0)
-        q.seqs[q.n_seqs++] = p->end;
+        add_seq(&q, now->questions[i].seq);
+    add_seq(&q, s->ended_before ? now->end_seq : 0);
     s->in_snapshot = q.n_seqs > 0;
     if (s->in_snapshot)
         ask(s, &q);
 }
 
-static const struct fact *find_fact(const struct answer *a, uint64_t seq)
-{
-    for (uint32_t i = 0; a->facts != NULL && i < a->facts->n; i++)
-        if (a->facts->items[i].seq == seq)
-            return &a->facts->items[i];
-    return NULL;
-}
-
-static void put_snapshot_fact(struct event_stream *s, uint64_t seq, struct buf *out)
+/* The facts come in the order in which they were asked for. */
+static enum progress put_snapshot(struct event_stream *s, struct buf *out)
 {
     const struct session *now = hub_session(subscriber_hub(s->sub));
     struct event_context c = {.session_id = str_of(s->id), .title_version = now->title_version};
-    const struct fact *f = find_fact(s->page, seq);
-    size_t before = out->n;
-
-    if (f != NULL)
-        event_frame_fact(&c, f, out);
-    count_frame(s, out, before);
-}
-
-static enum progress put_snapshot(struct event_stream *s, struct buf *out)
-{
-    const struct snapshot *p = &s->snapshot;
+    const struct facts *facts = s->page->facts;
 
     s->in_snapshot = false;
-    for (size_t i = 0; i < ARRAY_LEN(p->latest); i++)
-        put_snapshot_fact(s, p->latest[i], out);
-    for (size_t i = 0; i < ARRAY_LEN(p->questions); i++)
-        put_snapshot_fact(s, p->questions[i], out);
-    put_snapshot_fact(s, p->end, out);
+    for (uint32_t i = 0; facts != NULL && i < facts->n; i++) {
+        size_t before = out->n;
+
+        event_frame_fact(&c, &facts->items[i], out);
+        count_frame(s, out, before);
+    }
     drop_page(s);
     return s->ended_before && !s->follow ? PROGRESS_DONE : PROGRESS_MORE;
 }
@@ -400,88 +318,85 @@ static enum progress advance(struct event_stream *s, struct buf *out)
     return PROGRESS_GONE;
 }
 
-static void pump(struct event_stream *s)
+static void run(struct open_stream *base)
 {
-    struct buf *out = &s->face->frames;
+    struct event_stream *s = CONTAINER_OF(base, struct event_stream, base);
+    struct buf *out = &base->face->frames;
     enum progress progress = PROGRESS_MORE;
 
     buf_clear(out);
-    while (progress == PROGRESS_MORE && http_stream_has_room(s->http)) {
+    while (progress == PROGRESS_MORE && http_stream_has_room(base->http)) {
         progress = advance(s, out);
-        if (out->n >= WRITE_BYTES)
-            flush(s, out);
+        if (out->n >= OPEN_STREAM_WRITE_BYTES)
+            open_stream_flush(base, out);
     }
     if (progress == PROGRESS_DONE || (s->batch != NULL && s->batch->due))
         put_batch(s, out);
     if (progress == PROGRESS_DONE)
         buf_add_str(out, STR("data: [DONE]\n\n"));
-    flush(s, out);
+    open_stream_flush(base, out);
     if (progress == PROGRESS_DONE || progress == PROGRESS_GONE)
         event_stream_close(s);
 }
 
-/* ---- the socket ---- */
-
-static void on_room(void *arg)
+static void gone(struct open_stream *base)
 {
-    pump(arg);
+    event_stream_free(CONTAINER_OF(base, struct event_stream, base));
 }
 
-static void on_close(void *arg)
+/* One that is not open yet belongs to its exchange. */
+static void stop(struct open_stream *base)
+{
+    if (base->http != NULL)
+        event_stream_close(CONTAINER_OF(base, struct event_stream, base));
+}
+
+static void put_waiting(struct open_stream *base, struct buf *out)
+{
+    put_batch(CONTAINER_OF(base, struct event_stream, base), out);
+}
+
+static const struct open_stream_kind kind = {run, gone, stop, put_waiting};
+
+/* ---- begin ---- */
+
+static void on_batch_due(void *arg)
 {
     struct event_stream *s = arg;
 
-    s->http = NULL;
-    event_stream_free(s);
+    s->batch->due = true;
+    event_stream_wake(s);
 }
 
-static void on_silence(void *arg)
+struct event_stream *event_stream_new(struct exchange *x, const struct watch_wish *wish)
 {
-    struct event_stream *s = arg;
-    struct buf *out = &s->face->frames;
+    struct event_stream *s = mem_zalloc(sizeof(*s) + x->id.n + 1);
 
-    buf_clear(out);
-    put_batch(s, out);
-    buf_add_str(out, STR("data: [KEEPALIVE]\n\n"));
-    flush(s, out);
-}
-
-static void put_opened(struct event_stream *s, struct buf *out)
-{
-    struct json_writer w = JSON_WRITER(out);
-
-    buf_add_str(out, STR("data: "));
-    json_begin_object(&w);
-    json_key_str(&w, "type", STR("stream_opened"));
-    json_key_u64(&w, "last_seq", hub_session(subscriber_hub(s->sub))->seq);
-    json_key_text(&w, "boot", s->face->o.boot_id);
-    json_key_i64(&w, "heartbeat_ms", LIMIT_HEARTBEAT_MS);
-    json_key_time(&w, "server_time", clock_wall_ms());
-    json_end_object(&w);
-    buf_add_str(out, STR("\n\n"));
+    s->opening = x;
+    s->has_cursor = wish->at.has_cursor;
+    s->follow = wish->follow;
+    s->deltas = wish->deltas;
+    s->batch_ms = wish->batch_ms;
+    str_copy(s->id, x->id.n + 1, x->id);
+    if (s->deltas && s->batch_ms > 0) {
+        s->batch = mem_zalloc(sizeof(*s->batch));
+        s->batch->timer = timer_new(x->face->o.loop, "face.batch", on_batch_due, s);
+    }
+    open_stream_init(&s->base, &kind, x->face);
+    return s;
 }
 
 void event_stream_open(struct event_stream *s, struct subscriber *sub)
 {
-    struct http_stream_callbacks cb = {.on_room = on_room, .on_close = on_close, .on_silence = on_silence, .arg = s};
-    struct buf *out = &s->face->frames;
     struct exchange *x = s->opening;
 
     s->opening = NULL;
     s->sub = sub;
-    http_reply_header(x->req, "Content-Type", "text/event-stream; charset=utf-8");
-    http_request_set_label(x->req, &x->label);
-    s->http = http_reply_stream(x->req, 200, &cb);
-    exchange_count(x, 200);
-    exchange_free(x);
-    if (s->http == NULL) {
+    if (!open_stream_begin(&s->base, x)) {
         event_stream_free(s);
         return;
     }
-    buf_clear(out);
-    put_opened(s, out);
-    s->face->traffic.events++;
-    flush(s, out);
+    open_stream_put_opened(&s->base, NULL, hub_session(subscriber_hub(sub))->seq);
     if (!s->has_cursor)
         take_snapshot(s);
     event_stream_wake(s);

@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "face/bamboo/feed_stream.h"
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "face/bamboo/feed_wire.h"
 #include "face/open_stream.h"
 
-#define WRITE_BYTES (16 * 1024) /* small frames leave together, in pieces of about this size */
-
 struct feed_stream {
     struct open_stream base;
-    struct face *face; /* NULL: it was freed; only an answer of the store is still on its way */
-    struct http_stream *http;
     struct feed_watcher *watcher;
     struct answer *page; /* of the store, being handed out */
     size_t page_at;
@@ -30,31 +25,22 @@ static void drop_page(struct feed_stream *s)
 
 static void feed_stream_free(struct feed_stream *s)
 {
+    engine_feed_unwatch(s->base.face->o.engine, s->watcher);
     open_stream_done(&s->base);
-    engine_feed_unwatch(s->face->o.engine, s->watcher);
     drop_page(s);
-    s->face = NULL;
     if (!s->asked)
         mem_free(s);
 }
 
 static void feed_stream_close(struct feed_stream *s)
 {
-    http_stream_end(s->http);
+    open_stream_end(&s->base);
     feed_stream_free(s);
 }
 
 static void wake(void *arg)
 {
     open_stream_wake(&((struct feed_stream *)arg)->base);
-}
-
-static void flush(struct feed_stream *s, struct buf *out)
-{
-    s->face->traffic.event_bytes += out->n;
-    if (out->n > 0)
-        http_stream_write(s->http, buf_str(out));
-    buf_clear(out);
 }
 
 /* ---- pages of the store ---- */
@@ -64,7 +50,7 @@ static void on_page(void *arg, struct answer *answer)
     struct feed_stream *s = arg;
 
     s->asked = false;
-    if (s->face == NULL) {
+    if (s->base.face == NULL) {
         mem_free(s);
         answer_free(answer);
         return;
@@ -81,7 +67,7 @@ static void ask_page(struct feed_stream *s)
                       .bytes = LIMIT_WATCHER_PAGE_BYTES}; /* one who stops reading keeps it in hand */
 
     s->asked = true;
-    engine_query(s->face->o.engine, &q, on_page, s);
+    engine_query(s->base.face->o.engine, &q, on_page, s);
 }
 
 /* From the beginning on means from what is kept on: only who was somewhere can have lost something. */
@@ -100,7 +86,7 @@ static enum progress advance_page(struct feed_stream *s, struct buf *out)
         return PROGRESS_END; /* it cannot be read now: the client comes back with its cursor */
     if (lost_something(s)) {
         feed_frame_reset(feed_watcher_seq(s->watcher), out);
-        s->face->traffic.events++;
+        s->base.face->traffic.events++;
         feed_watcher_skip(s->watcher, a->last_seq);
         drop_page(s);
         return PROGRESS_MORE;
@@ -109,7 +95,7 @@ static enum progress advance_page(struct feed_stream *s, struct buf *out)
         const struct feed_row *row = &a->feed[s->page_at++];
 
         feed_frame_event(row, out);
-        s->face->traffic.events++;
+        s->base.face->traffic.events++;
         feed_watcher_skip(s->watcher, row->seq);
         return PROGRESS_MORE;
     }
@@ -128,7 +114,7 @@ static void put_item(struct feed_stream *s, const struct feed_item *item, struct
     else if (item->frame->n == 0)
         feed_frame_state(item->session, item->frame);
     buf_add_str(out, buf_str(item->frame));
-    s->face->traffic.events++;
+    s->base.face->traffic.events++;
 }
 
 static enum progress advance(struct feed_stream *s, struct buf *out)
@@ -147,32 +133,33 @@ static enum progress advance(struct feed_stream *s, struct buf *out)
         ask_page(s);
         return PROGRESS_WAIT;
     case FEED_EMPTY:
-        return s->face->o.is_archive ? PROGRESS_END : PROGRESS_WAIT;
+        return s->base.face->o.is_archive ? PROGRESS_END : PROGRESS_WAIT;
     case FEED_END:
         break;
     }
     return PROGRESS_END;
 }
 
-static void pump(struct feed_stream *s)
+static void run(struct open_stream *base)
 {
-    struct buf *out = &s->face->frames;
+    struct feed_stream *s = CONTAINER_OF(base, struct feed_stream, base);
+    struct buf *out = &base->face->frames;
     enum progress progress = PROGRESS_MORE;
 
     buf_clear(out);
-    while (progress == PROGRESS_MORE && http_stream_has_room(s->http)) {
+    while (progress == PROGRESS_MORE && http_stream_has_room(base->http)) {
         progress = advance(s, out);
-        if (out->n >= WRITE_BYTES)
-            flush(s, out);
+        if (out->n >= OPEN_STREAM_WRITE_BYTES)
+            open_stream_flush(base, out);
     }
-    flush(s, out);
+    open_stream_flush(base, out);
     if (progress == PROGRESS_END)
         feed_stream_close(s);
 }
 
-static void take_turn(struct open_stream *base)
+static void gone(struct open_stream *base)
 {
-    pump(CONTAINER_OF(base, struct feed_stream, base));
+    feed_stream_free(CONTAINER_OF(base, struct feed_stream, base));
 }
 
 static void stop(struct open_stream *base)
@@ -180,69 +167,19 @@ static void stop(struct open_stream *base)
     feed_stream_close(CONTAINER_OF(base, struct feed_stream, base));
 }
 
-static const struct open_stream_kind kind = {take_turn, stop};
-
-/* ---- the socket ---- */
-
-static void on_room(void *arg)
-{
-    pump(arg);
-}
-
-static void on_close(void *arg)
-{
-    feed_stream_free(arg);
-}
-
-static void on_silence(void *arg)
-{
-    struct feed_stream *s = arg;
-    struct buf *out = &s->face->frames;
-
-    buf_clear(out);
-    buf_add_str(out, STR("data: [KEEPALIVE]\n\n"));
-    flush(s, out);
-}
-
-static void put_opened(struct feed_stream *s, const struct answer *range, struct buf *out)
-{
-    struct json_writer w = JSON_WRITER(out);
-
-    buf_add_str(out, STR("data: "));
-    json_begin_object(&w);
-    json_key_str(&w, "type", STR("stream_opened"));
-    json_key_u64(&w, "first_seq", range->first_seq);
-    json_key_u64(&w, "last_seq", range->last_seq);
-    json_key_text(&w, "boot", s->face->o.boot_id);
-    json_key_i64(&w, "heartbeat_ms", LIMIT_HEARTBEAT_MS);
-    json_key_time(&w, "server_time", clock_wall_ms());
-    json_end_object(&w);
-    buf_add_str(out, STR("\n\n"));
-}
+static const struct open_stream_kind kind = {run, gone, stop, NULL};
 
 void feed_stream_open(struct exchange *x, uint64_t seq, const struct answer *range)
 {
-    struct http_stream_callbacks cb = {.on_room = on_room, .on_close = on_close, .on_silence = on_silence};
     struct feed_stream *s = mem_zalloc(sizeof(*s));
     struct face *f = x->face;
-    struct buf *out = &f->frames;
 
-    cb.arg = s;
-    http_reply_header(x->req, "Content-Type", "text/event-stream; charset=utf-8");
-    http_request_set_label(x->req, &x->label);
-    s->http = http_reply_stream(x->req, 200, &cb);
-    exchange_count(x, 200);
-    exchange_free(x);
-    if (s->http == NULL) {
+    if (!open_stream_begin(&s->base, x)) {
         mem_free(s);
         return;
     }
-    s->face = f;
     open_stream_init(&s->base, &kind, f);
     s->watcher = engine_feed_watch(f->o.engine, seq, range->last_seq, wake, s);
-    buf_clear(out);
-    put_opened(s, range, out);
-    f->traffic.events++;
-    flush(s, out);
+    open_stream_put_opened(&s->base, &range->first_seq, range->last_seq);
     wake(s);
 }
