@@ -2,17 +2,10 @@
 /* What a model writes when it asks a person: what is taken keeps the promises of ask.h, what is not says why. */
 #include "base/limits.h"
 #include "base/str.h"
+#include "check.h"
 #include "run/ask.h"
 
-#include <stdlib.h>
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(condition)                                                                                               \
-    do {                                                                                                               \
-        if (!(condition))                                                                                              \
-            abort();                                                                                                   \
-    } while (0)
 
 static void check_taken(const struct ask *ask)
 {

@@ -5,18 +5,11 @@
  */
 #include "app/command_line.h"
 #include "base/str.h"
-
-#include <stdlib.h>
+#include "check.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { WORDS = 16, TEXT_BYTES = 4096 };
-
-#define CHECK(condition)                                                                                               \
-    do {                                                                                                               \
-        if (!(condition))                                                                                              \
-            abort();                                                                                                   \
-    } while (0)
 
 /* Words as the kernel hands them over: terminated, so without NUL. */
 static int split(char *text, char *words[WORDS])

@@ -6,16 +6,9 @@
 #include "app/config.h"
 #include "base/str.h"
 #include "base/utf8.h"
-
-#include <stdlib.h>
+#include "check.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(condition)                                                                                               \
-    do {                                                                                                               \
-        if (!(condition))                                                                                              \
-            abort();                                                                                                   \
-    } while (0)
 
 static void check_accepted(const struct config *c)
 {

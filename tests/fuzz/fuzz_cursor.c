@@ -7,19 +7,13 @@
 #include "base/buf.h"
 #include "base/id.h"
 #include "base/str.h"
+#include "check.h"
 #include "face/bamboo/requests.h"
 #include "face/cursor.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(condition)                                                                                               \
-    do {                                                                                                               \
-        if (!(condition))                                                                                              \
-            abort();                                                                                                   \
-    } while (0)
 
 static struct str number_text(uint64_t n, char out[24])
 {

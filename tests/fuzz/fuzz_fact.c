@@ -6,17 +6,10 @@
  */
 #include "base/str.h"
 #include "base/utf8.h"
+#include "check.h"
 #include "session/session.h"
 
-#include <stdlib.h>
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(condition)                                                                                               \
-    do {                                                                                                               \
-        if (!(condition))                                                                                              \
-            abort();                                                                                                   \
-    } while (0)
 
 #define HEADER .seq = 1, .epoch = UINT64_MAX, .at = -1
 

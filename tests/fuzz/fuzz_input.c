@@ -5,17 +5,10 @@
  */
 #include "base/str.h"
 #include "base/utf8.h"
+#include "check.h"
 #include "session/input.h"
 
-#include <stdlib.h>
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(condition)                                                                                               \
-    do {                                                                                                               \
-        if (!(condition))                                                                                              \
-            abort();                                                                                                   \
-    } while (0)
 
 static void check_values(const struct input *in)
 {

@@ -7,16 +7,9 @@
 #include "base/json_write.h"
 #include "base/str.h"
 #include "base/utf8.h"
-
-#include <stdlib.h>
+#include "check.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(condition)                                                                                               \
-    do {                                                                                                               \
-        if (!(condition))                                                                                              \
-            abort();                                                                                                   \
-    } while (0)
 
 static void write_node(struct json_writer *w, const struct json *node);
 

@@ -10,19 +10,13 @@
 #include "base/log_line.h"
 #include "base/str.h"
 #include "base/utf8.h"
+#include "check.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { FIELDS = 12 };
-
-#define CHECK(condition)                                                                                               \
-    do {                                                                                                               \
-        if (!(condition))                                                                                              \
-            abort();                                                                                                   \
-    } while (0)
 
 static const char *const keys[FIELDS] = {"request", "method", "route", "session", "run",  "status",
                                          "ms",      "bytes",  "code",  "error",   "peer", "end"};

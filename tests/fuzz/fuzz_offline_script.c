@@ -5,17 +5,10 @@
  */
 #include "base/str.h"
 #include "base/utf8.h"
+#include "check.h"
 #include "model/offline_script.h"
 
-#include <stdlib.h>
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(condition)                                                                                               \
-    do {                                                                                                               \
-        if (!(condition))                                                                                              \
-            abort();                                                                                                   \
-    } while (0)
 
 static void check_pieces(struct str text, uint32_t count)
 {

@@ -5,18 +5,11 @@
  */
 #include "base/str.h"
 #include "base/utf8.h"
+#include "check.h"
 #include "model/json_mend.h"
 #include "model/openai_chunk.h"
 
-#include <stdlib.h>
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(condition)                                                                                               \
-    do {                                                                                                               \
-        if (!(condition))                                                                                              \
-            abort();                                                                                                   \
-    } while (0)
 
 static void check_mending(struct str line, struct arena *a)
 {

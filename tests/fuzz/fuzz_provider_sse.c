@@ -6,17 +6,10 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "check.h"
 #include "model/sse_reader.h"
 
-#include <stdlib.h>
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(condition)                                                                                               \
-    do {                                                                                                               \
-        if (!(condition))                                                                                              \
-            abort();                                                                                                   \
-    } while (0)
 
 /* Names and data may hold any byte, so lengths go with them. */
 static void add_event(struct buf *seen, struct str name, struct str data)

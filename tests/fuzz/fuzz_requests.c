@@ -4,17 +4,10 @@
  * points into the arena or the input; what is refused has a reason.
  */
 #include "base/str.h"
+#include "check.h"
 #include "face/bamboo/requests.h"
 
-#include <stdlib.h>
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(condition)                                                                                               \
-    do {                                                                                                               \
-        if (!(condition))                                                                                              \
-            abort();                                                                                                   \
-    } while (0)
 
 static size_t touched;
 

@@ -2,16 +2,9 @@
 /* The first byte says how the rest is cut into pieces; repair must not depend on it. */
 #include "base/str.h"
 #include "base/utf8.h"
-
-#include <stdlib.h>
+#include "check.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(condition)                                                                                               \
-    do {                                                                                                               \
-        if (!(condition))                                                                                              \
-            abort();                                                                                                   \
-    } while (0)
 
 /* By value, not by table: another road to the same answer. */
 static bool is_valid_slowly(const uint8_t *p, size_t n)
