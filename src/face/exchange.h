@@ -93,7 +93,7 @@ void exchange_etag(struct exchange *x, uint64_t metadata_version);
 /* ---- reading ---- */
 
 struct str exchange_header(const struct exchange *x, const char *name);
-/* A query parameter, decoded into the arena; STR_NULL: absent or malformed. */
+/* A query parameter, decoded into the arena; STR_NULL: absent. A malformed one does not get as far as a handler. */
 struct str exchange_query_text(struct exchange *x, const char *name);
 /* Answers 400 and returns false where the parameter is there and not a number. */
 bool exchange_query_u64(struct exchange *x, const char *name, uint64_t fallback, uint64_t *out);

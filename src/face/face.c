@@ -13,6 +13,8 @@
     "Authorization, Content-Type, If-Match, Idempotency-Key, Last-Event-ID, Bamboo-Run-Id, "                           \
     "X-Request-Id"
 
+#define QUERY_NAME_SHOWN 100 /* bytes of a parameter's name in an error */
+
 struct face *face_new(const struct face_options *o)
 {
     struct face *f = mem_zalloc(sizeof(*f));
@@ -175,6 +177,20 @@ static bool read_parameter(struct exchange *x, const struct route_parameter *p, 
     return true;
 }
 
+/* False: what cannot be decoded would count as not given at all; the exchange is answered. */
+static bool check_query(struct exchange *x)
+{
+    struct str bad;
+
+    if (http_query_is_sound(http_request_query(x->req), &bad))
+        return true;
+    bad.n = bad.n < QUERY_NAME_SHOWN ? bad.n : QUERY_NAME_SHOWN;
+    exchange_fail(x, ERR_BAD_REQUEST,
+                  "query: " STR_FMT ": cannot be decoded: expected UTF-8 without NUL, with %%25 for a percent sign",
+                  STR_ARG(bad));
+    return false;
+}
+
 void face_set_default_effort(struct face *f, const char *effort)
 {
     str_copy(f->effort, sizeof(f->effort), str_of(effort));
@@ -202,6 +218,6 @@ void face_request(void *arg, struct http_request *req)
         exchange_send_text(x, 404, STR("text/plain"), STR(""));
     else if (found.route == NULL)
         refuse_method(x, found.methods);
-    else if (read_parameter(x, &found.first, &x->id) && read_parameter(x, &found.second, &x->part_id))
+    else if (read_parameter(x, &found.first, &x->id) && read_parameter(x, &found.second, &x->part_id) && check_query(x))
         exchange_begin(x);
 }

@@ -130,5 +130,8 @@ void http_stream_abort(struct http_stream *s);
 
 /* Percent-decoding, appended; false if malformed, NUL or broken UTF-8. '+' is a space in queries only. */
 NODISCARD bool http_decode(struct str in, bool is_query, struct buf *out);
-/* Value of the first such parameter, decoded, replaces out; false if absent or malformed. */
+/* Whether every name and value can be decoded; else *bad is the name of the first that cannot, as it was sent. */
+NODISCARD bool http_query_is_sound(struct str query, struct str *bad);
+/* Value of the first such parameter, decoded, replaces out; false if absent, or malformed in a query that is not sound.
+ */
 bool http_query_find(struct str query, const char *name, struct buf *out);

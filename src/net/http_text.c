@@ -30,6 +30,21 @@ bool http_decode(struct str in, bool is_query, struct buf *out)
     return !out->full && (out->n == start || utf8_is_valid((struct str){out->p + start, out->n - start}));
 }
 
+bool http_query_is_sound(struct str query, struct str *bad)
+{
+    struct str rest = query, pair;
+
+    while (str_next(&rest, '&', &pair)) {
+        struct buf decoded CLEANUP(buf_done) = BUF_INIT;
+
+        if (http_decode(pair, true, &decoded))
+            continue;
+        (void)str_next(&pair, '=', bad);
+        return false;
+    }
+    return true;
+}
+
 bool http_query_find(struct str query, const char *name, struct buf *out)
 {
     struct str rest = query, pair;

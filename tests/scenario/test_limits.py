@@ -176,6 +176,22 @@ def test_malformed_escapes_are_400(server, path):
     assert wire.exchange(server, wire.request(server, path=path)).status == 400
 
 
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/api/v1/sessions/a?at_seq=%ZZ", "at_seq"),
+        ("/api/v1/sessions?limit=%", "limit"),
+        ("/api/v1/events/a?after=1&deltas=%f", "deltas"),
+        ("/api/v1/stream?since=%ff", "since"),
+        ("/api/v1/history/a?%zz", "%zz"),
+    ],
+)
+def test_a_query_with_a_malformed_escape_is_400_and_names_the_parameter(server, path, name):
+    reply = wire.exchange(server, wire.request(server, path=path))
+    assert reply.status == 400
+    assert f"query: {name}: " in message_of(reply)
+
+
 def test_an_escaped_slash_is_no_separator(server):
     assert wire.exchange(server, wire.request(server, path="/api/v1/sessions/a%2Fhistory")).status in (400, 404)
 

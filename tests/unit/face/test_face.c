@@ -173,6 +173,27 @@ static void ids_in_paths_are_checked(void **state UNUSED)
     expect_part(stand_call(st, "GET /api/v1/sessions/a%2Eb", NULL, NULL), 404, "\"session_id\":\"a.b\"");
 }
 
+/* Whatever the route, and whether it knows the parameter or not. */
+static void a_query_that_cannot_be_decoded_is_refused_by_name(void **state UNUSED)
+{
+    static const struct {
+        const char *line, *says;
+    } rows[] = {{"GET /api/v1/sessions/a?at_seq=%ZZ", "query: at_seq: "},
+                {"GET /api/v1/history/a?at_seq=1%", "query: at_seq: "},
+                {"GET /api/v1/sessions?limit=%zz&q=x", "query: limit: "},
+                {"GET /api/v1/sessions?limit=5&q=%ff", "query: q: "},
+                {"GET /api/v1/events/a?after=%", "query: after: "},
+                {"GET /api/v1/stream?since=%5", "query: since: "},
+                {"GET /api/v1/sessions/a/facts?types=%c3", "query: types: "},
+                {"GET /api/v1/questions?state=%2", "query: state: "},
+                {"GET /api/v1/sessions/a/runs?limit=%g0", "query: limit: "},
+                {"POST /api/v1/chat?what=%", "query: what: "},
+                {"GET /api/v1/sessions?%zz=1", "query: %zz: "}};
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        expect_part(stand_call(st, rows[i].line, NULL, NULL), 400, rows[i].says);
+}
+
 static void configured_origins_may_call(void **state UNUSED)
 {
     static const char *const origins[] = {"https://page.example", NULL};
@@ -722,6 +743,7 @@ int main(void)
         TEST(unknown_paths_are_empty),
         TEST(known_paths_tell_their_methods),
         TEST(ids_in_paths_are_checked),
+        TEST(a_query_that_cannot_be_decoded_is_refused_by_name),
         cmocka_unit_test(configured_origins_may_call),
         TEST(a_message_is_kept),
         TEST(a_message_is_kept_and_started),

@@ -62,6 +62,28 @@ static void parameters_are_found_by_their_decoded_name(void **state UNUSED)
     assert_false(http_query_find(STR_NULL, "a", &out));
 }
 
+static void a_query_is_sound_when_every_name_and_value_is(void **state UNUSED)
+{
+    static const struct {
+        const char *query, *bad;
+    } rows[] = {
+        {"", NULL},          {"a=1&b=x+y%26&c&=5&&%66=6", NULL},
+        {"a=%ZZ", "a"},      {"a=1&b=%", "b"},
+        {"a=1&b=%4&c", "b"}, {"%zz=1", "%zz"},
+        {"a&%f", "%f"},      {"a=%00", "a"},
+        {"a=%ff", "a"},      {"a=%c3&b=%a4", "a"},
+        {"a=%3=1&b=%", "a"}, {"a=1&a=%", "a"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct str bad = STR_NULL;
+
+        assert_int_equal(http_query_is_sound(str_of(rows[i].query), &bad), rows[i].bad == NULL);
+        assert_true(rows[i].bad == NULL ? bad.p == NULL : str_is(bad, rows[i].bad));
+    }
+    assert_true(http_query_is_sound(STR_NULL, &(struct str){0}));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -69,6 +91,7 @@ int main(void)
         cmocka_unit_test(broken_codes_are_refused),
         cmocka_unit_test(a_capped_buffer_refuses_what_is_too_long),
         cmocka_unit_test(parameters_are_found_by_their_decoded_name),
+        cmocka_unit_test(a_query_is_sound_when_every_name_and_value_is),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
