@@ -75,11 +75,9 @@ int check_findings(const char *path, struct buf *lines, struct err *err)
 void check_place(const struct place *p)
 {
     CLEANUP(buf_done) struct buf lines = BUF_INIT;
-    char path[512];
     struct err err;
 
-    snprintf(path, sizeof(path), "%s/culm.db", p->dir);
-    if (check_findings(path, &lines, &err) < 0)
+    if (check_findings(p->database, &lines, &err) < 0)
         fail_msg("%s", err.text);
     if (lines.n > 0)
         fail_msg("%s", lines.p);

@@ -20,11 +20,9 @@ static void expect(bool ok, const char *what)
 
 static sqlite3 *open_place(const struct place *p)
 {
-    char path[512];
     sqlite3 *h;
 
-    snprintf(path, sizeof(path), "%s/culm.db", p->dir);
-    expect(sqlite3_open_v2(path, &h, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK, path);
+    expect(sqlite3_open_v2(p->database, &h, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK, p->database);
     sqlite3_busy_timeout(h, 5000);
     sqlite3_db_config(h, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     return h;

@@ -2,6 +2,7 @@
 #include "store/place.h"
 
 #include "base/buf.h"
+#include "base/fault.h"
 
 #include <dirent.h>
 #include <sqlite3.h>
@@ -20,6 +21,9 @@ void place_make(struct place *p)
         perror(p->dir);
         abort();
     }
+    snprintf(p->database, sizeof(p->database), "%s/culm.db", p->dir);
+    snprintf(p->log, sizeof(p->log), "%s/culm.db-wal", p->dir);
+    snprintf(p->index, sizeof(p->index), "%s/culm.db-shm", p->dir);
 }
 
 static void path_of(const struct place *p, const char *name, char *out, size_t size)
@@ -68,14 +72,11 @@ struct store *place_open(const struct place *p)
 
 int64_t place_sql(const struct place *p, const char *sql)
 {
-    char path[512];
     int64_t value = -1;
     sqlite3_stmt *st;
     sqlite3 *h;
-    int rc;
+    int rc = sqlite3_open_v2(p->database, &h, SQLITE_OPEN_READWRITE, NULL);
 
-    path_of(p, "culm.db", path, sizeof(path));
-    rc = sqlite3_open_v2(path, &h, SQLITE_OPEN_READWRITE, NULL);
     if (rc == SQLITE_OK) {
         sqlite3_busy_timeout(h, 5000);
         sqlite3_db_config(h, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
@@ -143,6 +144,14 @@ size_t place_count_files(const struct place *p)
     return n;
 }
 
+struct sqlite_stats place_stats(const struct driver *d)
+{
+    struct sqlite_stats s;
+
+    sqlite_store_stats(driver_store(d), &s);
+    return s;
+}
+
 void place_make_version_1(const struct place *p)
 {
     static const char *const undo[] = {"DROP TABLE receipt",
@@ -158,4 +167,30 @@ void place_make_version_1(const struct place *p)
 
     for (size_t i = 0; i < ARRAY_LEN(undo); i++)
         place_sql(p, undo[i]);
+}
+
+/* ---- of the test that runs ---- */
+
+struct place place;
+
+int place_begin(void **state)
+{
+    place_make(&place);
+    *state = NULL;
+    return 0;
+}
+
+int place_begin_open(void **state)
+{
+    place_make(&place);
+    *state = driver_new(place_open(&place));
+    return 0;
+}
+
+int place_end(void **state)
+{
+    fault_disarm();
+    driver_free(*state);
+    place_remove(&place);
+    return 0;
 }

@@ -6,6 +6,7 @@
 
 struct place {
     char dir[128];
+    char database[160], log[160], index[160]; /* the file, its write-ahead log, and the index of that */
 };
 
 void place_make(struct place *p);   /* a new directory under TMPDIR */
@@ -21,3 +22,11 @@ void place_make_version_1(const struct place *p); /* takes back what the second 
 size_t place_count_bytes(const struct place *p, struct str needle);
 /* Files in the directory. */
 size_t place_count_files(const struct place *p);
+/* What the store that is driven counts. */
+struct sqlite_stats place_stats(const struct driver *d);
+
+/* What tests of one store begin and end with: `place` is made anew for each and removed after it. */
+extern struct place place;
+int place_begin(void **state);      /* nothing is in it, *state is NULL */
+int place_begin_open(void **state); /* *state drives a store that is open in it */
+int place_end(void **state);        /* closes what *state drives; no fault is armed any more */

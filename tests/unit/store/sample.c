@@ -125,6 +125,47 @@ void sample_make(struct driver *d)
     commit(&t, d);
 }
 
+void sample_put(const struct place *p)
+{
+    struct driver *d;
+
+    place_clear(p);
+    d = driver_new(place_open(p));
+    sample_make(d);
+    driver_free(d);
+}
+
+struct sample_files sample_kill(const struct place *p)
+{
+    struct sample_files f;
+    struct driver *d;
+
+    place_clear(p);
+    d = driver_new(place_open(p));
+    sample_make(d);
+    f.database = sample_read(p->database);
+    f.index = sample_read(p->index); /* before the log: it must not know more */
+    f.log = sample_read(p->log);
+    driver_free(d);
+    return f;
+}
+
+void sample_files_put(const struct sample_files *f, const struct place *p, bool with_index)
+{
+    place_clear(p);
+    sample_write(p->database, &f->database);
+    sample_write(p->log, &f->log);
+    if (with_index)
+        sample_write(p->index, &f->index);
+}
+
+void sample_files_free(struct sample_files *f)
+{
+    buf_done(&f->database);
+    buf_done(&f->log);
+    buf_done(&f->index);
+}
+
 struct buf sample_read(const char *path)
 {
     struct buf bytes = BUF_INIT;
@@ -148,4 +189,19 @@ void sample_write(const char *path, const struct buf *bytes)
     expect(f != NULL, path);
     expect(bytes->n == 0 || fwrite(bytes->p, 1, bytes->n, f) == bytes->n, path);
     expect(fclose(f) == 0, path);
+}
+
+uint64_t sample_seed(void)
+{
+    const char *given = getenv("CULM_SEED");
+
+    return given != NULL ? strtoull(given, NULL, 10) : 20261121;
+}
+
+uint64_t sample_draw(uint64_t *seed)
+{
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    return *seed;
 }

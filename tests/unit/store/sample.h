@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /* A store in which every kind of row stands, and means to spoil its file. */
+#include "store/place.h"
 #include "store/story.h"
 
 /*
@@ -11,7 +12,20 @@
 #define SAMPLE_SESSIONS 5
 extern const char *const sample_names[SAMPLE_SESSIONS];
 void sample_make(struct driver *d);
+void sample_put(const struct place *p); /* alone in the directory, and closed */
+
+/* What a life leaves that is killed after it made the sample: nearly everything stands in the log. */
+struct sample_files {
+    struct buf database, log, index;
+};
+struct sample_files sample_kill(const struct place *p); /* to be freed; what is in the directory goes */
+void sample_files_put(const struct sample_files *f, const struct place *p, bool with_index); /* alone there */
+void sample_files_free(struct sample_files *f);
 
 /* A copy of the bytes of a file; to be freed. */
 struct buf sample_read(const char *path);
 void sample_write(const char *path, const struct buf *bytes);
+
+/* Where bytes are spoilt at random: the seed is CULM_SEED, or always the same. */
+uint64_t sample_seed(void);
+uint64_t sample_draw(uint64_t *seed);

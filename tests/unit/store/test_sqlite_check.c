@@ -18,42 +18,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static struct place place;
-static char path[256], log_path[256], index_path[256];
-
-static int set_up(void **state)
-{
-    (void)state;
-    place_make(&place);
-    snprintf(path, sizeof(path), "%s/culm.db", place.dir);
-    snprintf(log_path, sizeof(log_path), "%s-wal", path);
-    snprintf(index_path, sizeof(index_path), "%s-shm", path);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    place_remove(&place);
-    return 0;
-}
-
-static void make_sample(void)
-{
-    struct driver *d;
-
-    place_clear(&place);
-    d = driver_new(place_open(&place));
-    sample_make(d);
-    driver_free(d);
-}
-
 static void assert_says(const char *session, const char *what)
 {
     CLEANUP(buf_done) struct buf lines = BUF_INIT, begin = BUF_INIT;
     struct str rest, line;
     struct err err = {0};
-    int rc = check_findings(path, &lines, &err);
+    int rc = check_findings(place.database, &lines, &err);
 
     if (rc < 0)
         fail_msg("%s", err.text);
@@ -109,7 +79,7 @@ static void a_session_longer_than_a_batch_is_clean(void **state)
         story_turn(&t, d, STR("question"), STR("answer"));
     driver_free(d);
     check_place(&place);
-    make_sample();
+    sample_put(&place);
     check_place(&place);
 }
 
@@ -117,11 +87,11 @@ static void a_session_longer_than_a_batch_is_clean(void **state)
 static void what_may_be_missing_or_new_is_not_a_finding(void **state)
 {
     (void)state;
-    make_sample();
+    sample_put(&place);
     place_sql(&place, "DELETE FROM head");
     place_sql(&place, "DELETE FROM partial");
     check_place(&place);
-    make_sample();
+    sample_put(&place);
     place_sql(&place, "DELETE FROM inbox WHERE sid = 5");
     place_sql(&place, "UPDATE session SET inbox = 0, state = 'idle' WHERE sid = 5");
     place_sql(&place, "DELETE FROM head WHERE sid = 5");
@@ -134,11 +104,11 @@ static void what_may_be_missing_or_new_is_not_a_finding(void **state)
 static void nothing_is_made_beside_a_file_that_is_nobodys(void **state)
 {
     (void)state;
-    make_sample();
-    assert_int_equal(access(log_path, F_OK), -1);
+    sample_put(&place);
+    assert_int_equal(access(place.log, F_OK), -1);
     check_place(&place);
-    assert_int_equal(access(log_path, F_OK), -1);
-    assert_int_equal(access(index_path, F_OK), -1);
+    assert_int_equal(access(place.log, F_OK), -1);
+    assert_int_equal(access(place.index, F_OK), -1);
 }
 
 static void what_is_no_database_of_ours_is_said(void **state)
@@ -147,16 +117,16 @@ static void what_is_no_database_of_ours_is_said(void **state)
     struct err err;
 
     (void)state;
-    assert_int_equal(check_findings(path, &lines, &err), -ERR_NOT_FOUND);
+    assert_int_equal(check_findings(place.database, &lines, &err), -ERR_NOT_FOUND);
     assert_int_equal(check_findings(place.dir, &lines, &err), -ERR_NOT_FOUND);
-    make_sample();
+    sample_put(&place);
     place_sql(&place, "PRAGMA user_version = 99");
-    assert_int_equal(check_findings(path, &lines, &err), -ERR_VERSION);
+    assert_int_equal(check_findings(place.database, &lines, &err), -ERR_VERSION);
     assert_non_null(strstr(err.text, "format 99"));
     place_clear(&place);
-    sample_write(path, &(struct buf){0});
+    sample_write(place.database, &(struct buf){0});
     place_sql(&place, "CREATE TABLE other(x)");
-    assert_int_equal(check_findings(path, &lines, &err), -ERR_VERSION);
+    assert_int_equal(check_findings(place.database, &lines, &err), -ERR_VERSION);
 }
 
 /* ---- rows that are wrong ---- */
@@ -229,7 +199,7 @@ static void wrong_rows_are_found_and_named(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        make_sample();
+        sample_put(&place);
         place_sql(&place, rows[i].sql);
         assert_says(rows[i].session, rows[i].says);
     }
@@ -253,25 +223,25 @@ static void call_too_many(struct session *s)
 static void lies_are_found_and_named(void **state)
 {
     (void)state;
-    make_sample();
+    sample_put(&place);
     forge_fact(&place, 1, 7, "assistant", "{\"run\":1,\"round\":1,\"id\":\"a1\",\"text\":\"x\",\"place\":1}");
     assert_says("talk", "does not fit what is before it");
-    make_sample();
+    sample_put(&place);
     forge_fact(&place, 1, 6, "budget", "{\"run\":1}");
     assert_says("talk", "fact 8 (run_started) does not fit what is before it: a run is active already");
-    make_sample();
+    sample_put(&place);
     forge_epoch(&place, 2, 5, 3);
     assert_says("tools", "fact 5 (assistant) does not fit what is before it: its epoch falls");
-    make_sample();
+    sample_put(&place);
     forge_epoch(&place, 1, 3, (UINT64_C(1) << 24) + 9);
     assert_says("talk", "fact 3 was written in life 9, and the newest one is 1");
-    make_sample();
+    sample_put(&place);
     forge_head(&place, 1, count_more);
     assert_says("talk", "its head disagrees with the log at fact 11: inbox");
-    make_sample();
+    sample_put(&place);
     forge_head(&place, 2, reach_further);
     assert_says("tools", "which the log does not have");
-    make_sample();
+    sample_put(&place);
     forge_head(&place, 2, call_too_many);
     assert_says("tools", "its head is no session");
 }
@@ -291,10 +261,10 @@ static void a_flipped_byte_in_the_text_of_a_fact_is_found(void **state)
     struct buf bytes;
 
     (void)state;
-    make_sample();
-    bytes = sample_read(path);
+    sample_put(&place);
+    bytes = sample_read(place.database);
     bytes.p[find_bytes(&bytes, STR("CANARY answer")) + 3] ^= 1;
-    sample_write(path, &bytes);
+    sample_write(place.database, &bytes);
     buf_done(&bytes);
     assert_says("talk", "fact 5: the stored bytes are damaged");
 }
@@ -304,16 +274,16 @@ static void pages_that_are_wiped_out_are_found(void **state)
     struct buf good;
 
     (void)state;
-    make_sample();
-    good = sample_read(path);
+    sample_put(&place);
+    good = sample_read(place.database);
     for (size_t at = 0; at < good.n; at += 4096) {
         CLEANUP(buf_done) struct buf lines = BUF_INIT, bytes = BUF_INIT;
         struct err err;
 
         buf_add(&bytes, good.p, good.n);
         memset(bytes.p + at, 0, 4096);
-        sample_write(path, &bytes);
-        if (check_findings(path, &lines, &err) == 0 && lines.n == 0)
+        sample_write(place.database, &bytes);
+        if (check_findings(place.database, &lines, &err) == 0 && lines.n == 0)
             fail_msg("the loss of the page at %zu was not found", at);
     }
     buf_done(&good);
@@ -324,57 +294,21 @@ static void a_file_that_is_cut_off_is_found(void **state)
     struct buf good;
 
     (void)state;
-    make_sample();
-    good = sample_read(path);
+    sample_put(&place);
+    good = sample_read(place.database);
     for (size_t n = 0; n < good.n; n += 1024 + n / 8) {
         CLEANUP(buf_done) struct buf lines = BUF_INIT;
         struct buf part = {.p = good.p, .n = n};
         struct err err;
 
-        sample_write(path, &part);
-        if (check_findings(path, &lines, &err) == 0 && lines.n == 0)
+        sample_write(place.database, &part);
+        if (check_findings(place.database, &lines, &err) == 0 && lines.n == 0)
             fail_msg("a cut at %zu was not found", n);
     }
     buf_done(&good);
 }
 
 /* ---- the write-ahead log ---- */
-
-struct files {
-    struct buf database, log, index;
-};
-
-/* What a killed life leaves: nearly everything stands in the log. Closing the life is undone. */
-static struct files make_sample_in_the_log(void)
-{
-    struct files f;
-    struct driver *d;
-
-    place_clear(&place);
-    d = driver_new(place_open(&place));
-    sample_make(d);
-    f.database = sample_read(path);
-    f.index = sample_read(index_path); /* before the log: it must not know more */
-    f.log = sample_read(log_path);
-    driver_free(d);
-    return f;
-}
-
-static void put_files(const struct files *f, bool with_index)
-{
-    place_clear(&place);
-    sample_write(path, &f->database);
-    sample_write(log_path, &f->log);
-    if (with_index)
-        sample_write(index_path, &f->index);
-}
-
-static void free_files(struct files *f)
-{
-    buf_done(&f->database);
-    buf_done(&f->log);
-    buf_done(&f->index);
-}
 
 #define LOG_HEADER 32
 #define LOG_FRAME (24 + 4096)
@@ -394,73 +328,65 @@ static size_t count_frames(const struct buf *log)
 static void damage_of_the_log_is_found(void **state)
 {
     static const size_t places[] = {0, 5, 8, 17, 23, 24, 24 + 2000, LOG_FRAME - 1};
-    struct files f = make_sample_in_the_log();
+    struct sample_files f = sample_kill(&place);
     size_t n = count_frames(&f.log);
 
     (void)state;
-    put_files(&f, false);
+    sample_files_put(&f, &place, false);
     check_place(&place);
     assert_true(n > 10);
     for (size_t i = 0; i < n - LAST_COMMIT; i += 1 + i / 16) {
         char *byte = f.log.p + LOG_HEADER + i * LOG_FRAME + places[i % ARRAY_LEN(places)];
 
         *byte ^= 0x10;
-        put_files(&f, false);
+        sample_files_put(&f, &place, false);
         assert_says(NULL, "the write-ahead log is damaged at frame");
         *byte ^= 0x10;
     }
     for (size_t i = 0; i < LOG_HEADER; i++) {
         f.log.p[i] ^= 0x10;
-        put_files(&f, false);
+        sample_files_put(&f, &place, false);
         assert_says(NULL, "the header of the write-ahead log is damaged");
         f.log.p[i] ^= 0x10;
     }
-    free_files(&f);
+    sample_files_free(&f);
 }
 
 /* Else it looks like a commit that was never finished. */
 static void damage_of_the_last_frame_is_found_while_its_index_is_there(void **state)
 {
-    struct files f = make_sample_in_the_log();
+    struct sample_files f = sample_kill(&place);
     char *byte = f.log.p + LOG_HEADER + (count_frames(&f.log) - 1) * LOG_FRAME + 30;
 
     (void)state;
-    put_files(&f, true);
+    sample_files_put(&f, &place, true);
     check_place(&place);
     *byte ^= 1;
-    put_files(&f, true);
+    sample_files_put(&f, &place, true);
     assert_says(NULL, "the write-ahead log is damaged at frame");
-    put_files(&f, false);
+    sample_files_put(&f, &place, false);
     check_place(&place);
-    free_files(&f);
+    sample_files_free(&f);
 }
 
 /* A power cut in the middle of a commit: it was never acknowledged. */
 static void a_commit_that_was_not_finished_is_not_damage(void **state)
 {
-    struct files f = make_sample_in_the_log();
+    struct sample_files f = sample_kill(&place);
     size_t end = LOG_HEADER + count_frames(&f.log) * LOG_FRAME;
 
     (void)state;
     for (size_t cut = 0; cut < LAST_COMMIT * LOG_FRAME; cut += 1800) {
-        struct files part = f;
+        struct sample_files part = f;
 
         part.log.n = end - cut;
-        put_files(&part, false);
+        sample_files_put(&part, &place, false);
         check_place(&place);
     }
-    free_files(&f);
+    sample_files_free(&f);
 }
 
 /* ---- anything ---- */
-
-static uint64_t draw(uint64_t *seed)
-{
-    *seed ^= *seed << 13;
-    *seed ^= *seed >> 7;
-    *seed ^= *seed << 17;
-    return *seed;
-}
 
 /* All that the store believes of what stands in the file; text in flight and the names of lives have no checksum. */
 static void dump(struct buf *out)
@@ -471,7 +397,7 @@ static void dump(struct buf *out)
     char name[300];
     sqlite3 *h;
 
-    snprintf(name, sizeof(name), "file:%s?immutable=1", path);
+    snprintf(name, sizeof(name), "file:%s?immutable=1", place.database);
     assert_int_equal(sqlite3_open_v2(name, &h, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL), SQLITE_OK);
     for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
         char sql[80];
@@ -489,25 +415,24 @@ static void dump(struct buf *out)
 
 static void a_flipped_byte_is_found_or_changes_nothing(void **state)
 {
-    const char *given = getenv("CULM_SEED");
-    uint64_t seed = given != NULL ? strtoull(given, NULL, 10) : 20261121;
+    uint64_t seed = sample_seed();
     CLEANUP(buf_done) struct buf before = BUF_INIT;
     struct buf good;
     int found = 0;
 
     (void)state;
-    make_sample();
-    good = sample_read(path);
+    sample_put(&place);
+    good = sample_read(place.database);
     dump(&before);
     for (int n = 0; n < 400; n++) {
         CLEANUP(buf_done) struct buf lines = BUF_INIT, after = BUF_INIT;
-        size_t at = (size_t)(draw(&seed) % good.n);
-        char bits = (char)(1 + draw(&seed) % 255);
+        size_t at = (size_t)(sample_draw(&seed) % good.n);
+        char bits = (char)(1 + sample_draw(&seed) % 255);
         struct err err;
 
         good.p[at] ^= bits;
-        sample_write(path, &good);
-        if (check_findings(path, &lines, &err) < 0 || lines.n > 0) {
+        sample_write(place.database, &good);
+        if (check_findings(place.database, &lines, &err) < 0 || lines.n > 0) {
             found++;
         } else {
             dump(&after);
@@ -520,7 +445,7 @@ static void a_flipped_byte_is_found_or_changes_nothing(void **state)
     buf_done(&good);
 }
 
-#define CASE(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+#define CASE(fn) cmocka_unit_test_setup_teardown(fn, place_begin, place_end)
 
 int main(void)
 {

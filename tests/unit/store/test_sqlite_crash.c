@@ -31,22 +31,6 @@ struct ack {
     uint64_t seq;
 };
 
-static struct place place;
-
-static int set_up(void **state)
-{
-    (void)state;
-    place_make(&place);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    place_remove(&place);
-    return 0;
-}
-
 /* ---- the process that is cut ---- */
 
 static void tell(int fd, int session, uint64_t seq)
@@ -249,7 +233,7 @@ static void a_kill_at_any_time(void **state)
     }
 }
 
-#define CASE(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+#define CASE(fn) cmocka_unit_test_setup_teardown(fn, place_begin, place_end)
 
 int main(void)
 {

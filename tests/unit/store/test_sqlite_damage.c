@@ -11,22 +11,6 @@
 
 #include <cmocka.h>
 
-static struct place place;
-
-static int set_up(void **state)
-{
-    place_make(&place);
-    *state = driver_new(place_open(&place));
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    driver_free(*state);
-    place_remove(&place);
-    return 0;
-}
-
 /* ---- facts ---- */
 
 static void assert_damage(struct driver *d, struct str id, const char *what)
@@ -307,7 +291,7 @@ static void a_damaged_receipt_is_named_and_is_in_the_way_of_its_key_alone(void *
     }
 }
 
-#define CASE(fn) {#fn, fn, set_up, tear_down, NULL}
+#define CASE(fn) {#fn, fn, place_begin_open, place_end, NULL}
 
 int main(void)
 {

@@ -27,30 +27,6 @@
 #define SESSIONS 3
 
 static const char *const names[SESSIONS] = {"a", "b", "c"};
-static struct place place;
-
-static int set_up(void **state)
-{
-    place_make(&place);
-    *state = driver_new(place_open(&place));
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    fault_disarm();
-    driver_free(*state);
-    place_remove(&place);
-    return 0;
-}
-
-static struct sqlite_stats stats_of(const struct driver *d)
-{
-    struct sqlite_stats s;
-
-    sqlite_store_stats(driver_store(d), &s);
-    return s;
-}
 
 /* ---- the k-th call of a kind fails ---- */
 
@@ -183,12 +159,12 @@ static void a_connection_whose_sync_failed_is_given_up(void **state)
     story_open(&t, d, STR("a"));
     story_create(&t, STR("T"), STR_NULL);
     assert_int_equal(story_commit(&t, d), 0);
-    assert_int_equal(stats_of(d).reopened, 0);
+    assert_int_equal(place_stats(d).reopened, 0);
     fault_arm("fsync", 0, EIO, false);
     story_post(&t, STR("u"), STR("x"));
     assert_int_equal(story_commit(&t, d), 0); /* tried again on a new connection */
     assert_true(fault_disarm());
-    assert_int_equal(stats_of(d).reopened, 1);
+    assert_int_equal(place_stats(d).reopened, 1);
     assert_int_equal(check_session(d, t.id), 2);
 }
 
@@ -440,7 +416,7 @@ static void what_is_too_big_for_the_room_does_not_hurt_its_neighbours(void **sta
     mem_free(text);
 }
 
-#define CASE(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+#define CASE(fn) cmocka_unit_test_setup_teardown(fn, place_begin_open, place_end)
 #define SMALL(fn) cmocka_unit_test_setup_teardown(fn, mount_small, unmount_small)
 
 int main(void)

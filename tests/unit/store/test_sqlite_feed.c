@@ -16,21 +16,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static struct place place;
-
-static int set_up(void **state)
-{
-    place_make(&place);
-    *state = driver_new(place_open(&place));
-    return 0;
-}
-
-static int tear_down(void **state)
+static int end_checked(void **state)
 {
     driver_free(*state);
+    *state = NULL;
     check_place(&place);
-    place_remove(&place);
-    return 0;
+    return place_end(state);
 }
 
 static void reopen_with(void **state, uint64_t feed_facts)
@@ -347,12 +338,10 @@ static void a_damaged_fact_does_not_hold_up_the_others(void **state)
 static void expect_finding(const char *sql, const char *undo, const char *what)
 {
     CLEANUP(buf_done) struct buf lines = BUF_INIT;
-    char path[256];
     struct err err;
 
-    snprintf(path, sizeof(path), "%s/culm.db", place.dir);
     place_sql(&place, sql);
-    assert_int_equal(check_findings(path, &lines, &err), 0);
+    assert_int_equal(check_findings(place.database, &lines, &err), 0);
     if (lines.n == 0 || strstr(lines.p, what) == NULL)
         fail_msg("\"%s\" is not in:\n%s", what, lines.n > 0 ? lines.p : "");
     place_sql(&place, undo);
@@ -395,7 +384,6 @@ static void after_a_repair_it_begins_anew_above_every_number_it_has_had(void **s
     struct place other;
     struct driver *d;
     struct story a, b;
-    char path[256];
     struct err err;
 
     story_open(&a, *state, STR("a"));
@@ -406,8 +394,7 @@ static void after_a_repair_it_begins_anew_above_every_number_it_has_had(void **s
     driver_free(*state);
     *state = NULL;
     place_make(&other);
-    snprintf(path, sizeof(path), "%s/culm.db", other.dir);
-    assert_int_equal(store_repair(place.dir, path, &o, &report, &err), 0);
+    assert_int_equal(store_repair(place.dir, other.database, &o, &report, &err), 0);
     check_place(&other);
     d = driver_new(place_open(&other));
     assert_string_equal(told(d, 0, 0, 0), "");
@@ -426,7 +413,7 @@ static void after_a_repair_it_begins_anew_above_every_number_it_has_had(void **s
 
 int main(void)
 {
-#define CASE(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+#define CASE(fn) cmocka_unit_test_setup_teardown(fn, place_begin_open, end_checked)
     const struct CMUnitTest cases[] = {
         CASE(everything_is_told_in_the_order_in_which_it_was_stored),
         CASE(pages_end_anywhere),

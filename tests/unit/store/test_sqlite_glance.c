@@ -14,20 +14,6 @@
 
 enum { LONG_MS = 60 * 1000 };
 
-static struct place place;
-
-static int set_up(void **state UNUSED)
-{
-    place_make(&place);
-    return 0;
-}
-
-static int tear_down(void **state UNUSED)
-{
-    place_remove(&place);
-    return 0;
-}
-
 static void store_some(void)
 {
     struct driver *d = driver_new(place_open(&place));
@@ -99,13 +85,11 @@ static void a_newer_or_foreign_file_is_refused(void **state UNUSED)
 static void damage_is_named(void **state UNUSED)
 {
     struct sqlite_glance seen;
-    char path[200];
     struct err err;
     FILE *f;
 
     store_some();
-    snprintf(path, sizeof(path), "%s/culm.db", place.dir);
-    f = fopen(path, "r+");
+    f = fopen(place.database, "r+");
     if (f == NULL)
         abort();
     for (long page = 4096; page < 40 * 4096; page += 4096)
@@ -118,12 +102,12 @@ static void damage_is_named(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(where_nothing_is_there_is_nothing_made, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_sound_file_is_counted_whole, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(it_looks_beside_an_owner_without_its_lock, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(without_time_it_is_not_whole_and_not_damaged, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_newer_or_foreign_file_is_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(damage_is_named, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(where_nothing_is_there_is_nothing_made, place_begin, place_end),
+        cmocka_unit_test_setup_teardown(a_sound_file_is_counted_whole, place_begin, place_end),
+        cmocka_unit_test_setup_teardown(it_looks_beside_an_owner_without_its_lock, place_begin, place_end),
+        cmocka_unit_test_setup_teardown(without_time_it_is_not_whole_and_not_damaged, place_begin, place_end),
+        cmocka_unit_test_setup_teardown(a_newer_or_foreign_file_is_refused, place_begin, place_end),
+        cmocka_unit_test_setup_teardown(damage_is_named, place_begin, place_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,22 +14,6 @@
 
 #include <cmocka.h>
 
-static struct place place;
-
-static int set_up(void **state)
-{
-    place_make(&place);
-    *state = driver_new(place_open(&place));
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    driver_free(*state);
-    place_remove(&place);
-    return 0;
-}
-
 /* ---- failures ---- */
 
 static void assert_is_then(const struct answer *a, const struct query *q)
@@ -124,8 +108,9 @@ static void who_looks_back_leaves_a_reader_to_the_others(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(whatever_fails_the_past_is_told_right_or_not_at_all, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(who_looks_back_leaves_a_reader_to_the_others, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(whatever_fails_the_past_is_told_right_or_not_at_all, place_begin_open,
+                                        place_end),
+        cmocka_unit_test_setup_teardown(who_looks_back_leaves_a_reader_to_the_others, place_begin_open, place_end),
     };
 
     return cmocka_run_group_tests_name("past", tests, NULL, NULL);

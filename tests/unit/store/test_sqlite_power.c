@@ -118,12 +118,12 @@ static struct step *add_step(struct history *h, int session, const struct sessio
     return s;
 }
 
-static void begin_life(struct life *l, struct history *h, const struct place *place)
+static void begin_life(struct life *l, struct history *h, const struct place *p)
 {
     struct store *st;
     struct err err;
 
-    if (place_try(place, false, &st, &err) < 0)
+    if (place_try(p, false, &st, &err) < 0)
         fail_msg("the store does not open: %s", err.text);
     l->h = h;
     l->d = driver_new(st);
@@ -292,26 +292,23 @@ static void check_all(struct driver *d, const struct history *h, size_t at)
     }
 }
 
-static void cut_into(const struct power_disk *disk, uint64_t seed, const struct place *place)
+static void cut_into(const struct power_disk *disk, uint64_t seed, const struct place *p)
 {
-    place_clear(place);
+    place_clear(p);
     buf_clear(&cut.text);
     buf_addf(&cut.text, "seed %" PRIu64 ": ", seed);
     power_disk_tell(disk, &cut.text);
     cut.open = true;
-    power_disk_cut(disk, seed, place->dir);
+    power_disk_cut(disk, seed, p->dir);
 }
 
 /* What a cut leaves is no damage, torn as it may be; at first there is no file, or one in the making. */
-static void check_what_is_left(const struct place *place)
+static void check_what_is_left(const struct place *p)
 {
     CLEANUP(buf_done) struct buf lines = BUF_INIT;
-    char path[256];
     struct err err;
-    int rc;
+    int rc = check_findings(p->database, &lines, &err);
 
-    snprintf(path, sizeof(path), "%s/culm.db", place->dir);
-    rc = check_findings(path, &lines, &err);
     if (rc < 0 && rc != -ERR_NOT_FOUND && rc != -ERR_VERSION)
         fail_msg("%s", err.text);
     if (lines.n > 0)
@@ -320,16 +317,16 @@ static void check_what_is_left(const struct place *place)
 
 /* The machine starts again; the store is there, and goes on. */
 static void check_after_cut(const struct power_disk *disk, uint64_t seed, const struct history *h,
-                            const struct place *place)
+                            const struct place *p)
 {
     struct store *st;
     struct driver *d;
     struct story t;
     struct err err;
 
-    cut_into(disk, seed, place);
-    check_what_is_left(place);
-    if (place_try(place, false, &st, &err) < 0)
+    cut_into(disk, seed, p);
+    check_what_is_left(p);
+    if (place_try(p, false, &st, &err) < 0)
         fail_msg("the store does not open: %s", err.text);
     d = driver_new(st);
     check_all(d, h, power_disk_at(disk));
@@ -337,12 +334,12 @@ static void check_after_cut(const struct power_disk *disk, uint64_t seed, const 
     story_create(&t, STR("It goes on"), STR_NULL);
     assert_int_equal(story_commit(&t, d), 0);
     driver_free(d);
-    check_place(place);
+    check_place(p);
     cut.open = false;
 }
 
 /* After each event of the tape; where there is nothing to choose, one seed is all. Of the writes, each `stride`-th. */
-static size_t walk(const struct power_tape *tape, const struct history *h, const struct place *place, size_t stride)
+static size_t walk(const struct power_tape *tape, const struct history *h, const struct place *p, size_t stride)
 {
     struct power_disk *disk = power_disk_new(tape);
     size_t cuts = 0;
@@ -354,7 +351,7 @@ static size_t walk(const struct power_tape *tape, const struct history *h, const
         if (power_disk_last(disk) == POWER_WRITE && power_disk_at(disk) % stride != 0)
             n = 0;
         for (uint64_t i = 0; i < n; i++)
-            check_after_cut(disk, seed_from + i, h, place);
+            check_after_cut(disk, seed_from + i, h, p);
         cuts += n;
         more = power_disk_next(disk);
     }
@@ -386,13 +383,13 @@ static void the_power_goes_at_any_time(void **state)
 /* ---- again, while the store recovers ---- */
 
 /* What the first cut left was shown to somebody by now: it counts as acknowledged. */
-static struct power_tape *life_after(struct history *h, const struct place *place)
+static struct power_tape *life_after(struct history *h, const struct place *p)
 {
     struct life *l = mem_zalloc(sizeof(*l));
 
     h->n = 0;
-    power_vfs_start(place->dir);
-    begin_life(l, h, place);
+    power_vfs_start(p->dir);
+    begin_life(l, h, p);
     for (int i = 0; i < SESSIONS; i++) {
         struct step *s = add_step(h, i, &l->t[i].s);
 

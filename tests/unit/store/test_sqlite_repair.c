@@ -26,38 +26,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static struct place place, other;
-static char path[256], log_path[256], fixed[256], lost_path[300];
+static struct place other; /* where the repaired database goes */
+static char lost_path[300];
 
 static int set_up(void **state)
 {
-    (void)state;
-    place_make(&place);
     place_make(&other);
-    snprintf(path, sizeof(path), "%s/culm.db", place.dir);
-    snprintf(log_path, sizeof(log_path), "%s-wal", path);
-    snprintf(fixed, sizeof(fixed), "%s/culm.db", other.dir);
-    snprintf(lost_path, sizeof(lost_path), "%s.lost.jsonl", fixed);
-    return 0;
+    snprintf(lost_path, sizeof(lost_path), "%s.lost.jsonl", other.database);
+    return place_begin(state);
 }
 
 static int tear_down(void **state)
 {
-    (void)state;
-    fault_disarm();
-    place_remove(&place);
     place_remove(&other);
-    return 0;
-}
-
-static void make_sample(void)
-{
-    struct driver *d;
-
-    place_clear(&place);
-    d = driver_new(place_open(&place));
-    sample_make(d);
-    driver_free(d);
+    return place_end(state);
 }
 
 /* ---- what the owner of a repair gives and gets ---- */
@@ -99,7 +81,7 @@ static int try_repair(struct buf *damaged, struct repair_report *report, struct 
     const struct repair_options o = {.rest = end_run, .damaged = add_damaged, .arg = damaged};
 
     place_clear(&other);
-    return store_repair(place.dir, fixed, &o, report, err);
+    return store_repair(place.dir, other.database, &o, report, err);
 }
 
 /* The new database has no finding, and a store opens on it. */
@@ -172,17 +154,17 @@ static void a_sound_database_is_copied_fact_by_fact(void **state)
     struct err err;
 
     (void)state;
-    make_sample();
-    dump(path, "", &before);
+    sample_put(&place);
+    dump(place.database, "", &before);
     assert_true(before.n > 10000);
     assert_int_equal(try_repair(&damaged, &report, &err), 0);
-    dump(fixed, "", &after);
+    dump(other.database, "", &after);
     assert_string_equal(before.p, after.p);
     assert_int_equal(damaged.n, 0);
     assert_true(report.sessions == SAMPLE_SESSIONS && report.damaged == 0 && report.lost == 0 && report.missing == 0);
     assert_false(report.has_lost_file);
     assert_int_equal(place_count_files(&other), 1);
-    assert_int_equal(stat(fixed, &info), 0);
+    assert_int_equal(stat(other.database, &info), 0);
     assert_int_equal(info.st_mode & 0777, 0600);
     assert_sound();
 }
@@ -197,7 +179,7 @@ static void runs_that_were_cut_by_a_crash_are_recovered_as_usual(void **state)
     struct opened *o;
 
     (void)state;
-    make_sample();
+    sample_put(&place);
     place_sql(&place, "UPDATE boot SET clean = 0");
     place_sql(&place, "INSERT INTO letter(id, dst, src, body) VALUES(7, 'talk', 2, x'00ff')");
     repair(&damaged);
@@ -225,7 +207,7 @@ static void what_was_erased_is_not_found_again(void **state)
     struct story t;
 
     (void)state;
-    make_sample();
+    sample_put(&place);
     d = driver_new(place_open(&place));
     story_open(&t, d, STR("tools"));
     a = story_step(&t);
@@ -248,7 +230,7 @@ static void assert_others_are_as_they_were(const struct buf before[SAMPLE_SESSIO
 
         if (strcmp(sample_names[i], but) == 0)
             continue;
-        dump(fixed, sample_names[i], &after);
+        dump(other.database, sample_names[i], &after);
         if (!str_eq(buf_str(&after), buf_str(&before[i])))
             fail_msg("%s is another one than before", sample_names[i]);
     }
@@ -284,9 +266,9 @@ static void a_session_is_kept_up_to_the_damage(void **state)
         struct driver *d;
         struct opened *o;
 
-        make_sample();
+        sample_put(&place);
         for (int k = 0; k < SAMPLE_SESSIONS; k++)
-            dump(path, sample_names[k], &before[k]);
+            dump(place.database, sample_names[k], &before[k]);
         place_sql(&place, rows[i].sql);
         repair(&damaged);
         assert_line(&damaged, rows[i].says);
@@ -313,7 +295,7 @@ static void list_receipts(struct buf *out)
     sqlite3_stmt *st;
     sqlite3 *h;
 
-    snprintf(name, sizeof(name), "file:%s?immutable=1", fixed);
+    snprintf(name, sizeof(name), "file:%s?immutable=1", other.database);
     assert_int_equal(sqlite3_open_v2(name, &h, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_prepare_v2(h, sql, -1, &st, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_step(st), SQLITE_ROW);
@@ -341,7 +323,7 @@ static void receipts_of_whole_sessions_are_kept(void **state)
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         CLEANUP(buf_done) struct buf damaged = BUF_INIT, left = BUF_INIT;
 
-        make_sample();
+        sample_put(&place);
         place_sql(&place, rows[i].sql);
         if (i == 4)
             place_sql(&place, "DELETE FROM fact" OF("talk") " AND seq = 11");
@@ -362,7 +344,7 @@ static void what_is_behind_the_damage_is_in_a_file_of_its_own(void **state)
     int64_t seq = 5;
 
     (void)state;
-    make_sample();
+    sample_put(&place);
     place_sql(&place, "UPDATE fact SET body = body || 'x'" OF("tools") " AND seq = 5");
     report = repair(&damaged);
     lines = sample_read(lost_path);
@@ -394,7 +376,7 @@ static void facts_that_do_not_fit_end_a_session_too(void **state)
     CLEANUP(buf_done) struct buf damaged = BUF_INIT;
 
     (void)state;
-    make_sample();
+    sample_put(&place);
     forge_fact(&place, 1, 6, "budget", "{\"run\":1}");
     forge_epoch(&place, 2, 5, 3);
     repair(&damaged);
@@ -425,19 +407,19 @@ static void whatever_is_wrong_with_the_tables_the_log_makes_them_again(void **st
     CLEANUP(buf_done) struct buf before = BUF_INIT;
 
     (void)state;
-    make_sample();
-    dump(path, "", &before);
+    sample_put(&place);
+    dump(place.database, "", &before);
     for (size_t i = 0; i < ARRAY_LEN(damages); i++) {
         CLEANUP(buf_done) struct buf after = BUF_INIT, damaged = BUF_INIT;
         struct repair_report report;
         struct err err;
 
-        make_sample();
+        sample_put(&place);
         place_sql(&place, damages[i]);
         assert_int_equal(try_repair(&damaged, &report, &err), 0);
         if (damaged.n > 0)
             fail_msg("%s: %s", damages[i], damaged.p);
-        dump(fixed, "", &after);
+        dump(other.database, "", &after);
         assert_string_equal(before.p, after.p);
         assert_sound();
     }
@@ -453,7 +435,7 @@ static void without_the_rows_of_sessions_their_names_come_from_the_facts(void **
     struct answer *a;
 
     (void)state;
-    make_sample();
+    sample_put(&place);
     place_sql(&place, "DELETE FROM session");
     place_sql(&place, "DELETE FROM fact WHERE sid = 5 AND seq = 1");
     report = repair(&damaged);
@@ -474,7 +456,7 @@ static void of_two_sessions_with_one_name_the_newer_one_has_it(void **state)
     struct repair_report report;
 
     (void)state;
-    make_sample();
+    sample_put(&place);
     forge_fact(&place, 2, 1, "session_created", "{\"id\":\"queue\",\"nonce\":\"0000000000000001\",\"system\":\"s\"}");
     report = repair(&damaged);
     assert_line(&damaged, "queue kept 0 lost 12 missing 0: session queue exists already");
@@ -492,10 +474,10 @@ static void pages_may_be_lost(void **state)
     size_t kept = 0, pages = 0;
 
     (void)state;
-    make_sample();
+    sample_put(&place);
     for (int i = 0; i < SAMPLE_SESSIONS; i++)
-        dump(path, sample_names[i], &before[i]);
-    good = sample_read(path);
+        dump(place.database, sample_names[i], &before[i]);
+    good = sample_read(place.database);
     for (size_t at = 0; at < good.n; at += PAGE, pages++) {
         CLEANUP(buf_done) struct buf bytes = BUF_INIT, damaged = BUF_INIT;
         struct repair_report report;
@@ -503,14 +485,14 @@ static void pages_may_be_lost(void **state)
         buf_add(&bytes, good.p, good.n);
         memset(bytes.p + at, pages % 2 == 0 ? 0 : 0xa5, PAGE);
         place_clear(&place);
-        sample_write(path, &bytes);
+        sample_write(place.database, &bytes);
         report = repair(&damaged);
         kept += report.damaged == 0 && report.sessions == SAMPLE_SESSIONS;
         for (int i = 0; i < SAMPLE_SESSIONS; i++) {
             CLEANUP(buf_done) struct buf after = BUF_INIT, name = BUF_INIT;
 
             buf_addf(&name, "%s kept", sample_names[i]);
-            dump(fixed, sample_names[i], &after);
+            dump(other.database, sample_names[i], &after);
             if (str_find(buf_str(&damaged), buf_str(&name)) < 0 && after.n > 0)
                 assert_true(str_eq(buf_str(&after), buf_str(&before[i])));
         }
@@ -527,15 +509,15 @@ static void a_file_may_be_cut_off_anywhere(void **state)
     uint64_t before = 0;
 
     (void)state;
-    make_sample();
-    good = sample_read(path);
+    sample_put(&place);
+    good = sample_read(place.database);
     for (size_t n = 1; n < good.n; n += 700 + n / 12) {
         CLEANUP(buf_done) struct buf damaged = BUF_INIT;
         struct buf part = {.p = good.p, .n = n};
         struct repair_report report;
 
         place_clear(&place);
-        sample_write(path, &part);
+        sample_write(place.database, &part);
         report = repair(&damaged);
         assert_true(report.kept + report.lost >= before); /* the more there is, the more is found */
         before = report.kept + report.lost;
@@ -552,13 +534,13 @@ static void a_database_without_its_first_page_loses_nothing(void **state)
     struct err err;
 
     (void)state;
-    make_sample();
-    dump(path, "", &before);
-    bytes = sample_read(path);
+    sample_put(&place);
+    dump(place.database, "", &before);
+    bytes = sample_read(place.database);
     memset(bytes.p, 0xee, PAGE);
-    sample_write(path, &bytes);
+    sample_write(place.database, &bytes);
     assert_int_equal(try_repair(&damaged, &report, &err), 0);
-    dump(fixed, "", &after);
+    dump(other.database, "", &after);
     assert_string_equal(before.p, after.p);
     assert_sound();
     buf_done(&bytes);
@@ -566,38 +548,22 @@ static void a_database_without_its_first_page_loses_nothing(void **state)
 
 /* ---- the write-ahead log ---- */
 
-/* What a killed life leaves. */
-static void make_sample_in_the_log(struct buf *database, struct buf *log)
-{
-    struct driver *d;
-
-    place_clear(&place);
-    d = driver_new(place_open(&place));
-    sample_make(d);
-    *database = sample_read(path);
-    *log = sample_read(log_path);
-    driver_free(d);
-}
-
 static void commits_that_are_only_in_the_log_are_saved(void **state)
 {
     CLEANUP(buf_done) struct buf damaged = BUF_INIT;
-    struct buf database, log, after;
+    struct sample_files f = sample_kill(&place);
     struct repair_report report;
+    struct buf after;
 
     (void)state;
-    make_sample_in_the_log(&database, &log);
-    place_clear(&place);
-    sample_write(path, &database);
-    sample_write(log_path, &log);
+    sample_files_put(&f, &place, false);
     report = repair(&damaged);
     assert_int_equal(damaged.n, 0);
     assert_true(report.sessions == SAMPLE_SESSIONS && report.lost_commits == 0);
-    after = sample_read(log_path);
-    assert_true(str_eq(buf_str(&after), buf_str(&log))); /* it is not changed */
+    after = sample_read(place.log);
+    assert_true(str_eq(buf_str(&after), buf_str(&f.log))); /* it is not changed */
     buf_done(&after);
-    buf_done(&database);
-    buf_done(&log);
+    sample_files_free(&f);
 }
 
 static uint32_t page_of_frame(const struct buf *log, size_t frame)
@@ -619,62 +585,49 @@ static bool is_written_again(const struct buf *log, size_t frame)
 /* SQLite would forget everything behind the first broken frame; whole pages stand there. */
 static void commits_behind_a_damaged_frame_are_saved(void **state)
 {
-    struct buf database, log;
+    struct sample_files f = sample_kill(&place);
     size_t tried = 0;
 
     (void)state;
-    make_sample_in_the_log(&database, &log);
-    for (size_t frame = 0; 32 + frame * (24 + PAGE) < log.n / 2; frame += 7) {
+    for (size_t frame = 0; 32 + frame * (24 + PAGE) < f.log.n / 2; frame += 7) {
         size_t at = 32 + frame * (24 + PAGE) + 24 + 100;
         CLEANUP(buf_done) struct buf damaged = BUF_INIT;
         struct repair_report report;
 
-        if (!is_written_again(&log, frame))
+        if (!is_written_again(&f.log, frame))
             continue;
         tried++;
-        log.p[at] ^= 0x11;
-        place_clear(&place);
-        sample_write(path, &database);
-        sample_write(log_path, &log);
+        f.log.p[at] ^= 0x11;
+        sample_files_put(&f, &place, false);
         report = repair(&damaged);
         assert_true(report.lost_commits > 1);
         if (report.sessions != SAMPLE_SESSIONS || damaged.n > 0)
             fail_msg("damage at %zu: %" PRIu64 " sessions; %s", at, report.sessions, damaged.n > 0 ? damaged.p : "");
-        log.p[at] ^= 0x11;
+        f.log.p[at] ^= 0x11;
     }
     assert_true(tried > 3);
-    buf_done(&database);
-    buf_done(&log);
+    sample_files_free(&f);
 }
 
 /* ---- anything ---- */
 
-static uint64_t draw(uint64_t *seed)
-{
-    *seed ^= *seed << 13;
-    *seed ^= *seed >> 7;
-    *seed ^= *seed << 17;
-    return *seed;
-}
-
 static void bytes_may_be_anything(void **state)
 {
-    const char *given = getenv("CULM_SEED");
-    uint64_t seed = given != NULL ? strtoull(given, NULL, 10) : 20261121;
+    uint64_t seed = sample_seed();
     struct buf good;
 
     (void)state;
-    make_sample();
-    good = sample_read(path);
+    sample_put(&place);
+    good = sample_read(place.database);
     for (int n = 0; n < 100; n++) {
         CLEANUP(buf_done) struct buf bytes = BUF_INIT, damaged = BUF_INIT;
-        size_t flips = 1 + (size_t)(draw(&seed) % (n % 10 == 0 ? 2000 : 8));
+        size_t flips = 1 + (size_t)(sample_draw(&seed) % (n % 10 == 0 ? 2000 : 8));
 
         buf_add(&bytes, good.p, good.n);
         for (size_t i = 0; i < flips; i++)
-            bytes.p[draw(&seed) % good.n] ^= (char)(1 + draw(&seed) % 255);
+            bytes.p[sample_draw(&seed) % good.n] ^= (char)(1 + sample_draw(&seed) % 255);
         place_clear(&place);
-        sample_write(path, &bytes);
+        sample_write(place.database, &bytes);
         repair(&damaged);
     }
     buf_done(&good);
@@ -701,18 +654,18 @@ static void a_directory_that_is_worked_in_is_not_repaired(void **state)
 static void what_has_one_of_the_names_is_not_touched(void **state)
 {
     const struct repair_options o = {.rest = end_run, .damaged = add_damaged};
-    const char *const names[] = {fixed, lost_path};
+    const char *const names[] = {other.database, lost_path};
     struct repair_report report;
     struct err err;
 
     (void)state;
-    make_sample();
+    sample_put(&place);
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         struct buf mine = {.p = (char[]){"mine"}, .n = 4}, now;
 
         place_clear(&other);
         sample_write(names[i], &mine);
-        assert_int_equal(store_repair(place.dir, fixed, &o, &report, &err), -ERR_CONFLICT);
+        assert_int_equal(store_repair(place.dir, other.database, &o, &report, &err), -ERR_CONFLICT);
         assert_non_null(strstr(err.text, names[i]));
         now = sample_read(names[i]);
         assert_true(str_is(buf_str(&now), "mine"));
@@ -726,7 +679,7 @@ static void every_failure_leaves_all_or_nothing(void **state)
     static const char *const kinds[] = {"open", "write", "fsync", "rename", "sql"};
 
     (void)state;
-    make_sample();
+    sample_put(&place);
     place_sql(&place, "DELETE FROM fact" OF("talk") " AND seq = 5");
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         bool met = true;
@@ -742,7 +695,7 @@ static void every_failure_leaves_all_or_nothing(void **state)
             rc = try_repair(&damaged, &report, &err);
             met = fault_disarm();
             assert_true(rc == 0 || met);
-            if (access(fixed, F_OK) == 0)
+            if (access(other.database, F_OK) == 0)
                 assert_sound();
             else
                 assert_true(rc < 0 && place_count_files(&other) <= 1);

@@ -19,32 +19,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static struct place place, other;
-static char path[256], log_path[256], copy[256];
+static struct place other; /* where the snapshot goes */
+static char copy[256];
 
 static int set_up(void **state)
 {
-    struct driver *d;
-
-    (void)state;
-    place_make(&place);
     place_make(&other);
-    snprintf(path, sizeof(path), "%s/culm.db", place.dir);
-    snprintf(log_path, sizeof(log_path), "%s-wal", path);
     snprintf(copy, sizeof(copy), "%s/copy.db", other.dir);
-    d = driver_new(place_open(&place));
-    sample_make(d);
-    driver_free(d);
+    place_begin(state);
+    sample_put(&place);
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    (void)state;
-    fault_disarm();
-    place_remove(&place);
     place_remove(&other);
-    return 0;
+    return place_end(state);
 }
 
 static const struct snapshot_options quietly = {0};
@@ -82,7 +72,7 @@ static void a_snapshot_is_one_file_for_its_owner_alone(void **state)
 
     (void)state;
     seen_done = seen_total = 0;
-    assert_int_equal(store_snapshot(path, copy, &o, &err), 0);
+    assert_int_equal(store_snapshot(place.database, copy, &o, &err), 0);
     assert_int_equal(stat(copy, &info), 0);
     assert_int_equal(info.st_mode & 0777, 0600);
     assert_true(seen_done == seen_total && seen_total == (uint64_t)info.st_size);
@@ -98,7 +88,7 @@ static void what_has_the_name_is_not_touched(void **state)
 
     (void)state;
     sample_write(copy, &mine);
-    assert_int_equal(store_snapshot(path, copy, &quietly, &err), -ERR_CONFLICT);
+    assert_int_equal(store_snapshot(place.database, copy, &quietly, &err), -ERR_CONFLICT);
     assert_non_null(strstr(err.text, "is not overwritten; name another file"));
     now = sample_read(copy);
     assert_true(str_is(buf_str(&now), "mine"));
@@ -106,36 +96,23 @@ static void what_has_the_name_is_not_touched(void **state)
     assert_int_equal(place_count_files(&other), 1);
 }
 
-/* As a killed life leaves them: the database is nearly empty, and all is in the log. */
 static void commits_that_are_only_in_the_log_are_in_the_snapshot(void **state)
 {
-    struct buf database, log;
-    struct driver *d;
+    struct sample_files f = sample_kill(&place);
     struct err err;
 
     (void)state;
-    place_clear(&place);
-    d = driver_new(place_open(&place));
-    sample_make(d);
-    database = sample_read(path);
-    log = sample_read(log_path);
-    driver_free(d);
-    place_clear(&place);
-    sample_write(path, &database);
-    sample_write(log_path, &log);
-    assert_int_equal(store_snapshot(path, copy, &quietly, &err), 0);
+    sample_files_put(&f, &place, false);
+    assert_int_equal(store_snapshot(place.database, copy, &quietly, &err), 0);
     assert_clean(copy);
     assert_same_text();
     place_clear(&other);
-    log.p[5000] ^= 1;
-    place_clear(&place);
-    sample_write(path, &database);
-    sample_write(log_path, &log);
-    assert_int_equal(store_snapshot(path, copy, &quietly, &err), -ERR_CORRUPT);
+    f.log.p[5000] ^= 1;
+    sample_files_put(&f, &place, false);
+    assert_int_equal(store_snapshot(place.database, copy, &quietly, &err), -ERR_CORRUPT);
     assert_non_null(strstr(err.text, "commits are lost; `culm db check` says more"));
     assert_int_equal(place_count_files(&other), 0);
-    buf_done(&database);
-    buf_done(&log);
+    sample_files_free(&f);
 }
 
 static void what_is_wrong_with_the_database_is_found_in_the_snapshot(void **state)
@@ -145,7 +122,7 @@ static void what_is_wrong_with_the_database_is_found_in_the_snapshot(void **stat
 
     (void)state;
     place_sql(&place, "UPDATE session SET inbox = 7 WHERE id = 'talk'");
-    assert_int_equal(store_snapshot(path, copy, &quietly, &err), 0);
+    assert_int_equal(store_snapshot(place.database, copy, &quietly, &err), 0);
     assert_int_equal(check_findings(copy, &lines, &err), 0);
     assert_true(str_has_prefix(buf_str(&lines), STR("session talk: its row 1: inbox is 7")));
 }
@@ -156,10 +133,10 @@ static void a_database_that_is_not_there_is_said(void **state)
 
     (void)state;
     place_clear(&place);
-    assert_int_equal(store_snapshot(path, copy, &quietly, &err), -ERR_NOT_FOUND);
+    assert_int_equal(store_snapshot(place.database, copy, &quietly, &err), -ERR_NOT_FOUND);
     assert_int_equal(place_count_files(&other), 0);
     snprintf(copy, sizeof(copy), "%s/missing/copy.db", other.dir);
-    assert_true(store_snapshot(path, copy, &quietly, &err) < 0);
+    assert_true(store_snapshot(place.database, copy, &quietly, &err) < 0);
 }
 
 /* Where the disk refuses there is no snapshot, and no draft either. The last sync is of a snapshot that is there. */
@@ -178,7 +155,7 @@ static void every_failure_leaves_all_or_nothing(void **state)
 
             place_clear(&other);
             fault_arm(kinds[i], k, ENOSPC, false);
-            rc = store_snapshot(path, copy, &quietly, &err);
+            rc = store_snapshot(place.database, copy, &quietly, &err);
             met = fault_disarm();
             if (rc == 0 || access(copy, F_OK) == 0)
                 assert_clean(copy);

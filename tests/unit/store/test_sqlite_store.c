@@ -16,43 +16,19 @@
 
 #include <cmocka.h>
 
-static struct place place;
-
-static int set_up(void **state)
-{
-    place_make(&place);
-    *state = driver_new(place_open(&place));
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    driver_free(*state);
-    place_remove(&place);
-    return 0;
-}
-
-static struct sqlite_stats stats_of(const struct driver *d)
-{
-    struct sqlite_stats s;
-
-    sqlite_store_stats(driver_store(d), &s);
-    return s;
-}
-
 /* ---- commits ---- */
 
 static void every_append_and_commit_is_counted(void **state)
 {
     struct driver *d = *state;
-    struct sqlite_stats before = stats_of(d), after;
+    struct sqlite_stats before = place_stats(d), after;
     struct story s;
 
     story_open(&s, d, STR("counted"));
     story_create(&s, STR("T"), STR("s"));
     story_send(&s, d);
     driver_wait_appends(d);
-    after = stats_of(d);
+    after = place_stats(d);
     assert_int_equal(after.appends, before.appends + 1);
     assert_int_equal(after.queued, 0);
     assert_int_equal(after.refused + after.failed, before.refused + before.failed);
@@ -68,7 +44,7 @@ static void what_piles_up_is_committed_together(void **state)
     struct driver *d = *state;
     struct story *all = mem_zalloc(SESSIONS * sizeof(*all));
     static char names[SESSIONS][16];
-    uint64_t before = stats_of(d).commits;
+    uint64_t before = place_stats(d).commits;
     struct sqlite_stats s;
 
     for (int i = 0; i < SESSIONS; i++) {
@@ -82,7 +58,7 @@ static void what_piles_up_is_committed_together(void **state)
         story_send(&all[i], d);
     }
     driver_wait_appends(d);
-    s = stats_of(d);
+    s = place_stats(d);
     assert_int_equal(s.appends, 2 * SESSIONS);
     assert_true(s.commits - before < SESSIONS);
     assert_true(driver_notified(d) < 2 * SESSIONS + SESSIONS);
@@ -92,18 +68,18 @@ static void what_piles_up_is_committed_together(void **state)
 static void an_empty_store_commits_nothing(void **state)
 {
     struct driver *d = *state;
-    uint64_t before = stats_of(d).commits;
+    uint64_t before = place_stats(d).commits;
     struct opened *o = driver_open(d, STR("a"));
 
     opened_free(o);
-    assert_int_equal(stats_of(d).commits, before);
+    assert_int_equal(place_stats(d).commits, before);
 }
 
 static void wait_for_checkpoint(const struct driver *d)
 {
-    for (int ms = 0; ms < 60000 && stats_of(d).checkpoints == 0; ms++)
+    for (int ms = 0; ms < 60000 && place_stats(d).checkpoints == 0; ms++)
         usleep(1000);
-    assert_true(stats_of(d).checkpoints > 0);
+    assert_true(place_stats(d).checkpoints > 0);
 }
 
 static void the_log_is_folded_back_when_nothing_waits(void **state)
@@ -214,14 +190,12 @@ static void a_file_of_the_first_version_is_brought_up(void **state)
 
 static void a_file_of_another_program_is_refused(void **state)
 {
-    char path[256];
     FILE *f;
 
     driver_free(*state);
     *state = NULL;
     place_clear(&place);
-    snprintf(path, sizeof(path), "%s/culm.db", place.dir);
-    f = fopen(path, "w");
+    f = fopen(place.database, "w");
     assert(f != NULL);
     fclose(f);
     place_sql(&place, "CREATE TABLE other(x)");
@@ -233,14 +207,12 @@ static void a_file_of_another_program_is_refused(void **state)
 
 static void a_file_that_is_no_database_is_refused(void **state)
 {
-    char path[256];
     FILE *f;
 
     driver_free(*state);
     *state = NULL;
     place_clear(&place);
-    snprintf(path, sizeof(path), "%s/culm.db", place.dir);
-    f = fopen(path, "w");
+    f = fopen(place.database, "w");
     assert(f != NULL);
     for (int i = 0; i < 4096; i++)
         fputc('x', f);
@@ -434,7 +406,7 @@ static void clear_place(void *arg)
     place_clear(arg);
 }
 
-#define CASE(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+#define CASE(fn) cmocka_unit_test_setup_teardown(fn, place_begin_open, place_end)
 
 int main(void)
 {
