@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Changes worked out over what is stored: what is told where that is not as it was seen. */
-#include "face/stand.h"
+#include "face/expect.h"
 
 #include "base/str.h"
 
@@ -10,8 +10,6 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-
-static struct stand *st;
 
 /* What the store says: as many looks as `old` see what was before the last message came. */
 static int looks, old;
@@ -38,28 +36,15 @@ static bool answer_inbox(const struct query *q, struct answer *a)
     return true;
 }
 
-static int set_up(void **state UNUSED)
+static int set_up(void **state)
 {
     looks = old = 0;
     was_taken = false;
-    st = stand_new();
-    stand_start(st);
+    stand_begin(state);
     stand_on_query(st, answer_inbox);
     stand_call(st, "POST /api/v1/chat", NULL, "{\"message\":\"hi\",\"session_id\":\"s\",\"message_id\":\"m1\"}");
     stand_call(st, "POST /api/v1/chat", NULL, "{\"message\":\"hello\",\"session_id\":\"s\",\"message_id\":\"m2\"}");
     return 0;
-}
-
-static int tear_down(void **state UNUSED)
-{
-    stand_free(st);
-    return 0;
-}
-
-static void expect_part(const struct http_request *r, int status, const char *part)
-{
-    if (r->status != status || strstr(stand_body(r), part) == NULL)
-        fail_msg("%d %s\ninstead of %d … %s …", r->status, stand_body(r), status, part);
 }
 
 #define TAKE_BACK(message) stand_call(st, "DELETE /api/v1/sessions/s/guidance/" message, NULL, NULL)
@@ -117,11 +102,11 @@ static void no_session_is_made_by_guidance(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_moved_is_looked_at_again, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_moves_all_the_time_is_given_up, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_is_not_there_is_said, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_store_that_fails_and_an_engine_that_refuses, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(no_session_is_made_by_guidance, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_moved_is_looked_at_again, set_up, stand_end),
+        cmocka_unit_test_setup_teardown(what_moves_all_the_time_is_given_up, set_up, stand_end),
+        cmocka_unit_test_setup_teardown(what_is_not_there_is_said, set_up, stand_end),
+        cmocka_unit_test_setup_teardown(a_store_that_fails_and_an_engine_that_refuses, set_up, stand_end),
+        cmocka_unit_test_setup_teardown(no_session_is_made_by_guidance, set_up, stand_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Requests from end to end: what a client sends, what it gets. */
-#include "face/stand.h"
+#include "face/expect.h"
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -13,34 +13,6 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
-
-static struct stand *st;
-
-static int set_up(void **state UNUSED)
-{
-    st = stand_new();
-    stand_start(st);
-    return 0;
-}
-
-static int tear_down(void **state UNUSED)
-{
-    stand_free(st);
-    return 0;
-}
-
-static void expect(const struct http_request *r, int status, const char *body)
-{
-    if (r->status != status || strcmp(stand_body(r), body) != 0)
-        fail_msg("%d %s\ninstead of %d %s", r->status, stand_body(r), status, body);
-}
-
-/* The status, and a part of the body. */
-static void expect_part(const struct http_request *r, int status, const char *part)
-{
-    if (r->status != status || strstr(stand_body(r), part) == NULL)
-        fail_msg("%d %s\ninstead of %d … %s …", r->status, stand_body(r), status, part);
-}
 
 static void post(const char *session_id, const char *message_id)
 {
@@ -730,7 +702,7 @@ static void who_still_waits_when_the_face_goes_is_told(void **state UNUSED)
     stand_free(st);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, stand_begin, stand_end)
 
 int main(void)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The account feed on the wire, and its stream: replay, then live, notices, cursors. */
-#include "face/stand.h"
+#include "face/expect.h"
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -15,8 +15,6 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
-
-static struct stand *st;
 
 /* ---- the store: deletions, which need no fact, with numbers of their own ---- */
 
@@ -67,12 +65,6 @@ static int set_up(void **state UNUSED)
     return 0;
 }
 
-static int tear_down(void **state UNUSED)
-{
-    stand_free(st);
-    return 0;
-}
-
 static void happen(void)
 {
     feed_hub_set_newest(stand_feed_hub(), ++newest);
@@ -93,37 +85,16 @@ static struct http_request *watch(const char *query, const char *headers)
     return stand_call(st, line, headers, NULL);
 }
 
-/* Ids of the events and types of the notices, in order. */
-static const char *story(const struct http_request *r)
+/* The id of an event, the type of a notice. */
+static void word_of(const char *frame, char out[64])
 {
-    static char text[16384];
-    const char *at = stand_body(r);
-    size_t n = 0;
-
-    text[0] = '\0';
-    while (at != NULL && *at != '\0') {
-        char word[64] = "";
-
-        if (sscanf(at, "id: %63[0-9]", word) != 1 && sscanf(at, "data: {\"type\":\"%63[a-z_]", word) != 1)
-            assert_int_equal(sscanf(at, "data: [%63[A-Z]", word), 1);
-        n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", n > 0 ? " " : "", word);
-        at = strstr(at, "\n\n");
-        assert_non_null(at); /* whole frames only */
-        at += 2;
-    }
-    return text;
+    if (sscanf(frame, "id: %63[0-9]", out) != 1 && sscanf(frame, "data: {\"type\":\"%63[a-z_]", out) != 1)
+        assert_int_equal(sscanf(frame, "data: [%63[A-Z]", out), 1);
 }
 
 static void expect_story(const struct http_request *r, const char *wanted)
 {
-    if (strcmp(story(r), wanted) != 0)
-        fail_msg("\n  %s\ninstead of\n  %s", story(r), wanted);
-}
-
-static void expect_part(const struct http_request *r, const char *part)
-{
-    if (strstr(stand_body(r), part) == NULL)
-        fail_msg("%s\nhas no %s", stand_body(r), part);
+    expect_frames(r, word_of, wanted);
 }
 
 /* ---- the stream ---- */
@@ -134,9 +105,9 @@ static void everything_that_is_kept_and_then_what_happens(void **state UNUSED)
 
     assert_int_equal(r->status, 200);
     assert_string_equal(stand_header(r, "Content-Type"), "text/event-stream; charset=utf-8");
-    expect_part(r, "data: {\"type\":\"stream_opened\",\"first_seq\":3,\"last_seq\":8,\"boot\":\"boot-1\","
+    expect_text(r, "data: {\"type\":\"stream_opened\",\"first_seq\":3,\"last_seq\":8,\"boot\":\"boot-1\","
                    "\"heartbeat_ms\":15000,\"server_time\":\"");
-    expect_part(r, "\n\nid: 3\ndata: {\"seq\":3,\"ts\":\"1970-01-01T00:00:00.001Z\",\"session_id\":\"gone\","
+    expect_text(r, "\n\nid: 3\ndata: {\"seq\":3,\"ts\":\"1970-01-01T00:00:00.001Z\",\"session_id\":\"gone\","
                    "\"event\":{\"type\":\"session_deleted\",\"session_id\":\"gone\"}}\n\nid: 4\n");
     expect_story(r, "stream_opened 3 4 5 6 7 8");
     happen();
@@ -164,7 +135,7 @@ static void what_is_not_kept_any_more_is_told_once(void **state UNUSED)
 {
     struct http_request *r = watch("?since=1", NULL);
 
-    expect_part(r, "data: {\"type\":\"feed_reset\",\"from_seq\":1}\n\n");
+    expect_text(r, "data: {\"type\":\"feed_reset\",\"from_seq\":1}\n\n");
     expect_story(r, "stream_opened feed_reset");
     happen();
     expect_story(r, "stream_opened feed_reset 9");
@@ -178,7 +149,7 @@ static void bad_cursors_are_told_the_range(void **state UNUSED)
         struct http_request *r = watch(bad[i], NULL);
 
         assert_int_equal(r->status, 400);
-        expect_part(r, ",\"first_seq\":3,\"last_seq\":8}");
+        expect_text(r, ",\"first_seq\":3,\"last_seq\":8}");
     }
     assert_int_equal(watch("", "Last-Event-ID: nine\n")->status, 400);
     assert_int_equal(watch("", "Last-Event-ID: 9\n")->status, 400);
@@ -190,8 +161,8 @@ static void states_of_sessions_are_notices(void **state UNUSED)
 
     change("s");
     expect_story(r, "stream_opened session_state");
-    expect_part(r, "\n\ndata: {\"type\":\"session_state\",\"session\":{\"id\":\"s\",");
-    expect_part(r, ",\"last_seq\":7,\"metadata_version\":0}}\n\n");
+    expect_text(r, "\n\ndata: {\"type\":\"session_state\",\"session\":{\"id\":\"s\",");
+    expect_text(r, ",\"last_seq\":7,\"metadata_version\":0}}\n\n");
 }
 
 static void who_takes_nothing_is_given_nothing_and_then_all(void **state UNUSED)
@@ -208,7 +179,7 @@ static void who_takes_nothing_is_given_nothing_and_then_all(void **state UNUSED)
     }
     change("s");
     expect_story(slow, "stream_opened");
-    assert_int_equal(strncmp(story(fast), wanted.p, wanted.n), 0);
+    assert_int_equal(strncmp(frames_told(fast, word_of), wanted.p, wanted.n), 0);
     stream_set_room(slow, true);
     stand_run(st);
     assert_string_equal(strchr(stand_body(slow), '\n'), strchr(stand_body(fast), '\n'));
@@ -357,7 +328,7 @@ static void every_row_of_the_table_has_an_event(void **state UNUSED)
 
 int main(void)
 {
-#define CASE(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+#define CASE(fn) cmocka_unit_test_setup_teardown(fn, set_up, stand_end)
     const struct CMUnitTest cases[] = {
         CASE(everything_that_is_kept_and_then_what_happens),
         CASE(a_cursor_continues_and_the_header_wins),

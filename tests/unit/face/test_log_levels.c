@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "face/stand.h"
+#include "face/expect.h"
 
 #include "base/log.h"
 
@@ -10,27 +10,10 @@
 
 #include <cmocka.h>
 
-static struct stand *st;
-
-static int set_up(void **state UNUSED)
-{
-    st = stand_new();
-    stand_start(st);
-    return 0;
-}
-
-static int tear_down(void **state UNUSED)
+static int tear_down(void **state)
 {
     log_set_level(LOG_LEVEL_INFO);
-    stand_free(st);
-    return 0;
-}
-
-/* The status, and a part of the body. */
-static void expect_part(const struct http_request *r, int status, const char *part)
-{
-    if (r->status != status || strstr(stand_body(r), part) == NULL)
-        fail_msg("%d %s\ninstead of %d … %s …", r->status, stand_body(r), status, part);
+    return stand_end(state);
 }
 
 static void the_levels_of_the_log_are_read_and_replaced(void **state UNUSED)
@@ -55,7 +38,7 @@ static void the_levels_of_the_log_are_read_and_replaced(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(the_levels_of_the_log_are_read_and_replaced, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_levels_of_the_log_are_read_and_replaced, stand_begin, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

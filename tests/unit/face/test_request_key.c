@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a request with an Idempotency-Key is told, before an engine that knows the key or does not. */
 #include "base/str.h"
-#include "face/stand.h"
+#include "face/expect.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,28 +10,6 @@
 #include <stdio.h>
 
 #include <cmocka.h>
-
-static struct stand *st;
-
-static int set_up(void **state UNUSED)
-{
-    st = stand_new();
-    stand_start(st);
-    return 0;
-}
-
-static int tear_down(void **state UNUSED)
-{
-    stand_free(st);
-    return 0;
-}
-
-/* The status, and a part of the body. */
-static void expect_part(const struct http_request *r, int status, const char *part)
-{
-    if (r->status != status || strstr(stand_body(r), part) == NULL)
-        fail_msg("%d %s\ninstead of %d … %s …", r->status, stand_body(r), status, part);
-}
 
 static void the_same_key_means_the_same_session(void **state UNUSED)
 {
@@ -128,7 +106,7 @@ static void a_key_has_1_to_255_visible_characters(void **state UNUSED)
     expect_part(stand_call(st, "GET /api/v1/sessions", "Idempotency-Key: a b", NULL), 200, "sessions"); /* ignored */
 }
 
-#define TEST(fn) {#fn, fn, set_up, tear_down, NULL}
+#define TEST(fn) {#fn, fn, stand_begin, stand_end, NULL}
 
 int main(void)
 {

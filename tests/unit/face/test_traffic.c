@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What is counted of requests and streams, through the whole face. */
-#include "face/stand.h"
+#include "face/expect.h"
 
 #include "base/process_stats.h"
 #include "base/str.h"
@@ -11,8 +11,6 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
-
-static struct stand *st;
 
 static void write_status(void *arg UNUSED, enum face_status_form form, const struct process_stats *process,
                          struct buf *out)
@@ -26,12 +24,6 @@ static int set_up(void **state UNUSED)
     st = stand_new();
     stand_options(st)->write_status = write_status;
     stand_start(st);
-    return 0;
-}
-
-static int tear_down(void **state UNUSED)
-{
-    stand_free(st);
     return 0;
 }
 
@@ -163,7 +155,7 @@ static void the_status_comes_in_both_forms_and_wants_the_token(void **state UNUS
 
 int main(void)
 {
-#define CASE(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+#define CASE(fn) cmocka_unit_test_setup_teardown(fn, set_up, stand_end)
     const struct CMUnitTest tests[] = {
         CASE(an_answer_counts_for_its_route_and_not_for_its_path),
         CASE(what_has_no_route_is_one_row),
