@@ -1,28 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "app/config.h"
 #include "app/small_file.h"
-#include "temporary.h"
-
-static struct config *read_good(const char *text)
-{
-    struct config *c = config_new();
-    struct err err = {0};
-
-    if (config_read_text(c, str_of(text), &err) < 0)
-        fail_msg("%s: %s", text, err.text);
-    return c;
-}
-
-static void refused(const char *text, const char *part)
-{
-    struct config *c = config_new();
-    struct err err = {0};
-
-    assert_int_equal(config_read_text(c, str_of(text), &err), -ERR_BAD_REQUEST);
-    if (strstr(err.text, part) == NULL)
-        fail_msg("%s: \"%s\" is not in \"%s\"", text, part, err.text);
-    config_free(c);
-}
+#include "config_text.h"
 
 static void every_key_has_a_section_a_doc_and_a_default_in_its_range(void **state UNUSED)
 {

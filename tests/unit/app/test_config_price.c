@@ -1,32 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-#include "app/config.h"
-#include "temporary.h"
+#include "config_text.h"
 
-static struct config *read_good(const char *text)
+static struct config *read_and_look_over(const char *text)
 {
-    struct config *c = config_new();
-    struct err err = {0};
+    struct config *c = read_good(text);
 
-    if (config_read_text(c, str_of(text), &err) < 0)
-        fail_msg("%s: %s", text, err.text);
     config_look_over(c);
     return c;
 }
 
-static void refused(const char *text, const char *part)
-{
-    struct config *c = config_new();
-    struct err err = {0};
-
-    assert_int_equal(config_read_text(c, str_of(text), &err), -ERR_BAD_REQUEST);
-    if (strstr(err.text, part) == NULL)
-        fail_msg("%s: \"%s\" is not in \"%s\"", text, part, err.text);
-    config_free(c);
-}
-
 static struct price price_in(const char *text, const char *provider, const char *model)
 {
-    struct config *c = read_good(text);
+    struct config *c = read_and_look_over(text);
     struct price_list *l = config_prices(c);
     struct price p;
 
@@ -70,10 +55,10 @@ static void nothing_costs_nothing_only_where_it_is_said(void **state UNUSED)
 
 static void half_a_price_is_not_used_and_said(void **state UNUSED)
 {
-    struct config *c = read_good("{\"providers\": {\"a\": {\"driver\": \"offline\"}}, \"models\": {\"a/in\": "
-                                 "{\"input_price\": 1}, \"a/out\": {\"output_price\": 1}, "
-                                 "\"a/cached\": {\"cached_input_price\": 1}, \"a/both\": {\"input_price\": 1, "
-                                 "\"output_price\": 1}}}");
+    struct config *c = read_and_look_over("{\"providers\": {\"a\": {\"driver\": \"offline\"}}, \"models\": {\"a/in\": "
+                                          "{\"input_price\": 1}, \"a/out\": {\"output_price\": 1}, "
+                                          "\"a/cached\": {\"cached_input_price\": 1}, \"a/both\": {\"input_price\": 1, "
+                                          "\"output_price\": 1}}}");
     struct price_list *l = config_prices(c);
     const char *const *n = config_notices(c);
 
@@ -89,7 +74,7 @@ static void half_a_price_is_not_used_and_said(void **state UNUSED)
 
 static void said_of(const char *text, const char *wanted)
 {
-    struct config *c = read_good(text);
+    struct config *c = read_and_look_over(text);
     const char *notice = config_notices(c)[0];
 
     if ((notice == NULL) != (wanted == NULL) || (notice != NULL && strcmp(notice, wanted) != 0))
@@ -144,7 +129,7 @@ static void what_is_no_price_is_refused_with_its_key(void **state UNUSED)
 
 static void prices_are_shown_as_they_were_written(void **state UNUSED)
 {
-    struct config *c = read_good("{\"models\": {\"a/b.1\": {\"input_price\": 0.10, \"output_price\": 2.50}}}");
+    struct config *c = read_and_look_over("{\"models\": {\"a/b.1\": {\"input_price\": 0.10, \"output_price\": 2.50}}}");
     struct config *again = config_new();
     CLEANUP(buf_done) struct buf one = BUF_INIT, all = BUF_INIT, told = BUF_INIT, twice = BUF_INIT;
     struct err err;

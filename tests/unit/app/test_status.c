@@ -73,6 +73,17 @@ static bool has_line(const struct buf *text, const char *line)
     return str_find(buf_str(&all), buf_str(&wanted)) >= 0;
 }
 
+static void expect_lines(const char *const *lines, size_t n)
+{
+    CLEANUP(buf_done) struct buf text = BUF_INIT;
+    const struct status s = picture();
+
+    status_write_prometheus(&s, &text);
+    for (size_t i = 0; i < n; i++)
+        if (!has_line(&text, lines[i]))
+            fail_msg("no line \"%s\" in\n%s", lines[i], text.p);
+}
+
 static void every_sample_is_in_base_units_with_its_labels(void **state UNUSED)
 {
     static const char *const lines[] = {
@@ -100,13 +111,8 @@ static void every_sample_is_in_base_units_with_its_labels(void **state UNUSED)
         "culm_http_requests_total{method=\"GET\",route=\"/api/v1/runs/{run}\",status=\"2xx\"} 4",
         "culm_http_requests_total{method=\"GET\",route=\"/api/v1/runs/{run}\",status=\"4xx\"} 1",
     };
-    CLEANUP(buf_done) struct buf text = BUF_INIT;
-    const struct status s = picture();
 
-    status_write_prometheus(&s, &text);
-    for (size_t i = 0; i < ARRAY_LEN(lines); i++)
-        if (!has_line(&text, lines[i]))
-            fail_msg("no line \"%s\" in\n%s", lines[i], text.p);
+    expect_lines(lines, ARRAY_LEN(lines));
 }
 
 static void a_histogram_adds_up(void **state UNUSED)
@@ -117,13 +123,8 @@ static void a_histogram_adds_up(void **state UNUSED)
         "culm_store_flush_seconds_bucket{le=\"100\"} 5",    "culm_store_flush_seconds_bucket{le=\"+Inf\"} 6",
         "culm_store_flush_seconds_sum 200.00037",           "culm_store_flush_seconds_count 6",
     };
-    CLEANUP(buf_done) struct buf text = BUF_INIT;
-    const struct status s = picture();
 
-    status_write_prometheus(&s, &text);
-    for (size_t i = 0; i < ARRAY_LEN(lines); i++)
-        if (!has_line(&text, lines[i]))
-            fail_msg("no line \"%s\" in\n%s", lines[i], text.p);
+    expect_lines(lines, ARRAY_LEN(lines));
 }
 
 /* What a parser of Prometheus insists on: each family once, with its HELP and TYPE right before its samples. */
