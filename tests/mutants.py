@@ -257,6 +257,20 @@ SIMULATED = [
         "",
         500,
     ),
+    (
+        "a stop stays where it was asked for",
+        "src/engine/tree.c",
+        "        stop_below(t, answer->session_ids[i]);\n",
+        "        (void)stop_below;\n",
+        50,
+    ),
+    (
+        "a stop is acknowledged though one below was refused",
+        "src/engine/tree.c",
+        "        if (r->kind == REPLY_UNAVAILABLE)\n",
+        "        if (false)\n",
+        2000,
+    ),
 ]
 
 # (name, file, text, replacement, test)

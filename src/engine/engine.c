@@ -22,6 +22,7 @@ struct engine *engine_new(struct store *st, const struct ports *ports, const str
     e->hub_tokens = map_new();
     e->keyed = map_new();
     e->keyed_by_token = map_new();
+    e->tree_stops = map_new();
     e->began_wall = ports->now(ports->arg);
     e->began_mono = ports->mono(ports->arg);
     list_init(&e->waiting);
@@ -46,8 +47,10 @@ void engine_free(struct engine *e)
         it = 0;
     }
     keyed_free_all(e);
+    tree_free_all(e);
     map_free(e->keyed);
     map_free(e->keyed_by_token);
+    map_free(e->tree_stops);
     map_free(e->lives);
     map_free(e->by_token);
     map_free(e->deadlines);
@@ -77,10 +80,12 @@ void engine_flush(struct engine *e)
     feed_flush(e);
 }
 
-/* ---- inputs ---- */
+/* ---- inputs and replies ---- */
 
 void engine_submit(struct engine *e, struct str session_id, const struct input *in)
 {
+    if (in->kind == INPUT_CANCEL && in->run_id.n == 0 && in->from.token != 0)
+        tree_expect_stop(e, session_id, in);
     if (in->key.n > 0 && in->fingerprint.n > 0 && in->from.token != 0 && !e->parked)
         keyed_submit(e, session_id, in);
     else
@@ -119,6 +124,13 @@ void engine_admit(struct engine *e, struct str session_id, const struct input *i
     }
     live_feed(e, l, in);
     live_drop_if_idle(e, l);
+}
+
+void engine_tell(struct engine *e, const struct reply *r)
+{
+    if (!tree_takes_reply(e, r))
+        e->ports.reply(e->ports.arg, r);
+    keyed_told(e, r);
 }
 
 void engine_query(struct engine *e, const struct query *q, query_fn *done, void *arg)

@@ -101,7 +101,7 @@ static void tell(struct engine *e, struct reply_to to, enum reply_kind kind)
 {
     const struct reply r = {.kind = kind, .to = to};
 
-    e->ports.reply(e->ports.arg, &r);
+    engine_tell(e, &r);
 }
 
 /* ---- no receipt is stored: what is known here decides ---- */
@@ -146,7 +146,7 @@ static void refuse(struct engine *e, struct reply_to to, const struct err *why)
 {
     const struct reply r = {.kind = REPLY_UNAVAILABLE, .to = to, .err = *why};
 
-    e->ports.reply(e->ports.arg, &r);
+    engine_tell(e, &r);
 }
 
 static void replay(struct engine *e, const struct arrival *a, const struct receipt *receipt)
@@ -160,7 +160,7 @@ static void replay(struct engine *e, const struct arrival *a, const struct recei
         refuse(e, a->from, &err);
     } else {
         r.to = a->from;
-        e->ports.reply(e->ports.arg, &r);
+        engine_tell(e, &r);
     }
     arena_done(&arena);
 }
@@ -258,7 +258,7 @@ void keyed_told(struct engine *e, const struct reply *r)
         struct arrival *a = take_arrival(&arrivals);
 
         again.to = a->from;
-        e->ports.reply(e->ports.arg, &again);
+        engine_tell(e, &again);
         arrival_free(a);
     }
     keyed_free(k);

@@ -129,8 +129,7 @@ void live_refuse(struct engine *e, const struct input *in, const struct err *why
 
     if (in->from.token == 0)
         return;
-    e->ports.reply(e->ports.arg, &r);
-    keyed_told(e, &r);
+    engine_tell(e, &r);
 }
 
 /* ---- a step: append and queue ---- */
@@ -393,14 +392,10 @@ static void set_timer(struct engine *e, struct live *l, const struct effect *f)
 
 static void carry_out(struct engine *e, struct live *l, const struct effect *f)
 {
-    struct reply reply;
-
     switch (f->kind) {
     case EFFECT_REPLY:
-        reply = f->reply;
         FAULT_POINT("engine.reply");
-        e->ports.reply(e->ports.arg, &reply);
-        keyed_told(e, &reply);
+        engine_tell(e, &f->reply);
         break;
     case EFFECT_MODEL_START:
         FAULT_POINT("engine.model_start");
@@ -461,8 +456,7 @@ static void answer_held(struct engine *e, struct live *l, const struct err *why)
         if (h->kind == HELD_EFFECT && h->effect.kind == EFFECT_REPLY) {
             struct reply r = {.kind = REPLY_UNAVAILABLE, .to = h->effect.reply.to, .err = *why};
 
-            e->ports.reply(e->ports.arg, &r);
-            keyed_told(e, &r);
+            engine_tell(e, &r);
         }
         held_free(e, h);
     }

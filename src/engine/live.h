@@ -94,6 +94,7 @@ struct engine {
     struct map *hub_tokens;
     struct map *keyed;          /* struct keyed, by session and key: requests that are on their way */
     struct map *keyed_by_token; /* those that are carried out, by the token of their reply */
+    struct map *tree_stops;     /* struct tree_stop, by the token of their reply */
     struct feed_hub *feed;
     int64_t feed_due;    /* mono; when it was last said to want serving; -1: not */
     struct list waiting; /* lives to be recovered later */
@@ -131,6 +132,13 @@ void keyed_told(struct engine *e, const struct reply *r); /* the reply was given
 void keyed_forget(struct engine *e, uint64_t token);      /* it will never be given */
 void keyed_free_all(struct engine *e);
 
+/* tree.c */
+/* Somebody asks for the stop of a session: its reply will be that of the whole tree. */
+void tree_expect_stop(struct engine *e, struct str top, const struct input *in);
+bool tree_takes_reply(struct engine *e,
+                      const struct reply *r); /* false: it is not one of a tree, or no stop: tell it */
+void tree_free_all(struct engine *e);
+
 /* watch.c */
 void watch_publish(struct engine *e, struct live *l, struct facts *facts);
 void watch_delta(struct engine *e, struct live *l, const struct effect *f);
@@ -153,6 +161,7 @@ void engine_count_fact(struct engine *e, struct live *l, const struct fact *f); 
 void engine_count_piece(struct engine *e, struct live *l, size_t bytes, int64_t now);
 
 void engine_admit(struct engine *e, struct str session_id, const struct input *in); /* it is to be carried out */
+void engine_tell(struct engine *e, const struct reply *r); /* everything it rests on is stored, or it was refused */
 /* Wall ms as it was at the start, and since then by a clock that is not set: for ages. */
 int64_t engine_steady_now(const struct engine *e);
 void engine_defer(struct engine *e);

@@ -270,7 +270,9 @@ static void put_created(struct ctx *c)
                      .title = in->title,
                      .system = in->system,
                      .workspace = in->workspace,
-                     .root = in->session_id,
+                     .parent = in->parent,
+                     .root = in->root.n > 0 ? in->root : in->session_id,
+                     .depth = in->depth,
                      .limits = in->session_limits,
                      .source = in->source,
                      .of_seq = in->of_seq};

@@ -111,6 +111,8 @@ struct input {
     struct str session_id;
     uint64_t nonce;
     struct str title, system, provider, model, effort, workspace;
+    struct str parent, root; /* where it makes a session below another one: that one, and the first of all */
+    uint32_t depth;          /* and how far below that one */
     bool set_title, set_pinned, set_model, set_effort, set_limits, pinned;
     struct run_limits session_limits; /* create, update: of all runs of the session */
     uint64_t if_match;                /* metadata version; 0: whichever */

@@ -18,6 +18,7 @@ enum query_kind {
     QUERY_RUNS,       /* session_id, limit -> runs, newest first */
     QUERY_ACTIVE,     /* -> runs that are active, all sessions */
     QUERY_UNFINISHED, /* -> session_ids to recover */
+    QUERY_BUSY,       /* session_id -> session_ids below it in which a run is active or a question is open */
     QUERY_QUESTIONS,  /* session_id, or empty: of all; cursor, limit -> questions that are open, oldest first, next */
     QUERY_RECEIPT,    /* session_id (which need not exist), key -> receipts[0], or none */
     QUERY_FEED,       /* after, limit, bytes -> feed, first_seq, last_seq, upto, more */

@@ -445,6 +445,20 @@ static void read_receipt(const struct disk *d, const struct query *q, struct ans
     a->n = 1;
 }
 
+static void read_ids(const struct disk *d, const struct query *q, struct answer *a)
+{
+    assert(q->kind == QUERY_BUSY || q->kind == QUERY_UNFINISHED);
+    a->session_ids = arena_alloc(&a->arena, SIM_SESSIONS * sizeof(struct str));
+    for (unsigned i = 0; i < SIM_SESSIONS; i++) {
+        const struct row *r = &d->rows[i];
+        bool busy = r->fold.run.active || r->fold.n_questions > 0;
+
+        if (r->exists && (q->kind == QUERY_BUSY ? busy && str_eq(r->facts[0]->items[0].parent, q->session_id)
+                                                : session_is_unfinished(&r->fold)))
+            a->session_ids[a->n++] = r->id;
+    }
+}
+
 static void disk_query(struct store *st, const struct query *q, query_fn *done, void *arg)
 {
     struct disk *d = CONTAINER_OF(st, struct disk, store);
@@ -466,11 +480,7 @@ static void disk_query(struct store *st, const struct query *q, query_fn *done, 
     } else if (q->kind == QUERY_RECEIPT) {
         read_receipt(d, q, later->answer);
     } else {
-        assert(q->kind == QUERY_UNFINISHED);
-        later->answer->session_ids = arena_alloc(&later->answer->arena, SIM_SESSIONS * sizeof(struct str));
-        for (unsigned i = 0; i < SIM_SESSIONS; i++)
-            if (d->rows[i].exists && session_is_unfinished(&d->rows[i].fold))
-                later->answer->session_ids[later->answer->n++] = d->rows[i].id;
+        read_ids(d, q, later->answer);
     }
     sim_after(d->w, (int64_t)sim_below(d->w, 30), deliver_answer, later, d->w->life);
 }

@@ -100,6 +100,7 @@ static void submit(struct keys *k, unsigned session, unsigned key, unsigned vari
                         .incarnation = disk_incarnation(w->disk, in.session_id),
                         .recall = sim_chance(w, 10)};
     in.from.token = k->next_token++;
+    sim_put_family(session, &in);
     snprintf(name, sizeof(name), "key-%u", key);
     snprintf(text, sizeof(text), "do thing %u of %u", variant, key);
     name_message(in.from.token, message);

@@ -6,7 +6,14 @@
 
 #include <stdio.h>
 
+/* What a session had to do, as far as it was stored, when the stop of one above it was asked for. */
+struct at_work {
+    uint64_t incarnation, question_seq; /* of the newest that was open; 0: none */
+    uint32_t run;                       /* active; 0: none */
+};
+
 struct asked {
+    struct at_work below[SIM_SESSIONS];
     enum input_kind kind;
     uint64_t question_seq; /* answer: the question that was open when it was sent; 0: none */
     unsigned session;
@@ -58,6 +65,19 @@ void people_server_died(struct people *p)
     p->asked = map_new();
 }
 
+static void look_below(struct sim *w, struct at_work below[SIM_SESSIONS])
+{
+    for (unsigned i = 0; i < SIM_SESSIONS; i++) {
+        const struct session *s = disk_fold(w->disk, sim_session_name(i));
+
+        if (!sim_is_child(i) || s == NULL)
+            continue;
+        below[i] = (struct at_work){.incarnation = disk_incarnation(w->disk, sim_session_name(i)),
+                                    .question_seq = s->n_questions > 0 ? s->questions[s->n_questions - 1].seq : 0,
+                                    .run = s->run.active ? s->run.number : 0};
+    }
+}
+
 static void submit(struct people *p, unsigned session, struct input *in)
 {
     struct asked *a = mem_zalloc(sizeof(*a));
@@ -65,11 +85,14 @@ static void submit(struct people *p, unsigned session, struct input *in)
 
     in->from.token = p->next_token++;
     in->session_id = sim_session_name(session);
+    sim_put_family(session, in);
     a->kind = in->kind;
     a->session = session;
     a->incarnation = disk_incarnation(p->w->disk, in->session_id);
     a->existed = s != NULL;
     a->execute = in->execute;
+    if (in->kind == INPUT_CANCEL && in->run_id.n == 0 && session == 0)
+        look_below(p->w, a->below);
     map_put_u64(p->asked, in->from.token, a);
     engine_submit(p->w->engine, in->session_id, in);
 }
@@ -294,6 +317,25 @@ static void check_answered(struct people *p, unsigned session, const struct repl
         sim_fail(w, "I-ACK", "run %s is acknowledged and not stored", r->run_id);
 }
 
+/* I-CANCEL: what is acknowledged as stopped is stopped with all that was at work below it. */
+static void check_stopped(struct sim *w, const struct asked *a, const struct reply *r)
+{
+    if (!log_has_run(w, sim_session_name(a->session), r->run_id, FACT_CANCEL_REQUESTED))
+        sim_fail(w, "I-ACK", "the stop of %s is acknowledged and not stored", r->run_id);
+    for (unsigned i = 0; i < SIM_SESSIONS; i++) {
+        const struct session *s = disk_fold(w->disk, sim_session_name(i));
+        const struct at_work *was = &a->below[i];
+
+        if (s == NULL || disk_incarnation(w->disk, sim_session_name(i)) != was->incarnation)
+            continue;
+        if (was->run != 0 && s->run.active && s->run.number == was->run && !s->run.cancelling)
+            sim_fail(w, "I-CANCEL", "session %u goes on below session %u, whose stop is acknowledged", i, a->session);
+        for (int k = 0; was->question_seq != 0 && k < s->n_questions; k++)
+            if (s->questions[k].seq <= was->question_seq)
+                sim_fail(w, "I-CANCEL", "session %u asks below session %u, whose stop is acknowledged", i, a->session);
+    }
+}
+
 void people_reply(struct people *p, const struct reply *r)
 {
     struct sim *w = p->w;
@@ -326,8 +368,7 @@ void people_reply(struct people *p, const struct reply *r)
         check_answered(p, a->session, r);
         break;
     case REPLY_STOPPED:
-        if (!log_has_run(w, session, r->run_id, FACT_CANCEL_REQUESTED))
-            sim_fail(w, "I-ACK", "the stop of %s is acknowledged and not stored", r->run_id);
+        check_stopped(w, a, r);
         break;
     case REPLY_NOT_FOUND:
         if (a->existed)

@@ -10,6 +10,7 @@
 #include "engine/engine.h"
 
 #define SIM_SESSIONS 5
+#define SIM_CHILDREN 2 /* the last of them */
 #define SIM_WATCHERS 6
 #define SIM_OVERSEERS 3
 #define SIM_FAULTS_MS 60000
@@ -74,6 +75,8 @@ bool sim_port(struct sim *w); /* false: the server died before this call */
 void sim_fail(struct sim *w, const char *invariant, const char *fmt, ...) PRINTF(3, 4) NORETURN;
 void sim_tell(struct sim *w, const char *fmt, ...) PRINTF(2, 3); /* where one story is told alone */
 struct str sim_session_name(unsigned i);
+bool sim_is_child(unsigned i);                           /* of the first session */
+void sim_put_family(unsigned session, struct input *in); /* in case it makes the session */
 
 /* disk.c: the store port in memory, with a queue, group commit of a random part, late answers and refusals */
 struct disk *disk_new(struct sim *w);

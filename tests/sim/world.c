@@ -329,3 +329,16 @@ struct str sim_session_name(unsigned i)
 
     return str_of(names[i]);
 }
+
+bool sim_is_child(unsigned i)
+{
+    return i >= SIM_SESSIONS - SIM_CHILDREN;
+}
+
+void sim_put_family(unsigned session, struct input *in)
+{
+    if (!sim_is_child(session))
+        return;
+    in->parent = in->root = sim_session_name(0);
+    in->depth = 1;
+}

@@ -119,7 +119,7 @@ int query_active(struct db *db, const struct query *q UNUSED, struct answer *a, 
     return collect_runs(db, db_query(db, sql, NO_VALUES, err), a, err);
 }
 
-/* ---- sessions to recover ---- */
+/* ---- sessions to recover, or to stop ---- */
 
 static int take_id(struct answer *a, void *item, sqlite3_stmt *st, struct err *err UNUSED)
 {
@@ -127,14 +127,32 @@ static int take_id(struct answer *a, void *item, sqlite3_stmt *st, struct err *e
     return 0;
 }
 
-int query_unfinished(struct db *db, const struct query *q UNUSED, struct answer *a, struct err *err)
+static int collect_ids(struct db *db, sqlite3_stmt *st, struct answer *a, struct err *err)
 {
-    static const char sql[] = "SELECT id FROM session WHERE unfinished <> 0 ORDER BY sid";
     void *ids = NULL;
-    int rc = collect(db, db_query(db, sql, NO_VALUES, err), take_id, sizeof(struct str), a, &ids, err);
+    int rc = collect(db, st, take_id, sizeof(struct str), a, &ids, err);
 
     a->session_ids = ids;
     return rc;
+}
+
+int query_unfinished(struct db *db, const struct query *q UNUSED, struct answer *a, struct err *err)
+{
+    static const char sql[] = "SELECT id FROM session WHERE unfinished <> 0 ORDER BY sid";
+
+    return collect_ids(db, db_query(db, sql, NO_VALUES, err), a, err);
+}
+
+int query_busy(struct db *db, const struct query *q, struct answer *a, struct err *err)
+{
+    static const char sql[] =
+        "WITH RECURSIVE tree AS MATERIALIZED (SELECT sid, id, parent, active_run <> 0 OR open_questions <> 0 AS busy"
+        " FROM session WHERE root = (SELECT root FROM session WHERE id = ?1)),"
+        " below AS (SELECT sid, id, busy FROM tree WHERE parent = ?1"
+        " UNION SELECT t.sid, t.id, t.busy FROM tree t JOIN below b ON t.parent = b.id)"
+        " SELECT id FROM below WHERE busy ORDER BY sid";
+
+    return collect_ids(db, db_query(db, sql, VALUES(V_TEXT(q->session_id)), err), a, err);
 }
 
 /* ---- sessions ---- */

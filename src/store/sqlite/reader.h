@@ -27,6 +27,7 @@ NODISCARD int query_run(struct db *db, const struct query *q, struct answer *a, 
 NODISCARD int query_runs(struct db *db, const struct query *q, struct answer *a, struct err *err);
 NODISCARD int query_active(struct db *db, const struct query *q, struct answer *a, struct err *err);
 NODISCARD int query_unfinished(struct db *db, const struct query *q, struct answer *a, struct err *err);
+NODISCARD int query_busy(struct db *db, const struct query *q, struct answer *a, struct err *err);
 /* query_questions.c */
 NODISCARD int query_questions(struct db *db, const struct query *q, struct answer *a, struct err *err);
 

@@ -14,13 +14,13 @@
 /* clang-format off */
 #define TEXTS(X) \
     X(key) X(fingerprint) X(run_id) X(by) X(session_id) X(title) X(system) X(provider) X(model) X(effort) X(workspace) \
-    X(message_id) X(text) X(call_id) X(question_id) X(change.last) X(source) X(sync.last_message_id) X(sync.pending_tool_call_id)
+    X(parent) X(root) X(message_id) X(text) X(call_id) X(question_id) X(change.last) X(source) X(sync.last_message_id) X(sync.pending_tool_call_id)
 #define NUMBERS(X) \
     X(from.node) X(from.token) X(recall) X(run) X(nonce) X(set_title) X(set_pinned) X(set_model) X(set_effort) X(set_limits) X(pinned) \
     X(if_match) X(execute) X(sync.present) X(sync.message_count) X(sync.has_pending_question) X(limits.max_tokens) \
     X(limits.max_rounds) X(limits.max_calls) X(limits.max_cost) X(limits.max_ms) X(limits.unpriced) X(session_limits.max_cost) X(origin) X(busy) X(unattended) X(call) X(wait_ms) X(dismiss) X(later) \
     X(change.seen) X(change.place) X(change.upto) X(change.removed) X(change.bytes) X(change.pending) X(change.how) \
-    X(change.of_seq) X(change.last_seq) X(change.later) X(change.left) X(of_seq) X(charged)
+    X(change.of_seq) X(change.last_seq) X(change.later) X(change.left) X(of_seq) X(depth) X(charged)
 /* clang-format on */
 
 static const enum input_kind personal[] = {INPUT_CREATE, INPUT_POST,   INPUT_RESUME,    INPUT_CANCEL,
@@ -58,6 +58,9 @@ static struct input everything(enum input_kind kind)
                           .model = STR("m-1"),
                           .effort = STR("high"),
                           .workspace = STR("/w"),
+                          .parent = STR("above"),
+                          .root = STR("top"),
+                          .depth = 59,
                           .set_title = true,
                           .set_pinned = true,
                           .set_model = true,
@@ -113,8 +116,8 @@ static const char whole[] =
     "\"fingerprint\":\"f00d\",\"recall\":true,\"run\":7,"
     "\"run_id\":\"run id\",\"by\":\"somebody\",\"session_id\":\"s1\",\"nonce\":-81985529216486896,"
     "\"title\":\"A \\\"title\\\"\\n\",\"system\":\"You are.\",\"provider\":\"acme\",\"model\":\"m-1\","
-    "\"effort\":\"high\",\"workspace\":\"/"
-    "w\",\"set_title\":true,\"set_pinned\":true,\"set_model\":true,\"set_effort\":true,\"set_limits\":true,\"session_"
+    "\"effort\":\"high\",\"workspace\":\"/w\",\"parent\":\"above\",\"root\":\"top\",\"depth\":59,"
+    "\"set_title\":true,\"set_pinned\":true,\"set_model\":true,\"set_effort\":true,\"set_limits\":true,\"session_"
     "limits\":{\"max_cost\":17},"
     "\"pinned\":true,\"if_match\":-2,\"message_id\":\"m1\",\"text\":\"h\xc3\xa9llo\",\"execute\":true,"
     "\"has_sync\":true,\"sync\":{\"client_message_count\":2147483647,\"client_last_message_id\":\"m0\","

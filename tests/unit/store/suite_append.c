@@ -611,6 +611,60 @@ static void unfinished_sessions_are_found(void **state)
     answer_free(a);
 }
 
+/* A session below another one, with an active run. */
+static void begin_below(struct story *t, struct driver *d, struct str id, struct str parent)
+{
+    story_open(t, d, id);
+    story_add(t, (struct fact){.kind = FACT_SESSION_CREATED, .id = id, .parent = parent, .root = STR("a"), .depth = 1});
+    story_post(t, STR("u1"), STR("text"));
+    story_run(t, STR("r"));
+    assert_int_equal(story_commit(t, d), 0);
+}
+
+/* Its run is over until somebody answers. */
+static void ask_and_wait(struct story *t, struct driver *d)
+{
+    static const struct call asks[] = {{.id = {"c1", 2}, .name = {"ask_user", 8}, .effect = EFFECT_ASK}};
+
+    story_round(t);
+    story_answer(t, STR("m1"), STR_NULL, asks, 1);
+    story_call(t, 0);
+    story_add(t, (struct fact){
+                     .kind = FACT_QUESTION_ASKED, .run = 1, .call = t->s.first_call, .id = STR("q"), .text = STR("?")});
+    story_end(t, END_SUSPENDED);
+    assert_int_equal(story_commit(t, d), 0);
+}
+
+static void busy_sessions_below_another_one_are_found(void **state)
+{
+    static const struct {
+        const char *top, *below;
+    } table[] = {{"a", "c d e "}, {"b", "c d "}, {"c", ""}, {"x", ""}, {"nobody", ""}};
+    struct driver *d = driver_of(state);
+    struct story t[6];
+
+    begin_round(&t[0], d, STR("a"));
+    begin_below(&t[1], d, STR("b"), STR("a"));
+    begin_below(&t[2], d, STR("c"), STR("b"));
+    begin_below(&t[3], d, STR("d"), STR("b"));
+    begin_below(&t[4], d, STR("e"), STR("a"));
+    ask_and_wait(&t[4], d);
+    begin_round(&t[5], d, STR("x"));
+    story_end(&t[1], END_COMPLETED); /* at rest, and others are at work below it */
+    assert_int_equal(story_commit(&t[1], d), 0);
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        const struct query q = {.kind = QUERY_BUSY, .session_id = str_of(table[i].top)};
+        CLEANUP(buf_done) struct buf found = BUF_INIT;
+        struct answer *a = driver_query(d, &q);
+
+        assert_int_equal(a->rc, 0);
+        for (size_t k = 0; k < a->n; k++)
+            buf_addf(&found, STR_FMT " ", STR_ARG(a->session_ids[k]));
+        assert_true(str_is(buf_str(&found), table[i].below));
+        answer_free(a);
+    }
+}
+
 /* ---- erasing ---- */
 
 static void an_erased_session_leaves_nothing(void **state)
@@ -692,6 +746,7 @@ const struct CMUnitTest suite_append_cases[] = {
     SUITE_CASE(every_life_has_a_number_of_its_own),
     SUITE_CASE(opening_tells_whether_the_owner_ended_in_order),
     SUITE_CASE(unfinished_sessions_are_found),
+    SUITE_CASE(busy_sessions_below_another_one_are_found),
     SUITE_CASE(an_erased_session_leaves_nothing),
 };
 
