@@ -71,8 +71,8 @@ static void fake_query(struct store *st UNUSED, const struct query *q, query_fn 
 {
     struct answer *a = answer_new();
 
-    assert_int_equal(q->kind, QUERY_UNFINISHED);
-    if (session_is_unfinished(&house->row)) {
+    assert_true(q->kind == QUERY_UNFINISHED || q->kind == QUERY_BUSY); /* nothing is below it */
+    if (q->kind == QUERY_UNFINISHED && session_is_unfinished(&house->row)) {
         a->session_ids = arena_alloc(&a->arena, sizeof(struct str));
         a->session_ids[0] = STR("s");
         a->n = 1;
