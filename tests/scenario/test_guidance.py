@@ -3,6 +3,7 @@
 
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -155,11 +156,20 @@ def test_an_unknown_session_is_not_made(server):
 
 
 def test_a_full_inbox_is_said(server):
-    hanging(server)
-    with server.client() as client:
-        for _ in range(1000):
-            expect(client.post("/api/v1/sessions/s/guidance", json={"text": "x"}), 202)
-    assert guide(server, "s", "one more", 429)["error"]["code"] == "inbox_full"
+    run = hanging(server)
+    with server.client() as client, ThreadPoolExecutor(8) as pool:
+        send = [pool.submit(client.post, "/api/v1/sessions/s/guidance", json={"text": "x"}) for _ in range(1000)]
+        assert {reply.result().status_code for reply in send} == {202}
+    for _ in range(2):
+        assert guide(server, "s", "one more", 429)["error"]["code"] == "inbox_full"
+        for more in ({}, {"execute": True}):
+            full = server.client().post("/api/v1/chat", json={"message": "one more", "session_id": "s", **more})
+            assert expect(full, 429)["error"]["code"] == "inbox_full"
+            assert full.headers["retry-after"] == "1"
+        server.restart("kill")
+    assert len(waiting(server, "s")) == 1000
+    server.api.stop("s")
+    assert server.api.wait_run(run)["end"] == "cancelled"
 
 
 # ---- what execute does where a run is active ----

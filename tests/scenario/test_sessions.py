@@ -2,12 +2,14 @@
 """Sessions as things: list, get, create, patch, delete, pages, and the words for their state."""
 
 import threading
+from unittest.mock import ANY
 
 import pytest
 
 from harness import provider as p
 from harness.api import expect
 from harness.offline import say
+from harness.replies import Ask, Says, each_state, made, no_session, play, refusal
 
 SESSIONS = "/api/v1/sessions"
 
@@ -291,3 +293,211 @@ def test_bad_pages_are_400(server, params):
 def test_children_and_roots(server, many):
     assert listed(server.api, kind="child")["sessions"] == []
     assert listed(server.api, kind="root")["total"] == 7
+
+
+# every reply, whole
+
+
+KEYS = {
+    "id", "project_id", "kind", "title", "title_version", "title_generated", "pinned", "parent_session_id",
+    "root_session_id", "spawn_depth", "created_at", "updated_at", "last_activity_at", "message_count",
+    "has_attachments", "is_running", "state", "doing", "has_pending_question", "open_questions",
+    "running_child_count", "subagent_count", "cost_micros", "last_seq", "metadata_version",
+}  # fmt: skip
+"""Of every session; the others are left out when empty."""
+
+
+def test_a_summary_in_each_state(server, between):
+    runs, empty = each_state(server.api), made(server.api)
+    api = between(server)
+    states = {"done": "done", "waiting": "queued", "asking": "asking", "failed": "error", "stopped": "cancelled"}
+    states |= {"busy": "running", empty: "idle"}
+    statuses = {"done": "completed", "asking": "suspended", "failed": "error", "stopped": "cancelled"}
+    statuses |= {"busy": "running", "waiting": None, empty: None}
+    rows = {row["id"]: row for row in listed(api)["sessions"]}
+    assert set(rows) == set(states)
+    for name, state in states.items():
+        reply = api.client.get(f"{SESSIONS}/{name}")
+        row = expect(reply, 200)["session"]
+        assert reply.headers["etag"] == f'"{row["metadata_version"]}"'
+        ran = {"last_run_id", "last_run_status", "token_usage", "model", "model_ref"} if name in runs else set()
+        ran |= {"last_run_error"} if state == "error" else set()
+        assert set(rows[name]) == KEYS | ran
+        moving = {"last_seq": ANY, "token_usage": ANY} if row["is_running"] else {}
+        assert row == rows[name] | ({"provider": "offline"} if ran else {}) | moving
+        assert (row["state"], row.get("last_run_status")) == (state, statuses[name])
+        assert row.get("last_run_id") == runs.get(name)
+        assert (row["is_running"], row["has_pending_question"]) == (state == "running", state == "asking")
+        assert [r["id"] for r in listed(api, state=state)["sessions"]] == [name]
+
+
+def test_the_list_in_every_way_of_asking(server, many, between):
+    api = between(server)
+    feed = api.feed(since=0)
+    newest, newest_of_feed = many[::-1], feed.wait_type("stream_opened")["last_seq"]
+    feed.close()
+    table = [  # the query, the ids, and limit, offset, next_offset of the reply
+        ({}, newest, 200, 0, None),
+        ({"limit": 0}, newest[:1], 1, 0, 1),
+        ({"limit": 1}, newest[:1], 1, 0, 1),
+        ({"limit": 5000}, newest, 1000, 0, None),
+        ({"limit": 7}, newest, 7, 0, None),
+        ({"limit": 2, "offset": 4}, newest[4:6], 2, 4, 6),
+        ({"limit": 2, "offset": 5}, newest[5:], 2, 5, None),
+        ({"offset": 7}, [], 200, 7, None),
+        ({"offset": 99999999999}, [], 200, 4294967295, None),
+        ({"kind": "root", "limit": 3}, newest[:3], 3, 0, 3),
+        ({"root_session_id": "s3"}, ["s3"], 200, 0, None),
+    ]
+    for query, ids, limit, offset, after in table:
+        told = listed(api, **query)
+        assert [s["id"] for s in told["sessions"]] == ids, query
+        assert (told["limit"], told["offset"], told.get("next_offset")) == (limit, offset, after), query
+        assert told["total"] == (1 if "root_session_id" in query else 7)
+        assert told["feed_seq"] == newest_of_feed
+        assert {"sessions.cursor", "feed.state", "requests.keys"} <= set(told["features"])
+    for query in ({"kind": "child"}, {"root_session_id": "nobody"}):
+        told = listed(api, **query)
+        assert (told["sessions"], told["total"]) == ([], 0)
+    for query in ({"kind": "leaf"}, {"state": "tired"}, {"limit": "x"}, {"limit": "-1"}, {"offset": "x"}):
+        told = expect(api.client.get(SESSIONS, params=query), 400)
+        assert told == refusal(Says(*query))
+
+
+def test_a_session_is_made_as_asked(server, between, directory):
+    client = server.client()
+    full = {"title": " Talk ", "system_prompt": "Be kind.", "workspace_path": str(directory), "project_id": ""}
+    full |= {"model_ref": {"provider": "offline", "model": "offline", "reasoning_effort": "high"}}
+    replies = [client.post(SESSIONS, json=full), client.post(SESSIONS, json={"title": " "}), client.post(SESSIONS)]
+    rows = [expect(reply, 201)["session"] for reply in replies]
+    assert [reply.headers["etag"] for reply in replies] == [f'"{row["metadata_version"]}"' for row in rows]
+    assert [row["title"] for row in rows] == ["Talk", "New Session", "New Session"]
+    assert [row["message_count"] for row in rows] == [1, 0, 0]
+    wanted = {"model": "offline", "provider": "offline", "reasoning_effort": "high", "workspace_path": str(directory)}
+    assert {key: rows[0][key] for key in wanted} == wanted
+    assert set(rows[0]) == KEYS | set(wanted) | {"model_ref"}
+    assert set(rows[1]) == set(rows[2]) == KEYS
+    api = between(server)
+    assert [get(api, row["id"])["session"] for row in rows] == rows
+    told = api.feed(since=0)
+    first = told.wait_type("session_created").told
+    assert {k: v for k, v in first.items() if k not in ("seq", "at", "created_at")} == {
+        "type": "session_created",
+        "session_id": rows[0]["id"],
+        "project_id": None,
+        "title": "Talk",
+        "kind": "root",
+    }
+    told.close()
+
+
+def test_what_is_refused_makes_and_changes_nothing(server, between):
+    session = made(server.api, title="Talk")
+    before = get(server.api, session)
+    client = between(server).client
+    both = [  # on create and on patch
+        ({"title": 5}, 400, refusal(Says("title"))),
+        ({"title": "x" * 1001}, 400, refusal(Says("title"))),
+        ({"model": "no-such-model"}, 400, refusal(Says("did you mean offline/offline"))),
+        ({"provider": "nowhere"}, 400, refusal(Says("nowhere"))),
+        ({"reasoning_effort": "huge"}, 400, refusal(Says("reasoning_effort"))),
+        ({"gold_config": {"a": 1}}, 400, refusal(Says("gold_config: not supported"))),
+        ({"permission_mode": "root"}, 400, refusal(Says("permission_mode"))),
+        ({"budget": {"max_rounds": "x"}}, 400, refusal(Says("max_rounds"))),
+        ({"project_id": "p"}, 404, refusal("target Project not found", "not_found")),
+    ]
+    create = [
+        ({"workspace_path": "/no/such/place"}, 400, refusal(Says("workspace_path"), "workspace_invalid")),
+        ({"workspace_path": "here"}, 400, refusal(Says("workspace_path"), "workspace_invalid")),
+        ({"thinking_mode": "ultra"}, 400, refusal(Says("thinking_mode"))),
+    ]
+    patch = [
+        ({"title": " "}, 400, refusal("session: title: must not be blank")),
+        ({"pinned": 1}, 400, refusal(Says("pinned"))),
+        ({"workspace_path": "/"}, 400, refusal(Says("workspace_path"))),
+        ({"thinking_mode": "standard"}, 400, refusal(Says("thinking_mode"), "root_mode_operation_required")),
+        ({"permission_mode": "bypass"}, 400, refusal(Says("permission_mode"))),
+        ({"bypass_permissions": True}, 400, refusal(Says("permission_mode"))),
+        ({"permission_mode": "default", "bypass_permissions": False}, 400, refusal(Says("exclude each other"))),
+    ]
+    match = {"If-Match": "*"}
+    path = f"PATCH /sessions/{session}"
+    play(client, *(Ask("POST /sessions", status, wanted, body) for body, status, wanted in both + create))
+    play(client, *(Ask(path, status, wanted, body, match) for body, status, wanted in both + patch))
+    play(
+        client,
+        *(Ask("PATCH /sessions/nobody", 404, no_session("nobody"), body, match) for body in ({}, {"title": "x"})),
+    )
+    for name, value in (("permission_mode", "default"), ("project_id", None), ("workspace_path", "/")):
+        wanted = refusal(Says(name, "send If-Match"), "precondition_required")
+        Ask(path, 428, wanted, {name: value, "title": "x"}).send(client)
+    for bad in ("x", '"x"', '"1', "-1", "", '"1", "2"'):
+        Ask(path, 400, refusal(Says("If-Match")), {"title": "x"}, {"If-Match": bad}).send(client)
+    for old in ('"0"', "99", 'W/"18446744073709551615"'):
+        stale = refusal(ANY, "precondition_failed", session_id=session, current_version=1)
+        Ask(path, 412, stale, {"title": "x"}, {"If-Match": old}).send(client)
+    assert get(server.api, session) == before
+    assert listed(server.api)["total"] == 1
+
+
+def test_each_change_is_told_and_counts(server, between):
+    session = made(server.api)
+    ref = {"provider": "offline", "model": "offline"}
+    table = [  # what is said, what is there afterwards, and by how much the version rises
+        ({"title": " Talk "}, {"title": "Talk", "title_version": 2}, 1),
+        ({"pinned": True}, {"pinned": True}, 1),
+        ({"model": "offline/offline", "reasoning_effort": "low"}, {"model": "offline", "reasoning_effort": "low"}, 1),
+        ({"model_ref": ref | {"reasoning_effort": "max"}}, {"model_ref": ref | {"reasoning_effort": "max"}}, 1),
+        ({"clear_reasoning_effort": True}, {"model_ref": ref}, 1),
+        ({"title": "Walk", "pinned": False}, {"title": "Walk", "pinned": False}, 2),
+        ({}, {"title": "Walk"}, 0),
+        ({"permission_mode": "default"}, {"title": "Walk"}, 0),
+        ({"project_id": None, "unknown": 1}, {"project_id": None}, 0),
+        ({"gold_config": {}, "bypass_permissions": False}, {"title": "Walk"}, 0),
+    ]
+    client = between(server).client
+    version = expect(client.get(f"{SESSIONS}/{session}"), 200)["session"]["metadata_version"]
+    for body, there, rise in table:
+        reply = client.patch(f"{SESSIONS}/{session}", json=body, headers={"If-Match": f'W/"{version}"'})
+        row = expect(reply, 200)["session"]
+        assert {key: row[key] for key in there} == there
+        assert (row["metadata_version"], reply.headers["etag"]) == (version + rise, f'"{version + rise}"')
+        assert "reasoning_effort" not in row or body == table[2][0] or body == table[3][0]
+        version += rise
+    assert get(between(server), session)["session"] == row
+
+
+def test_delete_ends_whatever_is_there(server, between):
+    """Runs, questions and messages that wait go with it, and every stream of it ends without a word."""
+    each_state(server.api)
+    names = ["done", "waiting", "asking", "failed", "stopped", "busy"]
+    api = between(server)
+    watchers = {name: api.watch(name, after=0, follow=1) for name in names}
+    for name, watcher in watchers.items():
+        watcher.wait_type("stream_opened")
+        deleted = api.client.delete(f"{SESSIONS}/{name}")
+        assert (deleted.status_code, deleted.content) == (200, b"")
+        assert not watcher.wait_end().finished, "[DONE] would say that the run has ended"
+    api = between(server)
+    play(
+        api.client,
+        *(
+            Ask(f"{method} {path.format(name)}", 404, no_session(name), body)
+            for name in names
+            for method, path, body in (
+                ("DELETE", "/sessions/{}", None),
+                ("GET", "/sessions/{}", None),
+                ("GET", "/events/{}", None),
+                ("GET", "/events/{}?after=1", None),
+                ("GET", "/events/{}?after=x", None),
+                ("GET", "/respond/{}/pending", None),
+                ("POST", "/respond/{}", {"response": "a"}),
+                ("GET", "/sessions/{}/runs", None),
+                ("GET", "/sessions/{}/facts", None),
+                ("POST", "/execute/{}", {}),
+                ("POST", "/sessions/{}/copy", None),
+            )
+        ),
+    )
+    assert listed(api)["total"] == 0
+    assert api.get("/api/v1/questions")["questions"] == []

@@ -15,7 +15,11 @@ static void say(struct exchange *x, int status, bool success, const char *messag
     exchange_send(x, status, &body);
 }
 
-static void say_stopped(struct exchange *x, const struct reply *reply)
+/*
+ * The run that was named. Where that one asked, and is over but for the answer, the reply of the engine names the run
+ * that ends the wait: who named one is told that one.
+ */
+static void say_stopped(struct exchange *x, struct str run_id)
 {
     struct buf body CLEANUP(buf_done) = BUF_INIT;
     struct json_writer w = JSON_WRITER(&body);
@@ -23,19 +27,19 @@ static void say_stopped(struct exchange *x, const struct reply *reply)
     json_begin_object(&w);
     json_key_bool(&w, "success", true);
     json_key_str(&w, "session_id", x->id);
-    json_key_text(&w, "run_id", reply->run_id);
+    json_key_str(&w, "run_id", run_id);
     json_end_object(&w);
     exchange_send(x, 200, &body);
 }
 
 static void on_reply(struct exchange *x, const struct reply *reply)
 {
-    bool named = exchange_header(x, "Bamboo-Run-Id").p != NULL;
+    struct str named = exchange_header(x, "Bamboo-Run-Id");
 
     switch (reply->kind) {
     case REPLY_STOPPED:
-        if (named)
-            say_stopped(x, reply);
+        if (named.p != NULL)
+            say_stopped(x, named);
         else
             say(x, 200, true, "Agent execution stopped");
         break;
