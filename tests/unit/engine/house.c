@@ -40,11 +40,11 @@ static void say_run(const char *id)
 
 /* ---- the store ---- */
 
-static void fake_open(struct store *st UNUSED, struct str id UNUSED, uint64_t token)
+static void fake_open(struct store *st UNUSED, struct str id, uint64_t token)
 {
     assert_true(house->n_opens < HOUSE_ENTRIES);
-    house->opens[house->n_opens++] = token;
-    buf_addf(&house->said, "load ");
+    house->opens[house->n_opens++] = (struct house_open){.token = token, .is_other = !str_is(id, "s")};
+    buf_addf(&house->said, str_is(id, "s") ? "load " : "load(" STR_FMT ") ", STR_ARG(id));
 }
 
 static void fake_append(struct store *st UNUSED, const struct append *a)
@@ -70,13 +70,20 @@ static void fake_partial(struct store *st UNUSED, int64_t sid UNUSED, uint64_t e
 static void fake_query(struct store *st UNUSED, const struct query *q, query_fn *done, void *arg)
 {
     struct answer *a = answer_new();
+    const char *found = NULL;
 
-    assert_true(q->kind == QUERY_UNFINISHED || q->kind == QUERY_BUSY); /* nothing is below it */
-    if (q->kind == QUERY_UNFINISHED && session_is_unfinished(&house->row)) {
+    assert_true(q->kind == QUERY_UNFINISHED || q->kind == QUERY_BUSY);
+    if (q->kind == QUERY_BUSY)
+        found = house->below;
+    else if (session_is_unfinished(&house->row))
+        found = "s";
+    if (found != NULL) {
         a->session_ids = arena_alloc(&a->arena, sizeof(struct str));
-        a->session_ids[0] = STR("s");
+        a->session_ids[0] = str_of(found);
         a->n = 1;
     }
+    if (house->is_blind)
+        a->rc = err_set(&a->err, ERR_STORAGE, "cannot be read");
     done(arg, a);
 }
 
@@ -103,14 +110,17 @@ static struct facts *open_calls(const struct house *h)
 static void answer_opens(struct house *h)
 {
     while (h->n_opens > 0) {
+        const struct house_open *open = &h->opens[--h->n_opens];
         struct opened *o = opened_new();
 
-        o->token = h->opens[--h->n_opens];
-        o->found = session_exists(&h->row);
+        o->token = open->token;
         o->sid = 1;
-        o->epoch = h->epoch;
-        o->session = h->row;
-        o->calls = open_calls(h);
+        if (!open->is_other) {
+            o->found = session_exists(&h->row);
+            o->epoch = h->epoch;
+            o->session = h->row;
+            o->calls = open_calls(h);
+        }
         if (h->broken)
             o->rc = err_set(&o->err, ERR_STORAGE, "cannot be read");
         engine_on_opened(h->e, o);

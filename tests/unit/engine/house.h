@@ -26,9 +26,14 @@ struct house {
     /* on its way */
     struct append appends[HOUSE_ENTRIES]; /* each holds a reference to its facts */
     size_t n_appends;
-    uint64_t opens[HOUSE_ENTRIES]; /* tokens */
+    struct house_open {
+        uint64_t token;
+        bool is_other; /* of another session: there is none */
+    } opens[HOUSE_ENTRIES];
     size_t n_opens;
-    bool broken; /* the store cannot be read */
+    bool broken;       /* the store cannot be read */
+    const char *below; /* a session that is at work below this one, as the store says; NULL: none */
+    bool is_blind;     /* it cannot say */
 
     struct subscriber *watcher;
     struct input question_timer; /* the newest that was set */
