@@ -227,6 +227,11 @@ int64_t config_number(const struct config *c, enum config_id id)
     return plain(c, id, CONFIG_NUMBER)->number;
 }
 
+int64_t config_amount(const struct config *c, enum config_id id)
+{
+    return plain(c, id, CONFIG_AMOUNT)->number;
+}
+
 const char *config_text(const struct config *c, enum config_id id)
 {
     return plain(c, id, CONFIG_TEXT)->text;
@@ -280,6 +285,19 @@ void config_notice(struct config *c, const char *fmt, ...)
 const char *const *config_notices(const struct config *c)
 {
     return c->n_notices == 0 ? no_items : c->notices;
+}
+
+/* ---- limits ---- */
+
+struct run_limits config_run_limits(const struct config *c)
+{
+    return (struct run_limits){
+        .max_tokens = config_number(c, CONFIG_LIMITS_MAX_TOKENS),
+        .max_cost = config_amount(c, CONFIG_LIMITS_MAX_COST),
+        .max_ms = config_number(c, CONFIG_LIMITS_WALL_MS),
+        .max_rounds = (uint32_t)config_number(c, CONFIG_LIMITS_ROUNDS),
+        .max_calls = (uint32_t)config_number(c, CONFIG_LIMITS_TOOL_CALLS),
+    };
 }
 
 /* ---- providers ---- */

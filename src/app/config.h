@@ -36,6 +36,7 @@ void config_look_over(struct config *c);
 
 bool config_truth(const struct config *c, enum config_id id);
 int64_t config_number(const struct config *c, enum config_id id);
+int64_t config_amount(const struct config *c, enum config_id id);          /* micros */
 const char *config_text(const struct config *c, enum config_id id);        /* NULL: none */
 const char *const *config_list(const struct config *c, enum config_id id); /* NULL-terminated, never NULL */
 uint64_t config_revision(const struct config *c, struct str section);      /* 0: never set by `culm config set` */
@@ -52,6 +53,9 @@ NODISCARD int config_provider(const struct config *c, size_t i, struct config_pr
 
 /* A new reference. Models that have no price for input and output are not in it. */
 struct price_list *config_prices(const struct config *c);
+
+/* What every run may use at most. */
+struct run_limits config_run_limits(const struct config *c);
 
 /* A secret stands in the file itself, not in a variable that it names. */
 bool config_holds_secrets(const struct config *c);

@@ -41,7 +41,10 @@ static void write_default(const struct config_key *key, struct buf *out)
         buf_addf(out, "%" PRId64, key->number);
         break;
     case CONFIG_AMOUNT:
-        buf_add_str(out, STR("unset"));
+        if (key->number == CONFIG_NO_AMOUNT)
+            buf_add_str(out, STR("unset"));
+        else
+            micros_write(key->number, out);
         break;
     case CONFIG_TEXT:
     case CONFIG_WORD:

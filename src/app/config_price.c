@@ -109,11 +109,44 @@ static void look_at_name(struct config *c, const char *reference)
                   nearest(model, listed, n));
 }
 
+static bool has_price(const struct config *c, const char *provider, const char *model)
+{
+    CLEANUP(buf_done) struct buf name = BUF_INIT;
+
+    buf_addf(&name, "%s/%s", provider, model);
+    return price_of(c, name.p).known;
+}
+
+/* The first of those that no run may use; who lists none says nothing. */
+static void look_at_money(struct config *c)
+{
+    const struct config_owners *providers = &c->owners[CONFIG_OF_PROVIDER];
+
+    for (size_t i = 0; i < providers->n; i++) {
+        const char *const *models = config_owner_value(c, providers->names[i], CONFIG_PROVIDER_MODELS)->list;
+
+        for (; *models != NULL; models++) {
+            if (!has_price(c, providers->names[i], *models)) {
+                config_notice(c,
+                              "limits.max_cost: %s/%s has no price, and is refused as all models without one; set "
+                              "models.%s/%s.input_price and .output_price",
+                              providers->names[i], *models, providers->names[i], *models);
+                return;
+            }
+        }
+    }
+    if (providers->n == 0 && !has_price(c, CONFIG_BUILT_IN_PROVIDER, CONFIG_BUILT_IN_PROVIDER))
+        config_notice(c,
+                      "limits.max_cost: no provider is configured, and the built-in model has no price: it is refused");
+}
+
 /* The right price of a wrong name is the price of nothing. */
 void config_look_over(struct config *c)
 {
     const struct config_owners *models = &c->owners[CONFIG_OF_MODEL];
 
+    if (config_amount(c, CONFIG_LIMITS_MAX_COST) > 0)
+        look_at_money(c);
     for (size_t i = 0; i < models->n; i++) {
         look_at_parts(c, models->names[i]);
         look_at_name(c, models->names[i]);

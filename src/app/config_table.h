@@ -57,10 +57,19 @@
     X(DEFAULTS_SYSTEM_PROMPT, "defaults.system_prompt", TEXT, "system prompt of new sessions that bring none",         \
       .flags = 0)                                                                                                      \
     X(LIMITS_ROUNDS, "limits.rounds", NUMBER, "rounds of a run; a request may ask for fewer", .number = LIMIT_ROUNDS,  \
-      .min = 1, .max = 100000)                                                                                         \
+      .min = 1, .max = 100000, .flags = CONFIG_LIVE)                                                                   \
+    X(LIMITS_TOOL_CALLS, "limits.tool_calls", NUMBER, "tool calls of a run; a request may ask for fewer",              \
+      .number = LIMIT_CALLS, .min = 1, .max = 10 * 1000 * 1000, .flags = CONFIG_LIVE)                                  \
     X(LIMITS_MAX_TOKENS, "limits.max_tokens", NUMBER,                                                                  \
       "tokens of a run, prompts included; a request may ask for fewer; 0: as many as it takes",                        \
-      .max = 1000 * 1000 * 1000)                                                                                       \
+      .max = 1000 * 1000 * 1000, .flags = CONFIG_LIVE)                                                                 \
+    X(LIMITS_WALL_MS, "limits.wall_ms", NUMBER,                                                                        \
+      "time of a run, from its start; a request may ask for less; 0: as long as it takes",                             \
+      .max = (int64_t)365 * 24 * 3600 * 1000, .flags = CONFIG_LIVE)                                                    \
+    X(LIMITS_MAX_COST, "limits.max_cost", AMOUNT,                                                                      \
+      "money of a run, in that of the prices; a request may ask for less; 0: as much as it takes; else models "        \
+      "without a price are refused",                                                                                   \
+      .max = (int64_t)1000 * 1000 * MICROS_PER_ONE, .flags = CONFIG_LIVE)                                              \
     X(LIMITS_MODEL_HEADERS_MS, "limits.model_headers_ms", NUMBER, "time to the first byte of a provider's answer",     \
       .number = LIMIT_MODEL_HEADERS_MS, .min = 100, .max = 3600 * 1000, .flags = CONFIG_LIVE)                          \
     X(LIMITS_MODEL_CONTENT_MS, "limits.model_content_ms", NUMBER, "time to the first content of an answer",            \

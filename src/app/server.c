@@ -314,6 +314,15 @@ int server_default_model(const struct server *s, struct buf *out, struct err *er
     return rc;
 }
 
+/* What requests leave open, and the most that they may ask for. */
+static void set_up_runs(struct server *s, const struct config *c)
+{
+    const struct run_limits limits = config_run_limits(c);
+
+    face_set_default_effort(s->face, config_text(c, CONFIG_DEFAULTS_EFFORT));
+    face_set_limits(s->face, &limits);
+}
+
 int server_reload(struct server *s, const struct config *config, struct err *err)
 {
     struct model_registry *trial;
@@ -330,7 +339,7 @@ int server_reload(struct server *s, const struct config *config, struct err *err
         return rc;
     price_list_unref(s->prices);
     s->prices = config_prices(config);
-    face_set_default_effort(s->face, config_text(config, CONFIG_DEFAULTS_EFFORT));
+    set_up_runs(s, config);
     return 0;
 }
 
@@ -501,13 +510,11 @@ static int open_face(struct server *s, struct err *err)
         .write_status = write_status,
         .arg = s,
         .default_system_prompt = config_text(c, CONFIG_DEFAULTS_SYSTEM_PROMPT),
-        .limits = {.max_rounds = (uint32_t)config_number(c, CONFIG_LIMITS_ROUNDS),
-                   .max_tokens = config_number(c, CONFIG_LIMITS_MAX_TOKENS)},
     };
     struct http_server_options http = {.on_request = face_request, .body_limit = face_body_limit};
 
     s->face = face_new(&options);
-    face_set_default_effort(s->face, config_text(c, CONFIG_DEFAULTS_EFFORT));
+    set_up_runs(s, c);
     http.arg = s->face;
     return http_server_new(s->loop, &http, &s->http, err);
 }

@@ -24,6 +24,7 @@
     X(LOG_LINES_PER_SECOND, 20, "lines of the log in a second about refused requests, and about failed ones")          \
     X(RING_EVENTS, 1000, "events a watcher may fall behind before it reads the log")                                   \
     X(ROUNDS, 200, "rounds of a run")                                                                                  \
+    X(CALLS, 16 * 1000, "tool calls of a run")                                                                         \
     X(CALLS_PER_ROUND, 80, "tool calls in one answer of the model")                                                    \
     X(PARALLEL_TOOLS, 8, "tools of one session at work at once")                                                       \
     X(TOOL_MS, 10 * 60 * 1000, "deadline of a tool call")                                                              \

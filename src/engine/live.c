@@ -378,16 +378,14 @@ static void set_timer(struct engine *e, struct live *l, const struct effect *f)
 {
     struct input in = {
         .kind = f->timer, .run = f->run, .round = f->round, .gen = f->gen, .call = f->call, .set_by = l->token};
-    int64_t in_ms = f->in_ms;
 
+    in.wait_ms = f->in_ms > LIMIT_TIMER_MS ? f->in_ms - LIMIT_TIMER_MS : 0;
     if (f->timer == INPUT_TIMER_QUESTION) { /* until then the session may be out of memory and in again */
         in.set_by = 0;
         in.nonce = l->m.s.nonce;
-        in.wait_ms = in_ms > LIMIT_TIMER_MS ? in_ms - LIMIT_TIMER_MS : 0;
-        in_ms -= in.wait_ms;
         deadline_armed(e, l->id);
     }
-    e->ports.timer(e->ports.arg, l->id, in_ms, &in);
+    e->ports.timer(e->ports.arg, l->id, f->in_ms - in.wait_ms, &in);
 }
 
 static void carry_out(struct engine *e, struct live *l, const struct effect *f)

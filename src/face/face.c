@@ -196,6 +196,11 @@ void face_set_default_effort(struct face *f, const char *effort)
     str_copy(f->effort, sizeof(f->effort), str_of(effort));
 }
 
+void face_set_limits(struct face *f, const struct run_limits *limits)
+{
+    f->o.limits = *limits;
+}
+
 void face_request(void *arg, struct http_request *req)
 {
     struct face *f = arg;

@@ -36,7 +36,7 @@ struct face_options {
     void (*write_status)(void *arg, enum face_status_form form, const struct process_stats *process, struct buf *out);
     void *arg;
     const char *default_system_prompt; /* of sessions that bring none; NULL: none */
-    struct run_limits limits;          /* of every run; a request may ask for less; 0: not limited here */
+    struct run_limits limits;          /* as of face_set_limits() */
 };
 
 struct face *face_new(const struct face_options *o);
@@ -49,5 +49,8 @@ size_t face_body_limit(void *arg, struct str path);
 void face_reply(struct face *f, const struct reply *reply); /* from ports.reply; an unknown token is ignored */
 /* Effort of runs whose session and request name none; NULL: the provider's own. Copied; may change while it runs. */
 void face_set_default_effort(struct face *f, const char *effort);
+/* Of every run; a request may ask for less; 0: not limited here. Copied; may change while it runs, for later requests.
+ */
+void face_set_limits(struct face *f, const struct run_limits *limits);
 const struct traffic *face_traffic(const struct face *f); /* what has been counted so far; borrowed */
 void face_close_streams(struct face *f);                  /* ends all event streams; new ones get 503 */

@@ -9,19 +9,14 @@
 
 #define LEAST_OUTPUT_TOKENS 256
 
-static uint32_t or_limit(uint32_t value, uint32_t limit)
+static uint32_t or_default(uint32_t value, uint32_t otherwise)
 {
-    return value == 0 || value > limit ? limit : value;
+    return value == 0 ? otherwise : value;
 }
 
 int64_t budget_prompt_tokens(const struct session *s)
 {
     return session_estimate_tokens(s->context_bytes + s->inbox_bytes) + 4 * (int64_t)(s->messages + s->inbox);
-}
-
-static int64_t max_calls(const struct session *s)
-{
-    return or_limit(s->run.limits.max_calls, LIMIT_ROUNDS * LIMIT_CALLS_PER_ROUND);
 }
 
 bool budget_limits_money(const struct run_limits *run, const struct run_limits *session)
@@ -74,7 +69,7 @@ static bool run_meets(const struct session *s, struct hit *out)
     const struct run_state *r = &s->run;
 
     return is_met(r->limits.max_tokens, r->used_tokens, "max_total_tokens", out) ||
-           is_met(or_limit(r->limits.max_rounds, LIMIT_ROUNDS), r->round, "max_rounds", out);
+           is_met(or_default(r->limits.max_rounds, LIMIT_ROUNDS), r->round, "max_rounds", out);
 }
 
 static bool session_meets(const struct session *s, struct hit *out)
@@ -172,7 +167,7 @@ bool budget_allows_call(struct ctx *c)
 
     if (s->run.over || s->run.closing)
         return false;
-    if (!is_met(max_calls(s), s->run.calls, "max_tool_calls", &hit) &&
+    if (!is_met(or_default(s->run.limits.max_calls, LIMIT_CALLS), s->run.calls, "max_tool_calls", &hit) &&
         !is_met(s->limits.max_calls, session_spent(s).calls, "session_max_tool_calls", &hit))
         return true;
     exceed(c, &hit);
@@ -199,14 +194,14 @@ void budget_start_clock(struct ctx *c)
 void budget_recover_clock(struct ctx *c)
 {
     const struct run_state *r = &c->s->run;
-    int64_t left = r->started_at + r->limits.max_ms - c->in->now;
+    int64_t most = r->limits.max_ms, passed = c->in->now > r->started_at ? c->in->now - r->started_at : 0;
 
-    if (r->limits.max_ms == 0)
+    if (most == 0)
         return;
     if (r->over)
         arm(c, LIMIT_CLOSING_MS);
     else
-        arm(c, left < 0 ? 0 : left < r->limits.max_ms ? left : r->limits.max_ms);
+        arm(c, passed < most ? most - passed : 0);
 }
 
 /* The first time leaves a round to end with; the second is the end. */
@@ -217,6 +212,10 @@ void budget_time_is_up(struct ctx *c)
 
     if (!r->active || r->cancelling || c->in->run != r->number)
         return;
+    if (c->in->wait_ms > 0) {
+        arm(c, c->in->wait_ms);
+        return;
+    }
     if (!r->over) {
         exceed(c, &hit);
         arm(c, LIMIT_CLOSING_MS);

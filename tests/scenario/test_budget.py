@@ -19,6 +19,16 @@ def priced(make_server, directory):
     return make_server(args=["--config", str(path)])
 
 
+@pytest.fixture
+def make_configured(make_server, directory):
+    def make(args=(), env=None, **sections):
+        path = directory / "config.json"
+        path.write_text(json.dumps(sections))
+        return make_server(args=["--config", str(path), *args], env=env)
+
+    return make
+
+
 def run_of(server, prompt, session="s", **budget):
     api = server.api
     api.chat(prompt, session)
@@ -66,6 +76,47 @@ def test_time_is_a_budget(server):
     assert (run["status"], run["end"]) == ("completed", "budget")
     [exceeded] = events(server, "budget_exceeded")
     assert exceeded["kind"] == "max_wall_ms"
+
+
+CALLS = [{"tool": {"name": name, "args": {}}} for name in "abc"]
+SLOW = {"say": words(40), "delay_ms": 50, "tool": {"name": "a"}}
+DEAR = {"tool": {"name": "a", "args": {}}, "usage": {"prompt_tokens": 15000, "completion_tokens": 0}}
+
+
+@pytest.mark.parametrize(
+    ("limits", "prompt", "asked", "kind", "limit"),
+    [
+        ({"rounds": 2}, CALLS, {"max_rounds": 9}, "max_rounds", 2),
+        ({"tool_calls": 1}, CALLS, {"max_tool_calls": 9}, "max_tool_calls", 1),
+        ({"max_tokens": 50}, CALLS, {"max_total_tokens": 900}, "max_total_tokens", 50),
+        ({"wall_ms": 300}, [SLOW], {"max_wall_ms": 3_600_000}, "max_wall_ms", 300),
+        ({"max_cost": 0.04}, [DEAR], {"max_cost_micros": 900_000}, "max_cost_micros", 40000),
+    ],
+)
+@pytest.mark.parametrize("asks", [False, True], ids=["silent", "asks_for_more"])
+def test_the_configuration_limits_every_run(make_configured, limits, prompt, asked, kind, limit, asks):
+    server = make_configured(limits=limits, **PRICES)
+    run = run_of(server, script(*prompt, {"say": "in short"}), **(asked if asks else {}))
+    assert (run["status"], run["end"]) == ("completed", "budget")
+    [exceeded] = events(server, "budget_exceeded")
+    assert (exceeded["kind"], exceeded["limit"]) == (kind, limit)
+
+
+def test_a_request_may_ask_for_less_than_the_configuration(make_configured):
+    server = make_configured(limits={"rounds": 9, "wall_ms": 3_600_000})
+    run_of(server, script(*CALLS, {"say": "in short"}), max_rounds=1)
+    [exceeded] = events(server, "budget_exceeded")
+    assert (exceeded["kind"], exceeded["limit"]) == ("max_rounds", 1)
+
+
+def test_money_that_the_configuration_limits_wants_a_price(make_configured):
+    server = make_configured(limits={"max_cost": 1})
+    assert "the built-in model has no price" in server.log_text()
+    server.api.chat("hi", "s")
+    refused = server.api.execute("s", status=400)
+    assert refused["error"]["code"] == "price_unknown"
+    told = server.api.execute("s", run_budget={"unpriced": "allow"})
+    assert server.api.wait_run(told["run_id"])["end"] == "completed"
 
 
 def test_a_session_has_a_budget_over_all_its_runs(server, between):

@@ -60,6 +60,23 @@ static void a_file_is_read_by_type(void **state UNUSED)
     config_free(c);
 }
 
+static void what_runs_may_use_is_read_and_counts_at_a_reload(void **state UNUSED)
+{
+    struct config *none = config_new();
+    struct config *c = read_good("{\"limits\": {\"rounds\": 300, \"tool_calls\": 7, \"max_tokens\": 5, \"wall_ms\": "
+                                 "90000, \"max_cost\": 0.25}}");
+    struct run_limits l = config_run_limits(none);
+
+    assert_true(l.max_rounds == LIMIT_ROUNDS && l.max_calls == LIMIT_CALLS);
+    assert_true(l.max_tokens == 0 && l.max_ms == 0 && l.max_cost == 0 && !l.unpriced);
+    l = config_run_limits(c);
+    assert_true(l.max_rounds == 300 && l.max_calls == 7);
+    assert_true(l.max_tokens == 5 && l.max_ms == 90000 && l.max_cost == 250000);
+    assert_null(config_needs_restart(none, c));
+    config_free(none);
+    config_free(c);
+}
+
 static void an_unknown_key_names_the_nearest(void **state UNUSED)
 {
     refused("{\"sever\": {\"port\": 1}}", "unknown key \"sever.port\"; did you mean \"server.port\"?");
@@ -94,6 +111,14 @@ static void values_are_checked_by_type_and_range(void **state UNUSED)
     refused("{\"log\": {\"levels\": [\"store=loud\"]}}", "log.levels: store: \"loud\" is none of error, warn");
     refused("{\"log\": {\"levels\": [\"store\"]}}", "log.levels: expected MODULE=LEVEL");
     refused("{\"limits\": {\"model_idle_ms\": 1}}", "limits.model_idle_ms");
+    refused("{\"limits\": {\"rounds\": 0}}", "limits.rounds: expected a number from 1 to 100000");
+    refused("{\"limits\": {\"tool_calls\": 0}}", "limits.tool_calls: expected a number from 1 to 10000000");
+    refused("{\"limits\": {\"wall_ms\": -1}}", "limits.wall_ms: expected a number from 0 to 31536000000");
+    refused("{\"limits\": {\"wall_ms\": 0.5}}", "limits.wall_ms: expected a whole number");
+    refused("{\"limits\": {\"max_cost\": -1}}", "limits.max_cost: expected an amount from 0 to 1000000");
+    refused("{\"limits\": {\"max_cost\": \"5\"}}", "limits.max_cost: expected an amount");
+    refused("{\"limits\": {\"max_cost\": 0.0000001}}", "at most six digits");
+    refused("{\"limits\": {\"max_costs\": 1}}", "did you mean \"limits.max_cost\"?");
     refused("{\"providers\": {\"x\": {\"api_key\": \"***\"}}}", "config show");
     refused("{\"revisions\": {\"server\": -1}}", "revisions");
 }
@@ -316,6 +341,7 @@ int main(void)
         cmocka_unit_test(every_key_has_a_section_a_doc_and_a_default_in_its_range),
         cmocka_unit_test(defaults_are_there_without_a_file),
         cmocka_unit_test(a_file_is_read_by_type),
+        cmocka_unit_test(what_runs_may_use_is_read_and_counts_at_a_reload),
         cmocka_unit_test(an_unknown_key_names_the_nearest),
         cmocka_unit_test(values_are_checked_by_type_and_range),
         cmocka_unit_test(a_secret_is_not_in_an_error),

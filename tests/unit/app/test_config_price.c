@@ -98,6 +98,19 @@ static void a_price_of_nothing_that_is_there_is_said_with_the_nearest(void **sta
     said_of("{\"defaults\": {\"model\": \"box/other\"}, " LISTS PRICED("box/other") "}", NULL);
 }
 
+#define MONEY "\"limits\": {\"max_cost\": 1}, "
+
+static void where_money_is_limited_a_model_without_a_price_is_said(void **state UNUSED)
+{
+    said_of("{" MONEY "\"providers\": {\"far\": {\"driver\": \"openai\"}}}", NULL);
+    said_of("{" MONEY PRICED("offline/offline") "}", NULL);
+    said_of("{" MONEY "\"defaults\": {}}",
+            "limits.max_cost: no provider is configured, and the built-in model has no price: it is refused");
+    said_of("{" MONEY LISTS PRICED("box/large") "}",
+            "limits.max_cost: box/small has no price, and is refused as all models without one; set "
+            "models.box/small.input_price and .output_price");
+}
+
 static void a_model_is_named_with_its_provider_and_may_have_slashes_and_dots(void **state UNUSED)
 {
     struct price p = price_in("{\"models\": {\"hub/meta/llama-3.1:free\": {\"input_price\": 1, \"output_price\": 2}}}",
@@ -176,6 +189,7 @@ int main(void)
         cmocka_unit_test(nothing_costs_nothing_only_where_it_is_said),
         cmocka_unit_test(half_a_price_is_not_used_and_said),
         cmocka_unit_test(a_price_of_nothing_that_is_there_is_said_with_the_nearest),
+        cmocka_unit_test(where_money_is_limited_a_model_without_a_price_is_said),
         cmocka_unit_test(a_model_is_named_with_its_provider_and_may_have_slashes_and_dots),
         cmocka_unit_test(what_is_no_price_is_refused_with_its_key),
         cmocka_unit_test(prices_are_shown_as_they_were_written),

@@ -213,11 +213,11 @@ static void say_abandon(void *arg UNUSED, struct str id UNUSED)
     buf_addf(&house->said, "abandon ");
 }
 
-static void fake_timer(void *arg UNUSED, struct str id UNUSED, int64_t in_ms UNUSED, const struct input *in)
+static void say_timer(void *arg UNUSED, struct str id UNUSED, int64_t in_ms, const struct input *in)
 {
     buf_addf(&house->said, "timer ");
-    if (in->kind == INPUT_TIMER_QUESTION)
-        house->question_timer = *in;
+    house->timer = *in;
+    house->timer_ms = in_ms;
 }
 
 static void say_reply(void *arg UNUSED, const struct reply *r)
@@ -295,7 +295,7 @@ static struct engine *engine_in(struct house *h)
                                 .tool_start = say_tool_start,
                                 .tool_cancel = say_tool_cancel,
                                 .abandon = say_abandon,
-                                .timer = fake_timer,
+                                .timer = say_timer,
                                 .reply = say_reply,
                                 .defer = fake_defer,
                                 .alarm = fake_alarm,
@@ -354,8 +354,10 @@ static const char *told(struct house *h)
 
 const char *house_feed(struct house *h, const struct input *in)
 {
+    bool is_timer = in->kind == INPUT_TIMER_QUESTION || in->kind == INPUT_TIMER_RUN;
+
     buf_clear(&h->said);
-    engine_submit(h->e, STR("s"), in->kind == INPUT_TIMER_QUESTION ? &h->question_timer : in);
+    engine_submit(h->e, STR("s"), is_timer ? &h->timer : in);
     answer_opens(h);
     return told(h);
 }

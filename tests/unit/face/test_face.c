@@ -359,13 +359,27 @@ static void another_view_is_told_and_nothing_starts(void **state UNUSED)
                 202, "\"need_sync\":false");
 }
 
-static void a_run_takes_its_budget_along(void **state UNUSED)
+static void the_smaller_one_of_a_request_and_of_the_server_limits_a_run(void **state UNUSED)
 {
+    const struct run_limits most = {.max_rounds = 5, .max_calls = 6, .max_tokens = 70, .max_ms = 80};
+    const struct run_limits *l;
+
+    face_set_limits(stand_face(st), &most);
     post("s", "m1");
-    stand_call(st, "POST /api/v1/execute/s", NULL, "{\"run_budget\":{\"max_rounds\":3,\"max_total_tokens\":99}}");
-    assert_int_equal(stand_session(st, "s")->run.limits.max_rounds, 3);
-    assert_int_equal(stand_session(st, "s")->run.limits.max_tokens, 99);
-    assert_string_equal(stand_session(st, "s")->run_model, "offline");
+    stand_call(st, "POST /api/v1/execute/s", NULL,
+               "{\"run_budget\":{\"max_rounds\":3,\"max_tool_calls\":9,\"max_wall_ms\":80000,\"max_cost_micros\":4,"
+               "\"unpriced\":\"allow\"}}");
+    l = &stand_session(st, "s")->run.limits;
+    assert_true(l->max_rounds == 3 && l->max_calls == 6 && l->max_tokens == 70);
+    assert_true(l->max_ms == 80 && l->max_cost == 4 && l->unpriced);
+    face_set_limits(stand_face(st), &(struct run_limits){.max_rounds = 2, .max_calls = 1});
+    assert_int_equal(l->max_rounds, 3); /* this run keeps its own */
+    stand_finish(st, "s", "yes");
+    post("s", "m2");
+    stand_call(st, "POST /api/v1/execute/s", NULL, "{}");
+    l = &stand_session(st, "s")->run.limits;
+    assert_true(l->max_rounds == 2 && l->max_calls == 1);
+    assert_true(l->max_tokens == 0 && l->max_ms == 0 && l->max_cost == 0 && !l->unpriced);
 }
 
 static void executes_that_are_refused(void **state UNUSED)
@@ -728,7 +742,7 @@ int main(void)
         cmocka_unit_test(large_bodies_go_through_the_workers),
         TEST(a_run_is_started_joined_and_over),
         TEST(another_view_is_told_and_nothing_starts),
-        TEST(a_run_takes_its_budget_along),
+        TEST(the_smaller_one_of_a_request_and_of_the_server_limits_a_run),
         TEST(executes_that_are_refused),
         TEST(a_run_is_stopped),
         TEST(only_the_named_run_is_stopped),

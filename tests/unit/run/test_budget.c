@@ -144,6 +144,37 @@ static void tools_that_are_at_work_when_the_last_minute_is_over_are_left(void **
     rig_done(&r);
 }
 
+static void a_long_time_is_measured_in_parts(void **state UNUSED)
+{
+    const struct line story[] = {
+        {{.kind = INPUT_TIMER_RUN, .run = 1, .wait_ms = 7000}, "| timer(run 1 +7s) > model"},
+        {{.kind = INPUT_TIMER_RUN, .run = 2, .wait_ms = 7000}, "> model"},
+        {TIME_IS_UP, "budget_exceeded(max_wall_ms 90000000/90000000) | timer(run 1 +60s) > model"},
+    };
+    struct rig r;
+
+    begin(&r, (struct run_limits){.max_ms = 90000000});
+    TELL(&r, story);
+    rig_done(&r);
+}
+
+/* A client may name any number. */
+static void the_longest_time_there_is_survives_a_crash(void **state UNUSED)
+{
+    const struct input again = RECOVERED(true);
+
+    for (int64_t passed = -1000; passed <= 1000; passed += 1000) {
+        struct rig r;
+
+        begin(&r, (struct run_limits){.max_ms = INT64_MAX});
+        rig_crash(&r);
+        r.now += passed;
+        rig_feed(&r, &again);
+        assert_true(rig_effect(&r, EFFECT_TIMER)->in_ms == INT64_MAX - (passed > 0 ? passed : 0));
+        rig_done(&r);
+    }
+}
+
 static void the_clock_goes_on_after_a_crash(void **state UNUSED)
 {
     static const struct {
@@ -284,6 +315,8 @@ int main(void)
         cmocka_unit_test(a_failed_try_is_charged_what_was_sent),
         cmocka_unit_test(when_time_is_up_one_round_is_left_and_a_minute),
         cmocka_unit_test(tools_that_are_at_work_when_the_last_minute_is_over_are_left),
+        cmocka_unit_test(a_long_time_is_measured_in_parts),
+        cmocka_unit_test(the_longest_time_there_is_survives_a_crash),
         cmocka_unit_test(the_clock_goes_on_after_a_crash),
         cmocka_unit_test(what_a_session_may_use_is_counted_over_all_its_runs),
         cmocka_unit_test(the_same_calls_with_the_same_results_end_the_run),

@@ -466,15 +466,16 @@ static void a_message_that_comes_during_the_closing_round_gets_a_run_of_its_own(
     rig_done(&r);
 }
 
-static void rounds_have_a_limit_that_nobody_can_raise(void **state UNUSED)
+static void rounds_have_a_limit_also_where_nobody_names_one(void **state UNUSED)
 {
-    static const uint32_t asked[] = {0, LIMIT_ROUNDS, LIMIT_ROUNDS + 1, UINT32_MAX};
+    static const uint32_t named[] = {0, 3, LIMIT_ROUNDS, LIMIT_ROUNDS + 1};
 
-    for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(named); i++) {
+        uint32_t most = named[i] == 0 ? LIMIT_ROUNDS : named[i];
         struct rig r;
 
-        begin(&r, (struct run_limits){.max_rounds = asked[i]});
-        for (uint32_t round = 1; round <= LIMIT_ROUNDS; round++) {
+        begin(&r, (struct run_limits){.max_rounds = named[i]});
+        for (uint32_t round = 1; round <= most; round++) {
             const struct input done = DONE(1, round, 0, CALLS(EFFECT_READ));
             struct input result = RESULT(round);
             char text[16];
@@ -485,8 +486,8 @@ static void rounds_have_a_limit_that_nobody_can_raise(void **state UNUSED)
             rig_feed(&r, &done);
             rig_feed(&r, &result);
         }
-        assert_true(r.m.s.run.closing && r.m.s.run.round == LIMIT_ROUNDS + 1);
-        assert_true(rig_fact(&r, FACT_BUDGET_EXCEEDED)->limit == LIMIT_ROUNDS);
+        assert_true(r.m.s.run.closing && r.m.s.run.round == most + 1);
+        assert_true(rig_fact(&r, FACT_BUDGET_EXCEEDED)->limit == most);
         rig_done(&r);
     }
 }
@@ -541,7 +542,7 @@ int main(void)
         cmocka_unit_test(a_budget_is_used_up_by_its_last_token),
         cmocka_unit_test(below_the_budget_the_run_goes_on),
         cmocka_unit_test(a_message_that_comes_during_the_closing_round_gets_a_run_of_its_own),
-        cmocka_unit_test(rounds_have_a_limit_that_nobody_can_raise),
+        cmocka_unit_test(rounds_have_a_limit_also_where_nobody_names_one),
         cmocka_unit_test(a_failure_is_not_tried_again_when_the_tokens_are_used_up),
     };
 

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* Times that are longer than the longest timer there is. */
+#include "house.h"
+
+#include "base/log.h"
+#include "base/str.h"
+#include "run/rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define DAY LIMIT_TIMER_MS
+#define NAMED .provider = STR("p"), .model = STR("m")
+
+static void a_run_of_days_is_timed_day_by_day(void **state UNUSED)
+{
+    const struct input turn = EXECUTE("m1", NAMED, .limits = {.max_ms = 2 * (int64_t)DAY + 5});
+    const struct input rings = {.kind = INPUT_TIMER_RUN};
+    struct house h;
+
+    house_open(&h);
+    house_feed(&h, &turn);
+    assert_string_equal(house_stored(&h), "timer model(1.1.0) reply(posted started run 1)");
+    for (int64_t left = 2 * (int64_t)DAY + 5; left > DAY; left -= DAY) {
+        assert_true(h.timer_ms == DAY && h.timer.wait_ms == left - DAY);
+        assert_string_equal(house_feed(&h, &rings), "timer");
+    }
+    assert_true(h.timer_ms == 5 && h.timer.wait_ms == 0);
+    assert_string_equal(house_feed(&h, &rings), "store(budget_exceeded)");
+    assert_string_equal(house_stored(&h), "timer");
+    assert_int_equal(h.timer_ms, LIMIT_CLOSING_MS);
+    house_close(&h);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_run_of_days_is_timed_day_by_day),
+    };
+
+    log_set_level(LOG_LEVEL_ERROR);
+    return cmocka_run_group_tests_name("timers", tests, NULL, NULL);
+}
