@@ -2,11 +2,13 @@
 """What runs and sessions may use: tokens, rounds, calls, time and money, and runs that get nowhere."""
 
 import json
+import signal
+import threading
 
 import pytest
 
 from harness import provider as p
-from harness.api import expect
+from harness.api import expect, poll
 from harness.offline import script, words
 
 PRICES = {"models": {"offline/offline": {"input_price": 1, "output_price": 2, "cached_input_price": 0.5}}}
@@ -117,6 +119,50 @@ def test_money_that_the_configuration_limits_wants_a_price(make_configured):
     assert refused["error"]["code"] == "price_unknown"
     told = server.api.execute("s", run_budget={"unpriced": "allow"})
     assert server.api.wait_run(told["run_id"])["end"] == "completed"
+
+
+def prices(of_input, of_output):
+    return {"models": {f"openai/{p.MODEL}": {"input_price": of_input, "output_price": of_output}}}
+
+
+def reload(server, path, **sections):
+    """The configuration of a server that logs JSON is another one, and it has read it."""
+    seen = len([e for e in server.log_events() if e["event"] == "config.reload"])
+    path.write_text(json.dumps(sections))
+    server.signal(signal.SIGHUP)
+    events = poll(
+        lambda: [e for e in server.log_events() if e["event"] == "config.reload"], lambda all: len(all) > seen
+    )
+    return events[-1]
+
+
+def test_prices_and_limits_of_a_reload_are_those_of_the_next_run(make_configured, provider, directory):
+    path = directory / "config.json"
+    server = make_configured(["--log", "json"], provider.environment, limits={"rounds": 2}, **prices(1, 2))
+    go_on = threading.Event()
+    call = p.tool(0, id="c1", name="look", arguments="{}")
+    provider.reply(call, p.wait(go_on), p.finish("tool_calls"), p.usage(100, 10), p.done())
+    provider.reply(*p.answer("that was all", prompt=1000, completion=100))
+    server.api.chat("first", "one")
+    first = server.api.execute("one")["run_id"]
+    provider.wait_requests(1)
+    assert reload(server, path, limits={"rounds": 1}, **prices(30, 40))["message"] == "done"
+    go_on.set()
+    run = server.api.wait_run(first)
+    assert (run["end"], run["rounds"]) == ("completed", 2)
+    assert run["cost_micros"] == (100 + 1000) * 1 + (10 + 100) * 2
+
+    provider.reply(call, p.finish("tool_calls"), p.usage(100, 10), p.done())
+    provider.reply(*p.answer("in short", prompt=1000, completion=100))
+    run = run_of(server, "second", "two")
+    assert (run["end"], run["kind"], run["rounds"]) == ("budget", "max_rounds", 2)
+    assert run["cost_micros"] == (100 + 1000) * 30 + (10 + 100) * 40
+    assert server.api.run(first)["cost_micros"] == 1320
+
+    refused = reload(server, path, limits={"rounds": 0})
+    assert (refused["level"], "limits.rounds" in refused["error"]) == ("error", True)
+    provider.reply(*p.answer("yes", prompt=100, completion=10))
+    assert run_of(server, "third", "three")["cost_micros"] == 100 * 30 + 10 * 40
 
 
 def test_a_session_has_a_budget_over_all_its_runs(server, between):
