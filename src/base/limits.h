@@ -40,7 +40,7 @@
     X(GUIDANCE_BYTES, 64 * 1024, "text of a message for a run that is at work")                                        \
     X(REPEATS, 3, "rounds in a row with the same calls and the same results")                                          \
     X(FRUITLESS, 8, "rounds in a row without a call that went well")                                                   \
-    X(CLOSING_MS, 60 * 1000, "what a run has left to end with when its time is up")                                    \
+    X(CLOSING_MS, 60 * 1000, "what a run whose time is up has left to end with; less if it had less")                  \
     X(INBOX_MESSAGES, 1000, "messages waiting to be admitted in one session")                                          \
     X(CONTEXT_TOKENS, 128 * 1000, "context window of a model nobody describes")                                        \
     X(OUTPUT_TOKENS, 8 * 1000, "longest answer of a model nobody describes")                                           \

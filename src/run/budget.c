@@ -184,6 +184,14 @@ static void arm(struct ctx *c, int64_t in_ms)
     e->in_ms = in_ms;
 }
 
+/* To end with: as much time again, and no more than a minute. */
+static void arm_closing(struct ctx *c)
+{
+    int64_t most = c->s->run.limits.max_ms;
+
+    arm(c, most < LIMIT_CLOSING_MS ? most : LIMIT_CLOSING_MS);
+}
+
 void budget_start_clock(struct ctx *c)
 {
     if (c->s->run.limits.max_ms > 0)
@@ -199,7 +207,7 @@ void budget_recover_clock(struct ctx *c)
     if (most == 0)
         return;
     if (r->over)
-        arm(c, LIMIT_CLOSING_MS);
+        arm_closing(c);
     else
         arm(c, passed < most ? most - passed : 0);
 }
@@ -218,7 +226,7 @@ void budget_time_is_up(struct ctx *c)
     }
     if (!r->over) {
         exceed(c, &hit);
-        arm(c, LIMIT_CLOSING_MS);
+        arm_closing(c);
         return;
     }
     if (r->round_open) {

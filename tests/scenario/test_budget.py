@@ -80,6 +80,44 @@ def test_time_is_a_budget(server):
     assert exceeded["kind"] == "max_wall_ms"
 
 
+@pytest.mark.parametrize(
+    ("steps", "last"),
+    [
+        ([], ("user", "hello")),
+        ([p.headers()], ("user", "hello")),
+        ([p.text("half an ans")], ("assistant", "half an ans")),
+    ],
+    ids=["at_once", "headers", "text"],
+)
+def test_a_provider_that_hangs_holds_no_run_beyond_its_time(make_server, provider, steps, last):
+    server = make_server(env=provider.environment)
+    provider.reply(*steps, p.silence())
+    run = run_of(server, "hello", max_wall_ms=300)
+    assert (run["status"], run["end"], run["kind"], run["rounds"]) == ("completed", "budget", "max_wall_ms", 1)
+    [exceeded] = events(server, "budget_exceeded")
+    assert (exceeded["kind"], exceeded["limit"]) == ("max_wall_ms", 300)
+    assert server.api.replay("s")[-2].type == "complete"
+    message = server.api.messages("s")[-1]
+    assert (message["role"], message["content"]) == last
+
+
+def test_a_call_that_a_crash_cut_stays_charged_at_its_worst(make_configured, provider):
+    server = make_configured(env=provider.environment, **prices(1, 2))
+    provider.reply(p.text("half an ans"), p.silence())
+    server.api.chat("hello", "s")
+    run_id = server.api.execute("s")["run_id"]
+    provider.wait_requests(1)
+    reserved = server.api.session("s")["token_usage"]["reserved_micros"]
+    assert reserved > 8000 * 2
+    server.kill9()
+    provider.reply(*p.answer("yes", prompt=100, completion=10))
+    server.start()
+    run = server.api.wait_run(run_id)
+    assert (run["end"], run["crashes"]) == ("completed", 1)
+    assert run["cost_micros"] == reserved + 100 * 1 + 10 * 2
+    assert run["usage"]["total_tokens"] == 110
+
+
 CALLS = [{"tool": {"name": name, "args": {}}} for name in "abc"]
 SLOW = {"say": words(40), "delay_ms": 50, "tool": {"name": "a"}}
 DEAR = {"tool": {"name": "a", "args": {}}, "usage": {"prompt_tokens": 15000, "completion_tokens": 0}}

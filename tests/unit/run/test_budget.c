@@ -111,10 +111,10 @@ static void a_failed_try_is_charged_what_was_sent(void **state UNUSED)
 
 #define TIME_IS_UP {.kind = INPUT_TIMER_RUN, .run = 1}
 
-static void when_time_is_up_one_round_is_left_and_a_minute(void **state UNUSED)
+static void when_time_is_up_one_round_is_left_and_as_much_time_again(void **state UNUSED)
 {
     const struct line story[] = {
-        {TIME_IS_UP, "budget_exceeded(max_wall_ms 5000/5000) | timer(run 1 +60s) > model"},
+        {TIME_IS_UP, "budget_exceeded(max_wall_ms 5000/5000) | timer(run 1 +5s) > model"},
         {DONE(1, 1, 0, CALLS(R)), "assistant(1.1.0 @1 1 calls) budget call_ended(1 denied @2) round_started(1.2 +0 "
                                   "closing) budget | model_start(1.2.0 closing) > model"},
         {DELTA(1, 2, 0, "so far"), NULL},
@@ -129,7 +129,7 @@ static void when_time_is_up_one_round_is_left_and_a_minute(void **state UNUSED)
     rig_done(&r);
 }
 
-static void tools_that_are_at_work_when_the_last_minute_is_over_are_left(void **state UNUSED)
+static void tools_that_are_at_work_when_that_is_over_too_are_left(void **state UNUSED)
 {
     const struct line story[] = {
         {DONE(1, 1, 0, CALLS(R, EFFECT_UNSAFE)), NULL},
@@ -180,7 +180,7 @@ static void the_clock_goes_on_after_a_crash(void **state UNUSED)
     static const struct {
         int64_t passed, left;
     } rows[] = {{2000, 3000}, {9000, 0}, {-99000, 5000}};
-    const struct input again = RECOVERED(true);
+    const struct input again = RECOVERED(true), up = TIME_IS_UP;
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct rig r;
@@ -190,6 +190,10 @@ static void the_clock_goes_on_after_a_crash(void **state UNUSED)
         r.now += rows[i].passed;
         rig_feed(&r, &again);
         assert_int_equal(rig_effect(&r, EFFECT_TIMER)->in_ms, rows[i].left);
+        rig_feed(&r, &up);
+        rig_crash(&r);
+        rig_feed(&r, &again);
+        assert_int_equal(rig_effect(&r, EFFECT_TIMER)->in_ms, 5000); /* to end with */
         rig_done(&r);
     }
 }
@@ -313,8 +317,8 @@ int main(void)
         cmocka_unit_test(where_not_even_the_last_round_can_be_paid_there_is_none),
         cmocka_unit_test(a_model_without_a_price_is_refused_where_money_is_limited),
         cmocka_unit_test(a_failed_try_is_charged_what_was_sent),
-        cmocka_unit_test(when_time_is_up_one_round_is_left_and_a_minute),
-        cmocka_unit_test(tools_that_are_at_work_when_the_last_minute_is_over_are_left),
+        cmocka_unit_test(when_time_is_up_one_round_is_left_and_as_much_time_again),
+        cmocka_unit_test(tools_that_are_at_work_when_that_is_over_too_are_left),
         cmocka_unit_test(a_long_time_is_measured_in_parts),
         cmocka_unit_test(the_longest_time_there_is_survives_a_crash),
         cmocka_unit_test(the_clock_goes_on_after_a_crash),
