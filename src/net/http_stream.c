@@ -23,13 +23,13 @@ struct http_stream {
     struct http_conn *conn;
     struct http_stream_callbacks cb;
     struct deadline silence;
-    char *id; /* of the request */
     int64_t began_ms;
     uint64_t bytes;
     const char *end; /* why it ended */
     bool is_chunked;
     bool is_ending; /* closes once the rest has left */
     bool is_lost;   /* the socket is dead; on_close is on its way */
+    char id[];      /* of the request */
 };
 
 /* --- the end --- */
@@ -41,7 +41,6 @@ static void release(struct http_stream *s)
     deadline_stop(&s->silence);
     LOG_DEBUG("http.stream_end", log_text("request", s->id), log_text("end", s->end),
               log_int("ms", clock_mono_ms() - s->began_ms), log_uint("bytes", s->bytes));
-    mem_free(s->id);
     mem_free(s);
 }
 
@@ -281,13 +280,10 @@ struct http_stream *http_reply_stream(struct http_request *r, int status, const 
         http_request_free(r);
         return NULL;
     }
-    s = mem_zalloc(sizeof(*s));
-    *s = (struct http_stream){.conn = c,
-                              .cb = *cb,
-                              .id = mem_strdup(r->id),
-                              .began_ms = r->began_ms,
-                              .end = "left",
-                              .is_chunked = ev->major == 1 && ev->minor >= 1};
+    s = mem_zalloc(sizeof(*s) + strlen(r->id) + 1);
+    *s = (struct http_stream){
+        .conn = c, .cb = *cb, .began_ms = r->began_ms, .end = "left", .is_chunked = ev->major == 1 && ev->minor >= 1};
+    str_copy(s->id, strlen(r->id) + 1, str_of(r->id));
     deadline_init(&s->silence);
     write_head(r, status, s->is_chunked, &head);
     shrink(ev);

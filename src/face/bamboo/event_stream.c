@@ -29,7 +29,6 @@ struct event_stream {
     bool in_snapshot, ended_before; /* without cursor: the first answer is the snapshot, and the end if it is over */
     uint32_t batch_ms;
     struct batch *batch;
-    char id[]; /* of the session */
 };
 
 /* What one look for more came to. */
@@ -71,6 +70,11 @@ void event_stream_wake(void *stream)
 }
 
 /* ---- frames ---- */
+
+static struct str session_id(const struct event_stream *s)
+{
+    return hub_session_id(subscriber_hub(s->sub));
+}
 
 /* Not every fact has a frame. */
 static void count_frame(struct event_stream *s, const struct buf *out, size_t before)
@@ -130,7 +134,7 @@ static void put_delta(struct event_stream *s, const struct event *ev, struct buf
 static void put_fact(struct event_stream *s, const struct fact *f, struct buf *frame, struct buf *out)
 {
     const struct session *now = hub_session(subscriber_hub(s->sub));
-    struct event_context c = {.session_id = str_of(s->id), .title_version = now->title_version};
+    struct event_context c = {.session_id = session_id(s), .title_version = now->title_version};
     /* The version shown with a title is the newest one, so only the newest title may be shown. */
     bool only_newest = frame == NULL || f->kind == FACT_SESSION_UPDATED;
     size_t before;
@@ -199,7 +203,7 @@ static void ask(struct event_stream *s, const struct query *q)
 static void ask_page(struct event_stream *s, uint64_t seq, uint64_t upto)
 {
     struct query q = {.kind = QUERY_FACTS,
-                      .session_id = str_of(s->id),
+                      .session_id = session_id(s),
                       .after = seq - 1,
                       .before = upto + 1,
                       .bytes = LIMIT_WATCHER_PAGE_BYTES}; /* one who stops reading keeps it in hand */
@@ -239,7 +243,7 @@ static void add_seq(struct query *q, uint64_t seq)
 static void take_snapshot(struct event_stream *s)
 {
     const struct session *now = hub_session(subscriber_hub(s->sub));
-    struct query q = {.kind = QUERY_FACTS, .session_id = str_of(s->id)};
+    struct query q = {.kind = QUERY_FACTS, .session_id = session_id(s)};
 
     s->ended_before = now->end_seq > 0 && is_at_rest(now);
     add_seq(&q, now->title_seq);
@@ -258,7 +262,7 @@ static void take_snapshot(struct event_stream *s)
 static enum progress put_snapshot(struct event_stream *s, struct buf *out)
 {
     const struct session *now = hub_session(subscriber_hub(s->sub));
-    struct event_context c = {.session_id = str_of(s->id), .title_version = now->title_version};
+    struct event_context c = {.session_id = session_id(s), .title_version = now->title_version};
     const struct facts *facts = s->page->facts;
 
     s->in_snapshot = false;
@@ -370,14 +374,13 @@ static void on_batch_due(void *arg)
 
 struct event_stream *event_stream_new(struct exchange *x, const struct watch_wish *wish)
 {
-    struct event_stream *s = mem_zalloc(sizeof(*s) + x->id.n + 1);
+    struct event_stream *s = mem_zalloc(sizeof(*s));
 
     s->opening = x;
     s->has_cursor = wish->at.has_cursor;
     s->follow = wish->follow;
     s->deltas = wish->deltas;
     s->batch_ms = wish->batch_ms;
-    str_copy(s->id, x->id.n + 1, x->id);
     if (s->deltas && s->batch_ms > 0) {
         s->batch = mem_zalloc(sizeof(*s->batch));
         s->batch->timer = timer_new(x->face->o.loop, "face.batch", on_batch_due, s);
