@@ -3,12 +3,14 @@
 
 import json
 import threading
+from unittest.mock import ANY
 
 import pytest
 
 from harness import provider as p
 from harness.api import expect, poll
 from harness.offline import script
+from harness.replies import Ask, Says, each_state, made, no_session, play, refusal
 
 WHICH = {"question": "Which one?", "options": ["a", "b"], "allow_custom": False}
 HOW = {"question": "How?"}
@@ -211,3 +213,127 @@ def test_a_client_sync_knows_the_question(server):
     told = expect(server.client().post("/api/v1/execute/q", json={"client_sync": view}), 200)
     assert not told["sync"]["need_sync"]
     assert told["status"] == "completed"
+
+
+# every reply, whole
+
+
+NOTHING = {"has_pending_question": False, "interaction_kind": None, "questions": []}
+
+
+def told_of(name, question, tool="ask_user"):
+    """The whole reply to who asks what is open."""
+    asked = {"question": question["question"], "options": question.get("options"), "tool_call_id": ANY}
+    asked |= {"tool_name": tool, "allow_custom": question.get("allow_custom", True), "source": "pause_tool"}
+    asked |= {"question_id": ANY}
+    row = {"session_id": name, "session_title": "New Session", "root_session_id": name, "asked_at": ANY, **asked}
+    none = {"permission_request": None, "tool_arguments": None, "tool_arguments_truncated": False}
+    kind = {"interaction_kind": "clarification"}
+    return {"has_pending_question": True, **kind, **asked, **none, "questions": [row | kind]}
+
+
+def changed(actual, **named):
+    return refusal("Pending question changed", "question_changed", **named, actual_tool_call_id=actual)
+
+
+def test_each_state_has_its_reply(server, pause):
+    each_state(server.api)
+    empty = made(server.api)
+    calm = ["done", "waiting", "failed", "stopped", "busy", empty]
+    pause()
+    client = server.client()
+    nothing = refusal("No pending question waiting for response")
+    body, names = {"response": "a"}, {"expected_tool_call_id": "c", "question_id": "q"}
+    both = {"expected_tool_call_id": "c", "expected_question_id": "q"}
+    play(
+        client,
+        *(Ask(f"GET /respond/{name}/pending", 200, NOTHING) for name in calm),
+        *(Ask(f"POST /respond/{name}", 400, nothing, body) for name in calm),
+        *(Ask(f"POST /sessions/{name}/respond", 409, changed(None, **both), body | names) for name in calm),
+        Ask("GET /respond/asking/pending", 200, told_of("asking", WHICH)),
+        Ask("GET /sessions/asking/respond/pending", 200, told_of("asking", WHICH)),
+        Ask("GET /respond/nobody/pending", 404, no_session("nobody")),
+        Ask("POST /respond/nobody", 404, no_session("nobody"), body),
+        Ask("POST /respond/nobody", 404, no_session("nobody"), body | {"question_id": "q"}),
+    )
+    shown = pending(server, "asking")
+    call, question = shown["tool_call_id"], shown["question_id"]
+    first = {"expected_tool_call_id": call}
+    wrong = refusal("Invalid response", "invalid_response", message="Response must be one of: a, b")
+    play(
+        client,
+        Ask("POST /respond/asking", 400, refusal("answer: response: is missing"), {}),
+        Ask("POST /respond/asking", 400, refusal("answer: response: is missing"), {"response": None, "dismiss": False}),
+        Ask("POST /respond/asking", 400, refusal(Says("response")), {"response": 5}),
+        Ask("POST /respond/asking", 400, refusal(Says("dismiss")), {"response": "a", "dismiss": 1}),
+        Ask("POST /respond/asking", 400, refusal(Says("did you mean")), body | {"model": "no-such-model"}),
+        Ask("POST /respond/asking", 400, refusal(Says("reasoning_effort")), body | {"reasoning_effort": "huge"}),
+        *(Ask("POST /respond/asking", 400, wrong, {"response": bad}) for bad in ("", " ", "c", "A", "a, b")),
+        Ask("POST /respond/asking", 409, changed(call, **both), body | names),
+        Ask("POST /respond/asking", 409, changed(call, expected_question_id="q"), body | {"question_id": "q"}),
+        Ask("POST /respond/asking", 409, changed(call, **both | first), body | names | first),
+        Ask("POST /respond/asking", 413, refusal(Says("response: at most"), "too_large"), {"response": "x" * 300_000}),
+    )
+    assert pending(server, "asking") == shown
+    pause()
+    wanted = {"success": True, "message": "Response recorded. Agent loop will continue.", "response": " a "}
+    wanted |= {"question_id": question, "auto_resume_status": "started", "run_id": ANY, "has_pending_question": False}
+    both = {"response": " a ", "expected_tool_call_id": call, "question_id": question}
+    told = Ask("POST /respond/asking", 200, wanted, both).send(server.client())
+    server.api.wait_run(told["run_id"])
+    pause()
+    play(
+        server.client(),
+        Ask("GET /respond/asking/pending", 200, NOTHING),
+        Ask("POST /respond/asking", 400, nothing, body),
+        Ask(
+            "POST /respond/asking", 409, changed(None, expected_question_id=question), body | {"question_id": question}
+        ),
+    )
+    assert [m["content"] for m in server.api.messages("asking")][-2:] == ["a", "Thank you."]
+
+
+def test_answers_of_every_kind(server, pause):
+    free = {"question": "Which?", "options": ["a", "b"], "allow_custom": True}
+    tools = [{"name": "conclusion_with_options", "args": free}, {"name": "ConclusionWithOptions", "args": HOW}]
+    server.api.whole_turn(script({"tools": tools}, {"say": "Thank you."}), "two")
+    suspended(server, "one", HOW)
+    pause()
+    client = server.client()
+    shown = pending(server, "two")
+    assert [q["tool_name"] for q in shown["questions"]] == ["conclusion_with_options", "ConclusionWithOptions"]
+    assert (shown["options"], shown["allow_custom"]) == (["a", "b"], True)
+    assert shown["questions"][1]["options"] is None
+    empty = refusal("Invalid response", "invalid_response", message="Response must not be empty")
+    Ask("POST /respond/two", 400, empty, {"response": " \n"}).send(client)
+    more = {"success": True, "run_id": None, "auto_resume_status": "completed", "has_pending_question": True}
+    more |= {"message": "Response recorded. Another question is open.", "question_id": shown["question_id"]}
+    Ask("POST /respond/two", 200, more | {"response": "neither"}, {"response": "neither"}).send(client)
+    pause()
+    left = pending(server, "two")
+    assert [q["question"] for q in left["questions"]] == ["How?"]
+    last = {"success": True, "run_id": ANY, "auto_resume_status": "started", "has_pending_question": False}
+    last |= {"message": "Response recorded. Agent loop will continue."}
+    ids = {"two": left["question_id"], "one": pending(server, "one")["question_id"]}
+    table = [("two", {"response": "so"}, "so"), ("one", {"dismiss": True}, "")]
+    for name, body, said in table:
+        wanted = last | {"question_id": ids[name], "response": said}
+        told = Ask(f"POST /respond/{name}", 200, wanted, body).send(server.client())
+        assert server.api.wait_run(told["run_id"])["origin"] == "answer"
+    assert [m["content"] for m in server.api.messages("two")][-3:] == ["neither", "so", "Thank you."]
+    assert "does not want to answer" in server.api.messages("one")[-2]["content"]
+
+
+def test_an_answer_may_change_the_model(make_server, provider, between):
+    server = make_server(env=provider.environment)
+    server.api.chat(ask(HOW), "q")
+    run = server.api.execute("q", model="offline/offline")["run_id"]
+    assert server.api.wait_run(run)["end"] == "suspended"
+    between(server)
+    provider.reply(*p.answer("Thank you."))
+    told = answer(server, "q", "so", model=f"openai/{p.MODEL}", reasoning_effort="low")
+    assert server.api.wait_run(told["run_id"])["model"] == p.MODEL
+    assert provider.requests[0].json["reasoning_effort"] == "low"
+    between(server)
+    session = server.api.session("q")
+    assert (session["provider"], session["model"], session["reasoning_effort"]) == ("openai", p.MODEL, "low")

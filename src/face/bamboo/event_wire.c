@@ -101,8 +101,7 @@ static void put_arguments(struct str args, struct json_writer *w)
     arena_done(&arena);
 }
 
-/* The times of runs end in +00:00 where all others end in Z. */
-static void put_run_time(int64_t at, struct json_writer *w)
+void run_time_write(int64_t at, struct json_writer *w)
 {
     char text[CLOCK_TEXT];
     struct str s;
@@ -173,7 +172,7 @@ static void write_started(const struct event_context *c, const struct fact *f, s
     json_key_str(w, "run_id", f->id);
     json_key_str(w, "session_id", c->session_id);
     json_key(w, "started_at");
-    put_run_time(f->at, w);
+    run_time_write(f->at, w);
 }
 
 /* Only watchers who may have seen text of the call that is made again need to know. */

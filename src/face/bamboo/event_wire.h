@@ -28,6 +28,8 @@ void event_frame_delta(int channel, struct str message_id, uint64_t offset, stru
 void usage_write(const struct usage *u, struct json_writer *w);
 /* TokenBudgetUsage. */
 void budget_write(const struct budget *b, struct json_writer *w);
-/* [{"id","type":"function","function":{"name","arguments"}}] */
 void question_write(const struct fact *asked, struct json_writer *w); /* members; of a question_asked */
+/* [{"id","type":"function","function":{"name","arguments"}}] */
 void calls_write(const struct record_list *calls, struct json_writer *w);
+/* When a run began: it ends in +00:00, where all other times end in Z. */
+void run_time_write(int64_t at, struct json_writer *w);

@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "face/bamboo/bamboo.h"
 #include "face/bamboo/event_wire.h"
+#include "face/bamboo/transcript.h"
 #include "face/bamboo/turn.h"
 #include "face/error_body.h"
 
@@ -15,7 +16,7 @@ static void write_question(const struct question_row *q, struct json_writer *w)
 {
     json_begin_object(w);
     json_key_str(w, "session_id", q->session_id);
-    json_key_str(w, "session_title", q->session_title);
+    json_key_str(w, "session_title", session_title(q->session_title));
     json_key_str(w, "root_session_id", q->root);
     json_key_text(w, "interaction_kind", "clarification");
     question_write(&q->asked, w);

@@ -127,7 +127,8 @@ static void on_active(struct exchange *x, const struct answer *a)
         json_begin_object(&w);
         json_key_str(&w, "session_id", r->session_id);
         json_key_str(&w, "run_id", r->id);
-        json_key_time(&w, "started_at", r->started_at);
+        json_key(&w, "started_at");
+        run_time_write(r->started_at, &w);
         json_key_u64(&w, "round_count", r->rounds);
         json_key(&w, "last_critical_events");
         json_put_raw(&w, STR("[]"));

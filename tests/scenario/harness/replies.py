@@ -47,9 +47,9 @@ class Ask:
         return told
 
 
-def refusal(message, code="bad_request", **beside):
+def refusal(text, code="bad_request", /, **beside):
     """The body of an error."""
-    return {"error": {"message": message, "type": "api_error", "code": code}, "request_id": ANY, **beside}
+    return {"error": {"message": text, "type": "api_error", "code": code}, "request_id": ANY, **beside}
 
 
 def no_session(session_id):
