@@ -45,23 +45,26 @@ static void look_at_all(struct exchange *x, answer_fn *decide, change_fn *done)
     change_begin(x, &q, decide, done);
 }
 
-/* ---- one message ---- */
-
-static void send_message_changed(struct exchange *x, uint32_t removed, uint32_t left)
+/* What was changed is one message of the path, or the transcript; an edit removes nothing, and does not speak of it. */
+static void send_changed(struct exchange *x, uint32_t removed, uint32_t left)
 {
+    bool is_one = x->part_id.n > 0;
     struct buf body CLEANUP(buf_done) = BUF_INIT;
     struct json_writer w = JSON_WRITER(&body);
 
     json_begin_object(&w);
     json_key_bool(&w, "success", true);
     json_key_str(&w, "session_id", x->id);
-    json_key_str(&w, "message_id", x->part_id);
-    if (removed > 0)
+    if (is_one)
+        json_key_str(&w, "message_id", x->part_id);
+    if (!is_one || removed > 0)
         json_key_u64(&w, "messages_removed", removed);
     json_key_u64(&w, "message_count", left);
     json_end_object(&w);
     exchange_send(x, 200, &body);
 }
+
+/* ---- one message ---- */
 
 /* False: there is no such message, or it is none that people may change; answered. */
 static bool check_role(struct exchange *x, const struct message *m)
@@ -108,7 +111,7 @@ void message_patch(struct exchange *x)
                       .exactly = true,
                       .without_runs = true};
 
-    change_begin(x, &q, edit, send_message_changed);
+    change_begin(x, &q, edit, send_changed);
 }
 
 static void delete_message(struct exchange *x, const struct answer *a)
@@ -123,24 +126,10 @@ static void delete_message(struct exchange *x, const struct answer *a)
 
 void message_delete(struct exchange *x)
 {
-    look_at_all(x, delete_message, send_message_changed);
+    look_at_all(x, delete_message, send_changed);
 }
 
 /* ---- the end of the transcript ---- */
-
-static void send_truncated(struct exchange *x, uint32_t removed, uint32_t left)
-{
-    struct buf body CLEANUP(buf_done) = BUF_INIT;
-    struct json_writer w = JSON_WRITER(&body);
-
-    json_begin_object(&w);
-    json_key_bool(&w, "success", true);
-    json_key_str(&w, "session_id", x->id);
-    json_key_u64(&w, "messages_removed", removed);
-    json_key_u64(&w, "message_count", left);
-    json_end_object(&w);
-    exchange_send(x, 200, &body);
-}
 
 /*
  * What follows the last message of a person goes away; to try the same again, only what follows the last thing that
@@ -167,7 +156,7 @@ void messages_truncate_post(struct exchange *x)
     if (q->mode == TRUNCATE_NOT_SAID)
         exchange_fail(x, ERR_BAD_REQUEST, "truncation: mode: expected \"after_last_user\" or \"error_retry\"");
     else
-        look_at_all(x, truncate, send_truncated);
+        look_at_all(x, truncate, send_changed);
 }
 
 static void send_restored(struct exchange *x, uint32_t removed, uint32_t left)
@@ -230,5 +219,5 @@ static void clear(struct exchange *x, const struct answer *a)
 
 void clear_post(struct exchange *x)
 {
-    look_at_all(x, clear, send_truncated);
+    look_at_all(x, clear, send_changed);
 }
