@@ -24,11 +24,20 @@ int print_out(struct buf *text)
 
 void print_json_line(struct str json, struct buf *out)
 {
-    size_t from = out->n;
+    for (size_t i = 0; i < json.n; i++) {
+        unsigned char c = (unsigned char)json.p[i];
+        unsigned char next = i + 1 < json.n ? (unsigned char)json.p[i + 1] : 0;
 
-    buf_add_str(out, json);
-    for (size_t i = from; i < out->n; i++)
-        if (out->p[i] == '\n' || out->p[i] == '\r')
-            out->p[i] = ' ';
+        if (c == '\n' || c == '\r') {
+            buf_add_char(out, ' ');
+        } else if (c == 0x7f) {
+            buf_add_str(out, STR("\\u007f"));
+        } else if (c == 0xc2 && next >= 0x80 && next <= 0x9f) { /* C1 */
+            buf_addf(out, "\\u%04x", next);
+            i++;
+        } else {
+            buf_add_char(out, (char)c);
+        }
+    }
     buf_add_char(out, '\n');
 }

@@ -6,6 +6,7 @@
 #include "app/when.h"
 #include "base/clock.h"
 #include "base/str.h"
+#include "base/utf8.h"
 
 void tail_view_init(struct tail_view *v, struct output *out, const struct terminal *t, bool is_json)
 {
@@ -193,9 +194,11 @@ static void put_cut(struct tail_view *v, int64_t at, struct str word, enum style
 {
     CLEANUP(buf_done) struct buf whole = BUF_INIT, cut = BUF_INIT;
     char time[WHEN_TEXT];
+    const char *of_day;
 
     when_local(at, time);
-    buf_addf(&whole, "%6" PRIu64 "  %s  %-10.*s", v->seq, time + strlen("2026-11-21 "), STR_ARG(word));
+    of_day = strchr(time, ' ');
+    buf_addf(&whole, "%6" PRIu64 "  %s  %-10.*s", v->seq, of_day != NULL ? of_day + 1 : time, STR_ARG(word));
     buf_add_str(&whole, says);
     terminal_cut(buf_str(&whole), v->terminal.width, &cut);
     terminal_put(&v->terminal, style, buf_str(&cut), &v->line);
@@ -256,7 +259,7 @@ static void on_text(struct tail_view *v, const struct json *event, bool is_reaso
     known = is_reasoning ? &v->thought : &v->offset;
     end = offset + content.n;
     if (offset < *known)
-        content = str_skip(content, *known < end ? *known - offset : content.n);
+        content = str_skip(content, utf8_floor(content, *known < end ? *known - offset : content.n));
     *known = end > *known ? end : *known;
     if (!v->is_json && content.n > 0)
         put_text(v, content, is_reasoning);

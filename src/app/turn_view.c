@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "app/turn_view.h"
 
+#include "app/print.h"
 #include "app/question_view.h"
 #include "base/str.h"
 #include "base/utf8.h"
@@ -79,10 +80,10 @@ static enum turn_end on_token(struct turn_view *v, const struct json *event)
         if (v->style == TURN_PLAIN)
             end_line(v);
     }
-    if (offset + content.n <= v->offset && content.n > 0)
+    if (offset + content.n <= v->offset)
         return TURN_GOES_ON; /* seen before the stream broke */
     if (offset < v->offset)
-        content = str_skip(content, v->offset - offset);
+        content = str_skip(content, utf8_floor(content, v->offset - offset));
     v->offset = offset > v->offset ? offset : v->offset;
     v->offset += content.n;
     if (v->style == TURN_PLAIN)
@@ -206,8 +207,10 @@ enum turn_end turn_view_event(struct turn_view *v, const struct json *event, str
     if (seq > 0 && (uint64_t)seq > v->seq)
         v->seq = (uint64_t)seq;
     if (v->style == TURN_JSON) {
-        print(v, text);
-        print(v, STR("\n"));
+        CLEANUP(buf_done) struct buf line = BUF_INIT;
+
+        print_json_line(text, &line);
+        print(v, buf_str(&line));
     }
     for (size_t i = 0; i < ARRAY_LEN(events); i++)
         if (str_is(type, events[i].type))

@@ -120,6 +120,20 @@ static void what_came_before_a_break_is_not_printed_again(void **state UNUSED)
     printed(&f, "hm \none two\n");
 }
 
+/* A server that says other text at the same place: there is no half of a character. */
+static void a_character_is_shown_whole(void **state UNUSED)
+{
+    struct fixture f;
+
+    begin(&f, &narrow, false);
+    text(&f, "token", "m", 0, "ab");
+    text(&f, "token", "m", 0,
+         "a\xc3\xa4"
+         "b");
+    printed(&f, "ab\xc3\xa4"
+                "b\n");
+}
+
 static void reasoning_is_dim_and_errors_are_red(void **state UNUSED)
 {
     struct fixture f;
@@ -191,6 +205,7 @@ int main(void)
         cmocka_unit_test(unknown_events_are_shown_as_they_are),
         cmocka_unit_test(text_is_joined_and_its_message_not_repeated),
         cmocka_unit_test(what_came_before_a_break_is_not_printed_again),
+        cmocka_unit_test(a_character_is_shown_whole),
         cmocka_unit_test(reasoning_is_dim_and_errors_are_red),
         cmocka_unit_test(as_json_it_is_the_stream_and_the_position_is_kept),
         cmocka_unit_test(events_of_another_shape_do_no_harm),

@@ -133,6 +133,29 @@ static void json_is_one_event_per_line_without_the_connections_own(void **state 
     printed(&f, "{\"type\":\"new_in_the_future\",\"seq\":4}\n" COMPLETE "\n");
 }
 
+/* What the stream brings again after a break may be nothing at all. */
+static void a_piece_without_text_prints_nothing(void **state UNUSED)
+{
+    struct fixture f;
+
+    begin(&f, TURN_PLAIN);
+    token(&f, "a", 0, "one");
+    token(&f, "a", 0, "");
+    feed(&f, "{\"type\":\"token\",\"message_id\":\"a\"}");
+    token(&f, "a", 3, " two");
+    assert_int_equal(f.view.offset, 7);
+    printed(&f, "one two\n");
+}
+
+static void json_means_the_same_and_no_terminal_obeys_it(void **state UNUSED)
+{
+    struct fixture f;
+
+    begin(&f, TURN_JSON);
+    feed(&f, "{\"type\":\"token\",\r\n\"content\":\"a\x7f \xc2\x9b\x32J \xc2\xa0\"}");
+    printed(&f, "{\"type\":\"token\",  \"content\":\"a\\u007f \\u009b2J \xc2\xa0\"}\n");
+}
+
 static void the_ends_are_told_apart(void **state UNUSED)
 {
     struct fixture f;
@@ -171,6 +194,8 @@ int main(void)
         cmocka_unit_test(a_discarded_answer_begins_anew),
         cmocka_unit_test(quiet_is_the_last_answer_alone),
         cmocka_unit_test(json_is_one_event_per_line_without_the_connections_own),
+        cmocka_unit_test(a_piece_without_text_prints_nothing),
+        cmocka_unit_test(json_means_the_same_and_no_terminal_obeys_it),
         cmocka_unit_test(the_ends_are_told_apart),
         cmocka_unit_test(a_pause_ends_the_line_once),
     };
