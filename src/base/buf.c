@@ -22,7 +22,7 @@ void buf_clear(struct buf *b)
 
 void buf_reserve(struct buf *b, size_t more)
 {
-    b->p = mem_grow(b->p, &b->cap, b->n + more + 1, 1);
+    b->p = mem_grow(b->p, &b->cap, more < SIZE_MAX - b->n ? b->n + more + 1 : SIZE_MAX, 1);
 }
 
 void buf_add(struct buf *b, const void *p, size_t n)

@@ -67,6 +67,8 @@ void *mem_grow(void *p, size_t *cap, size_t need, size_t item)
 
     if (need <= *cap)
         return p;
+    if (need > SIZE_MAX / 2 / item)
+        (void)must(NULL, need); /* as if it had been asked for: doubling would never get there */
     while (n < need)
         n *= 2;
     *cap = n;
