@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * culm-sim [--seeds N] [--from SEED]: stories, one per seed; a failing one aborts with its number.
- * culm-sim --seed SEED: that one alone, told fact by fact on stderr.
+ * culm-sim [--seeds N] [--from SEED]: stories, one per seed; a failing one aborts with its number. From 0: from one
+ * that is drawn and printed. culm-sim --seed SEED: that one alone, told fact by fact on stderr.
  */
 #include "sim.h"
 
+#include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -92,6 +93,11 @@ int main(int argc, char **argv)
     if (one != 0) {
         from = one;
         n = 1;
+    }
+    if (from == 0) {
+        from = id_random_u64() >> 16;
+        printf("from seed %" PRIu64 " on\n", from);
+        fflush(stdout);
     }
     log_set_level(LOG_LEVEL_ERROR); /* stories are told by their facts */
     clock_gettime(CLOCK_MONOTONIC, &begin);
