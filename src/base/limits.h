@@ -59,6 +59,7 @@
     X(WATCHER_PAGE_BYTES, 64 * 1024, "memory of the page that a watcher who is behind has in hand")                    \
     X(STATE_MS, 1000, "the account feed tells the state of one session at most this often")                            \
     X(FEED_FACTS, 200 * 1000, "facts, of all sessions, that the account feed reaches back")                            \
+    X(PAST_MS, 10 * 1000, "a look at a session as it was, from being asked for to the answer")                         \
     X(COPY_BYTES, 16 * 1024 * 1024, "stored bytes of the messages that a copied or forked session begins with")        \
     X(COPY_MESSAGES, 20 * 1000, "their number")                                                                        \
     X(HISTORY_MESSAGES, 2000, "messages in one history reply")                                                         \

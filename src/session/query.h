@@ -35,6 +35,7 @@ struct query {
     uint64_t seqs[QUERY_SEQS_MAX]; /* facts: exactly these where n_seqs > 0 */
     uint32_t n_seqs;
     uint64_t at_seq;          /* session, messages: as they were right after this fact; 0: as they are */
+    int64_t within_ms;        /* with at_seq: from asking to the answer, else ERR_TIMEOUT; 0: LIMIT_PAST_MS */
     uint32_t limit;           /* 0: the page limits of the limit table */
     uint32_t bytes;           /* facts: of memory; 0: as the limit table says. messages, inbox: of what is
                                  stored; 0: no bound */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/sqlite/past.h"
 
+#include "base/clock.h"
 #include "base/str.h"
 #include "store/sqlite/fact_row.h"
 #include "store/sqlite/replay.h"
@@ -12,6 +13,7 @@ struct past {
     struct sqlite_store *st;
     struct db *db, then; /* the store, and what it was */
     const struct query *q;
+    int64_t until_ms;
     struct replay *replay;
     struct session_key key; /* as of now */
     size_t bytes;           /* of the facts that were brought */
@@ -38,6 +40,20 @@ static bool is_closing(struct sqlite_store *st)
     return !reading;
 }
 
+/* Asked before each fact: a log may be as long as it likes. */
+static int is_worth_it(const struct past *p)
+{
+    if (is_closing(p->st))
+        return err_set(p->err, ERR_UNAVAILABLE, "The server is stopping.");
+    if (clock_mono_ms() > p->until_ms)
+        return err_set(p->err, ERR_TIMEOUT,
+                       "session " STR_FMT ": looking back at fact %" PRIu64
+                       " takes too long: the log was read up to fact "
+                       "%" PRIu64 " in the time there is; read its facts instead, or ask for an earlier one",
+                       STR_ARG(p->q->session_id), p->q->at_seq, replay_session(p->replay)->seq);
+    return 0;
+}
+
 /* ---- the log ---- */
 
 static int read_page(struct past *p)
@@ -52,6 +68,11 @@ static int read_page(struct past *p)
     while (rc > 0 && (rc = db_step(p->db, st, p->err)) > 0) {
         struct fact_row row = fact_row_of(st, 0);
 
+        rc = is_worth_it(p);
+        if (rc < 0) {
+            db_end(st);
+            return rc;
+        }
         rc = replay_add(p->replay, &row, NULL, p->err);
         if (rc < 0)
             db_end(st);
@@ -72,8 +93,6 @@ static int read_log(struct past *p)
 
     replay_begin(p->replay, p->key.sid, p->q->session_id);
     while (rc == 0 && replay_session(p->replay)->seq < p->q->at_seq) {
-        if (is_closing(p->st))
-            return err_set(p->err, ERR_UNAVAILABLE, "The server is stopping.");
         rc = begin(p);
         if (rc == 0)
             rc = read_page(p);
@@ -159,10 +178,11 @@ static int look_back(struct past *p, query_answer_fn *ask, struct answer *a)
     return rc == 0 ? ask(&p->then, p->q, a, p->err) : rc;
 }
 
-int query_past(struct sqlite_store *st, struct db *db, const struct query *q, query_answer_fn *ask, struct answer *a,
-               struct err *err)
+int query_past(struct sqlite_store *st, struct db *db, const struct read_item *it, query_answer_fn *ask,
+               struct answer *a, struct err *err)
 {
-    struct past p = {.st = st, .db = db, .q = q, .err = err};
+    const struct query *q = &it->query;
+    struct past p = {.st = st, .db = db, .q = q, .until_ms = it->until_ms, .err = err};
     int rc = find(&p);
 
     assert(q->kind == QUERY_SESSION || q->kind == QUERY_MESSAGES);

@@ -10,7 +10,8 @@
 
 /*
  * The answer of `ask` as of q->at_seq. A number that the log does not have, yet or ever, is `no_such_fact` with the
- * numbers that it has. Outside of a transaction. ERR_NOT_FOUND; ERR_UNAVAILABLE: the store is being closed.
+ * numbers that it has. Outside of a transaction. ERR_NOT_FOUND; ERR_UNAVAILABLE: the store is being closed;
+ * ERR_TIMEOUT: it->until_ms has passed, by waiting for the look back before this one too.
  */
-NODISCARD int query_past(struct sqlite_store *st, struct db *db, const struct query *q, query_answer_fn *ask,
+NODISCARD int query_past(struct sqlite_store *st, struct db *db, const struct read_item *it, query_answer_fn *ask,
                          struct answer *a, struct err *err);

@@ -254,7 +254,7 @@ static int answer(struct reader *r, struct read_item *it, struct err *err)
     if (it->query.kind == QUERY_FEED)
         return feed_query(&r->db, &it->query, r->st->feed_facts, it->answer, err);
     if (is_of_past(it))
-        return query_past(r->st, &r->db, &it->query, answers[it->query.kind], it->answer, err);
+        return query_past(r->st, &r->db, it, answers[it->query.kind], it->answer, err);
     return answers[it->query.kind](&r->db, &it->query, it->answer, err);
 }
 

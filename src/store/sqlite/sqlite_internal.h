@@ -36,6 +36,7 @@ struct read_item {
     struct str session_id; /* ITEM_OPENED; lies behind */
     struct answer *answer; /* ITEM_ANSWER */
     struct query query;    /* its text lies behind */
+    int64_t until_ms;      /* mono; a look into the past is given up then */
     query_fn *done;
     void *arg;
 };

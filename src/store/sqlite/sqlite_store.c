@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/sqlite/sqlite_store.h"
 
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -177,6 +178,7 @@ static void put_query(struct store *s, const struct query *q, query_fn *done, vo
     it->done = done;
     it->arg = arg;
     it->query = *q;
+    it->until_ms = clock_mono_ms() + (q->within_ms > 0 ? q->within_ms : LIMIT_PAST_MS);
     it->query.session_id = put_text(&at, q->session_id);
     it->query.run_id = put_text(&at, q->run_id);
     it->query.after_message = put_text(&at, q->after_message);
