@@ -153,6 +153,19 @@ static void recover(struct engine *e, struct live *l)
     live_drop_if_idle(e, l);
 }
 
+/*
+ * Deadlines alone are looked after by their timers, one of which may be why it was opened; but for those of an earlier
+ * life, whoever opens it first. Recovering asks the wall clock, which may have been set since.
+ */
+static bool needs_recovery(const struct engine *e, const struct live *l)
+{
+    bool has_fired = l->timed && !l->unfinished;
+
+    if (l->m.s.run.active)
+        return true;
+    return session_is_unfinished(&l->m.s) && !has_fired && map_find(e->deadlines, l->id) == NULL;
+}
+
 static void take_over(struct engine *e, struct live *l, struct opened *o)
 {
     const struct run_state *r = &o->session.run;
@@ -187,8 +200,7 @@ void engine_on_opened(struct engine *e, struct opened *o)
         return;
     }
     take_over(e, l, o);
-    /* Deadlines alone are looked after by their timers; but for those of an earlier life, whoever opens it first. */
-    if (!l->m.s.run.active && (!session_is_unfinished(&l->m.s) || map_find(e->deadlines, l->id) != NULL)) {
+    if (!needs_recovery(e, l)) {
         l->state = LIVE_READY;
         live_feed_queued(e, l);
         live_drop_if_idle(e, l);

@@ -281,7 +281,6 @@ static void a_message_and_the_run_it_starts_are_one_append(void **state UNUSED)
 
 static void an_answer_and_the_run_that_goes_on_are_one_append(void **state UNUSED)
 {
-    /* The deadline of a session that is not in memory: whoever opens it arms it once more, in vain. */
     const struct row rows[] = {
         {ASKING, "the answer", ANSWER(), .decided = "load store(question_closed call_ended " RUN_2 ")",
          .stored = "model(2.1.0) reply(answered started run 2)", .refused = REFUSED, .later = "load timer"},
@@ -293,7 +292,7 @@ static void an_answer_and_the_run_that_goes_on_are_one_append(void **state UNUSE
         {ASKING2, "both of two", ANSWER(), ANSWER(),
          .decided = "load store(question_closed call_ended) / store(question_closed call_ended " RUN_2 ")",
          .stored = "reply(answered) model(2.1.0) reply(answered started run 2)", .refused = REFUSED_BOTH},
-        {ASKING, "the deadline", DEADLINE_PASSED, .decided = "load timer store(question_closed call_ended " RUN_2 ")",
+        {ASKING, "the deadline", DEADLINE_PASSED, .decided = "load store(question_closed call_ended " RUN_2 ")",
          .stored = "model(2.1.0)", .refused = "abandon", .later = "load timer"},
         {ASKING2, "to another question", ANSWER(.call_id = STR("c7")), .decided = "load reply(other_question)"},
         {ABSENT, "nowhere", ANSWER(), .decided = "load reply(not_found)"},

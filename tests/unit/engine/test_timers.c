@@ -36,10 +36,35 @@ static void a_run_of_days_is_timed_day_by_day(void **state UNUSED)
     house_close(&h);
 }
 
+/* Between the parts it is not in memory, and what the wall clock says then is not asked. */
+static void a_question_of_days_is_timed_day_by_day(void **state UNUSED)
+{
+    struct call asks = {
+        .id = STR("c1"), .name = STR("ask_user"), .args = STR("{\"question\":\"When?\",\"deadline_seconds\":259200}")};
+    const struct input turn = EXECUTE("m1", NAMED), rings = {.kind = INPUT_TIMER_QUESTION};
+    const struct input answer = DONE(1, 1, 0, .calls = {&asks, 1}, .stop = STOP_CALLS);
+    struct house h;
+
+    house_open(&h);
+    house_feed(&h, &turn);
+    house_stored(&h);
+    house_feed(&h, &answer);
+    assert_string_equal(house_stored(&h), "timer");
+    for (int64_t left = 3 * (int64_t)DAY; left > DAY; left -= DAY) {
+        assert_true(h.timer_ms == DAY && h.timer.wait_ms == left - DAY);
+        assert_string_equal(house_feed(&h, &rings), "load timer");
+    }
+    assert_true(h.timer_ms == DAY && h.timer.wait_ms == 0);
+    assert_string_equal(house_feed(&h, &rings),
+                        "load store(question_closed call_ended run_started 2 round_started budget)");
+    house_close(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_run_of_days_is_timed_day_by_day),
+        cmocka_unit_test(a_question_of_days_is_timed_day_by_day),
     };
 
     log_set_level(LOG_LEVEL_ERROR);
