@@ -360,6 +360,13 @@ TESTED = [
         "engine/test_keyed",
     ),
     (
+        "a receipt of an erased session is taken for one of the new",
+        "src/engine/engine.c",
+        "    keyed_erased(e, l->id);\n",
+        "",
+        "engine/test_keyed",
+    ),
+    (
         "nothing waits for the receipt of a session that is not there",
         "src/engine/live.c",
         "        l->state = LIVE_NOTING;",

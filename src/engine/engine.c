@@ -255,6 +255,7 @@ static void on_erased(struct engine *e, struct live *l)
     struct str id;
 
     FAULT_POINT("engine.erased");
+    keyed_erased(e, l->id);
     live_drain(e, l);
     e->ports.abandon(e->ports.arg, l->id);
     map_take(e->deadlines, l->id);

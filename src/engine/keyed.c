@@ -24,6 +24,7 @@ struct keyed {
     struct buf name; /* in e->keyed: session, newline, key; a session's name has no newline */
     struct str id, key;
     bool is_asked;         /* the store is; nothing is decided about any arrival */
+    bool is_stale;         /* the session was erased meanwhile: what the store says may be of before */
     struct reply_to first; /* else: the request that is carried out, */
     struct buf fingerprint, request;
     struct list arrivals; /* and those that will be told what it is told */
@@ -126,7 +127,9 @@ static void admit(struct engine *e, struct str id, const struct input *in)
     }
 }
 
-static void admit_arrival(struct engine *e, struct str id, const struct arrival *a)
+/* Gives the input of an arrival to `take`. */
+static void pass_on(struct engine *e, struct str id, const struct arrival *a,
+                    void (*take)(struct engine *, struct str, const struct input *))
 {
     struct arena arena;
     struct input in;
@@ -136,7 +139,7 @@ static void admit_arrival(struct engine *e, struct str id, const struct arrival 
     arena_init(&arena);
     rc = input_read(buf_str(&a->input), &arena, &in, &err);
     assert(rc == 0); /* we wrote it */
-    admit(e, id, &in);
+    take(e, id, &in);
     arena_done(&arena);
 }
 
@@ -186,6 +189,7 @@ static void on_receipt(void *arg, struct answer *answer)
     struct engine *e = k->e;
     CLEANUP(buf_done) struct buf id = BUF_INIT;
     struct list arrivals;
+    bool is_stale = k->is_stale;
 
     FAULT_POINT("engine.receipt");
     list_init(&arrivals);
@@ -197,10 +201,12 @@ static void on_receipt(void *arg, struct answer *answer)
 
         if (answer->rc < 0)
             refuse(e, a->from, &answer->err);
+        else if (is_stale)
+            pass_on(e, buf_str(&id), a, keyed_submit);
         else if (answer->n > 0)
             tell_by(e, a, &answer->receipts[0]);
         else
-            admit_arrival(e, buf_str(&id), a);
+            pass_on(e, buf_str(&id), a, admit);
         arrival_free(a);
     }
     answer_free(answer);
@@ -226,6 +232,18 @@ void keyed_submit(struct engine *e, struct str id, const struct input *in)
         input_write(in, &add_arrival(k, in)->input);
     else
         admit(e, id, in);
+}
+
+void keyed_erased(struct engine *e, struct str id)
+{
+    size_t it = 0;
+    void *value;
+
+    while (map_next(e->keyed, &it, NULL, &value)) {
+        struct keyed *k = value;
+
+        k->is_stale = k->is_stale || (k->is_asked && str_eq(k->id, id));
+    }
 }
 
 /* ---- the reply ---- */

@@ -126,6 +126,7 @@ bool live_drop_if_idle(struct engine *e, struct live *l);
 
 /* keyed.c */
 void keyed_submit(struct engine *e, struct str id, const struct input *in); /* the input has a key and an address */
+void keyed_erased(struct engine *e, struct str id); /* with the session its receipts: whoever asks now asks anew */
 /* What a repeat is to be told; false: this reply has no key, or is not kept. `bytes` is the receipt's memory. */
 bool keyed_receipt(struct engine *e, const struct reply *r, struct buf *bytes, struct receipt *out);
 void keyed_told(struct engine *e, const struct reply *r); /* the reply was given: to those who wait for the same, too */

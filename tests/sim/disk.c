@@ -4,10 +4,13 @@
 #include "base/str.h"
 #include "sim.h"
 
+#define ANSWER_MS 1 /* from a commit until the server knows of it */
+
 struct row {
     struct str id;
     int64_t sid;
     uint64_t epoch, owner, incarnation;
+    int64_t erased_at; /* in the incarnation before */
     bool exists;
     struct session fold;  /* of everything stored: the reference */
     struct session head;  /* as the engine wrote it */
@@ -143,6 +146,13 @@ bool disk_is_quiet(const struct disk *d, struct str session)
     return true;
 }
 
+bool disk_was_just_erased(const struct disk *d, struct str session)
+{
+    const struct row *r = find(d, session);
+
+    return r->incarnation > 0 && d->w->now <= r->erased_at + ANSWER_MS;
+}
+
 uint64_t disk_incarnation(const struct disk *d, struct str session)
 {
     return find(d, session)->incarnation;
@@ -175,7 +185,7 @@ static void complete(struct disk *d, const struct queued *q, int rc, const char 
         d->w->shown[q->row - d->rows].bytes = 0; /* starts anew: its stored text may be older than what people saw */
     }
     /* All answers take the same time from here, so those of one session stay in order. */
-    sim_after(d->w, 1, deliver_appended, c, q->life);
+    sim_after(d->w, ANSWER_MS, deliver_appended, c, q->life);
 }
 
 static void hash_fact(struct sim *w, const struct fact *f)
@@ -233,7 +243,9 @@ static void apply(struct disk *d, const struct queued *q)
         return;
     }
     if (q->a.erase) {
+        sim_tell(d->w, STR_FMT " is erased", STR_ARG(r->id));
         erase(r);
+        r->erased_at = d->w->now;
         account_erase(d->w->account, r->id);
         receipts_erase(d->receipts, r->id);
         complete(d, q, 0, NULL);

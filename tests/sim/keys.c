@@ -12,7 +12,8 @@
 
 #define FIRST_TOKEN (UINT64_C(1) << 40) /* above all of other people's */
 #define KEYS 12                         /* of each session */
-#define VARIANTS 2                      /* requests that were sent under one key: the right one, and a mistake */
+#define EITHER UINT64_MAX /* who asks while the server learns of an erasure may be told of before or after */
+#define VARIANTS 2        /* requests that were sent under one key: the right one, and a mistake */
 
 struct key {
     bool sent[VARIANTS];
@@ -94,11 +95,12 @@ static void submit(struct keys *k, unsigned session, unsigned key, unsigned vari
                        .provider = STR("p"),
                        .by = STR("user")};
 
-    *a = (struct asked){.session = session,
-                        .key = key,
-                        .variant = variant,
-                        .incarnation = disk_incarnation(w->disk, in.session_id),
-                        .recall = sim_chance(w, 10)};
+    *a = (struct asked){
+        .session = session,
+        .key = key,
+        .variant = variant,
+        .incarnation = disk_was_just_erased(w->disk, in.session_id) ? EITHER : disk_incarnation(w->disk, in.session_id),
+        .recall = sim_chance(w, 10)};
     in.from.token = k->next_token++;
     sim_put_family(session, &in);
     snprintf(name, sizeof(name), "key-%u", key);
@@ -216,6 +218,8 @@ bool keys_reply(struct keys *k, const struct reply *r)
         sim_fail(k->w, "I-ACK", "a reply to nobody, or a second one");
     key = &k->keys[a->session][a->key];
     incarnation = disk_incarnation(k->w->disk, sim_session_name(a->session));
+    sim_tell(k->w, "%s is answered%s, of life %" PRIu64 " of its session, now %" PRIu64, a->request,
+             r->replayed ? " again" : "", a->incarnation, incarnation);
     key->told = key->told && key->incarnation == incarnation;
     if (a->incarnation == incarnation) /* else erased meanwhile: nothing can be said */
         check_reply(k->w, key, a, r);

@@ -213,7 +213,9 @@ static void complete(size_t i, int rc)
     } else if (a->facts != NULL || a->expect != 0) {
         for (uint32_t k = 0; a->facts != NULL && k < a->facts->n; k++)
             session_fold(&rig.row, &a->facts->items[k]);
-        rig.exists = true;
+        rig.exists = !a->erase;
+        if (a->erase)
+            session_init(&rig.row);
         rig.row_epoch = a->epoch;
     }
     engine_on_appended(rig.e, &done);
@@ -318,6 +320,23 @@ static void a_refused_append_drops_its_key(void **state UNUSED)
     answer_none(1);
     complete(1, 0);
     assert_said("3:POSTED=m3");
+}
+
+/* What the store was asked before the session was erased, it may answer afterwards. */
+static void with_a_session_its_receipts_are_gone(void **state UNUSED)
+{
+    store_session();
+    post(1, "k");
+    arrive(2, INPUT_DELETE, "", "", false);
+    complete(0, 0);
+    assert_said("2:DELETED");
+    post(3, "k");
+    answer(0, "{\"kind\":\"POSTED\",\"request\":\"request of 9\",\"message_id\":\"m9\"}", "f", 1000);
+    assert_said(""); /* not of what is gone */
+    assert_int_equal(rig.n_questions, 2);
+    answer_none(1);
+    complete(1, 0);
+    assert_said("1:POSTED=m1 3:POSTED=m1*");
 }
 
 static void a_store_that_cannot_be_asked_does_nothing(void **state UNUSED)
@@ -460,6 +479,7 @@ int main(void)
         CASE(two_requests_that_come_together_are_judged_by_the_receipt),
         CASE(keys_do_not_wait_for_each_other),
         CASE(a_refused_append_drops_its_key),
+        CASE(with_a_session_its_receipts_are_gone),
         CASE(a_store_that_cannot_be_asked_does_nothing),
         CASE(what_changes_nothing_is_kept_under_an_epoch_of_its_own),
         CASE(what_comes_after_a_receipt_of_no_session_waits_for_it),
