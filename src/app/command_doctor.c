@@ -8,6 +8,7 @@
 #include "base/json_write.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -87,7 +88,7 @@ static void add_text(struct buf *out, const char *fmt, va_list args)
 
     vsnprintf(text, sizeof(text), fmt, args);
     buf_clear(out);
-    buf_add_str(out, str_of(text));
+    utf8_add_line(str_of(text), out); /* paths and variables are any bytes, and --json takes text alone */
 }
 
 void doctor_say(struct doctor *d, enum verdict verdict, const char *check, const char *fmt, ...)

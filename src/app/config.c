@@ -68,7 +68,8 @@ bool config_owner_is_valid(enum config_family family, struct str owner)
     for (size_t i = 0; i < owner.n; i++)
         if ((unsigned char)owner.p[i] <= ' ' || owner.p[i] == 0x7f)
             return false;
-    return family == CONFIG_OF_MODEL && str_next(&rest, '/', &provider) && id_is_valid(provider) && rest.n > 0;
+    return family == CONFIG_OF_MODEL && str_next(&rest, '/', &provider) && id_is_valid(provider) && rest.n > 0 &&
+           utf8_is_valid(owner);
 }
 
 /* The owner's name stands between the first and the last dot: it may hold dots itself. */
@@ -273,13 +274,15 @@ static void add_notice(struct config *c, const char *text)
 
 void config_notice(struct config *c, const char *fmt, ...)
 {
+    CLEANUP(buf_done) struct buf line = BUF_INIT;
     char text[400];
     va_list args;
 
     va_start(args, fmt);
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
-    add_notice(c, arena_str(&c->arena, str_of(text)).p);
+    utf8_add_line(str_of(text), &line); /* names of variables are any bytes */
+    add_notice(c, arena_str(&c->arena, buf_str(&line)).p);
 }
 
 const char *const *config_notices(const struct config *c)

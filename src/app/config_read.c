@@ -42,10 +42,10 @@ static int check_word(const struct config_value *v, struct str text, struct err 
 
 static int check_text(const struct config_value *v, struct str text, struct err *err)
 {
-    if (text.n > TEXT_BYTES || memchr(text.p, '\0', text.n) != NULL || !utf8_is_valid(text))
-        return refuse(v, err, "text of at most 64 KiB without NUL");
     if (text.n == 0)
         return refuse(v, err, "some text; null takes the value away");
+    if (text.n > TEXT_BYTES || memchr(text.p, '\0', text.n) != NULL || !utf8_is_valid(text))
+        return refuse(v, err, "UTF-8 of at most 64 KiB without NUL");
     if ((v->key->flags & CONFIG_SECRET) != 0 && str_is(text, MASK))
         return refuse(v, err, "the value itself, not the *** that `culm config show` prints");
     if (v->key->check != NULL && v->key->check(text, err) < 0)

@@ -49,6 +49,11 @@ def test_nothing_fails_before_the_first_start(doctor, cli):
     assert not cli.data_dir.exists(), "looking made a directory"
 
 
+def test_what_is_no_text_is_told_as_text(doctor):
+    found = doctor(env={"CULM_N\udc86NE": "1"})  # a byte that is no UTF-8
+    assert "CULM_N\ufffdNE" in found.of("configuration", "warn")
+
+
 def test_it_looks_at_everything(doctor, server, provider):
     server.api.whole_turn(say("x"), "s1")
     before = sorted(os.listdir(server.data_dir))

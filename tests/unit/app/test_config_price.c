@@ -181,6 +181,17 @@ static void prices_are_changed_in_the_file_and_count_at_a_reload(void **state)
     config_free(before);
 }
 
+/* A file with it could not be read again. */
+static void a_model_whose_name_is_no_text_does_not_get_into_the_file(void **state)
+{
+    const char *path = temporary_path(state, "config.json");
+    uint64_t revision;
+    struct err err;
+
+    assert_int_not_equal(config_change_file(path, STR("models.a/\xff.input_price"), STR("1"), -1, &revision, &err), 0);
+    assert_int_equal(temporary_count(state), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +205,7 @@ int main(void)
         cmocka_unit_test(what_is_no_price_is_refused_with_its_key),
         cmocka_unit_test(prices_are_shown_as_they_were_written),
         TEMPORARY_TEST(prices_are_changed_in_the_file_and_count_at_a_reload),
+        TEMPORARY_TEST(a_model_whose_name_is_no_text_does_not_get_into_the_file),
     };
 
     return cmocka_run_group_tests_name("config prices", tests, NULL, NULL);
