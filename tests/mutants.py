@@ -98,7 +98,7 @@ SIMULATED = [
     (
         "begins a round that cannot be paid",
         "src/run/budget.c",
-        "money_is_short(s, tokens_add(worst, worst), out);",
+        "money_is_short(s, amount_add(worst, worst), out);",
         "false;",
         500,
     ),

@@ -10,7 +10,7 @@
 struct timer_port {
     struct loop *loop;
     struct engine *engine;
-    struct map *by_session; /* struct timers */
+    struct map *by_session; /* struct session_timers */
 };
 
 /* Those of one session; gone with the last. */

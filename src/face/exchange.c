@@ -267,6 +267,18 @@ void exchange_no_session(struct exchange *x, struct str session_id)
     exchange_send(x, 404, &body);
 }
 
+void exchange_no_message(struct exchange *x, struct str session_id, struct str message_id)
+{
+    struct buf body CLEANUP(buf_done) = BUF_INIT;
+    struct json_writer w = JSON_WRITER(&body);
+
+    error_body_begin(&w, STR("Message not found"), err_wire_name(ERR_NOT_FOUND), exchange_request_name(x));
+    json_key_str(&w, "session_id", session_id);
+    json_key_str(&w, "message_id", message_id);
+    json_end_object(&w);
+    exchange_send(x, 404, &body);
+}
+
 void exchange_busy(struct exchange *x, const struct reply *reply, const char *message)
 {
     struct buf body CLEANUP(buf_done) = BUF_INIT;

@@ -84,6 +84,7 @@ void exchange_refuse_by(struct exchange *x, struct str session_id, reply_fn *on_
 /* For error bodies: this request's name, or, so that a repeat is told the same byte for byte, that of the first. */
 const char *exchange_request_name(const struct exchange *x);
 void exchange_no_session(struct exchange *x, struct str session_id);
+void exchange_no_message(struct exchange *x, struct str session_id, struct str message_id);
 /* 409: the run of the reply stands in the way; with run_id. */
 void exchange_busy(struct exchange *x, const struct reply *reply, const char *message);
 /* For replies that mean failure whatever was asked: true if it was one, and is answered. */

@@ -91,8 +91,6 @@ bool http_request_peer_is_loopback(const struct http_request *r);
 uint16_t http_request_local_port(const struct http_request *r);
 /* The name of the request in X-Request-Id and in the log: the client's where it is a sound id, else one of ours. */
 const char *http_request_id(const struct http_request *r);
-void *http_request_context(const struct http_request *r); /* one pointer for the user of the request */
-void http_request_set_context(struct http_request *r, void *context);
 
 /* What the access log is to say besides what is known here. Absent: NULL, STR_NULL. Borrowed until the answer. */
 struct http_label {

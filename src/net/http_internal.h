@@ -66,9 +66,8 @@ struct http_request {
     struct http_server *server;
     struct http_conn *conn;    /* NULL: the client is gone */
     struct evhttp_request *ev; /* owned until answered */
-    void *context;
-    struct str path, query; /* into ev's copy of the target */
-    const char *id;         /* into ev's headers, or own_id */
+    struct str path, query;    /* into ev's copy of the target */
+    const char *id;            /* into ev's headers, or own_id */
     struct http_label label;
     int64_t began_ms; /* mono */
     struct http_peer peer;

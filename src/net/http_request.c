@@ -232,16 +232,6 @@ void http_request_set_label(struct http_request *r, const struct http_label *lab
     r->label = *label;
 }
 
-void *http_request_context(const struct http_request *r)
-{
-    return r->context;
-}
-
-void http_request_set_context(struct http_request *r, void *context)
-{
-    r->context = context;
-}
-
 /* --- answering --- */
 
 void http_reply_header(struct http_request *r, const char *name, const char *value)

@@ -87,10 +87,10 @@ static bool money_is_short(const struct session *s, int64_t need, struct hit *ou
     int64_t of_run = s->run.used_cost, of_all = session_spent(s).cost;
 
     *out = (struct hit){"max_cost_micros", s->run.limits.max_cost, of_run};
-    if (out->limit > 0 && tokens_add(of_run, need) > out->limit)
+    if (out->limit > 0 && amount_add(of_run, need) > out->limit)
         return true;
     *out = (struct hit){"session_max_cost_micros", s->limits.max_cost, of_all};
-    return out->limit > 0 && tokens_add(of_all, need) > out->limit;
+    return out->limit > 0 && amount_add(of_all, need) > out->limit;
 }
 
 /* Beside this round there must be money for the one that ends the run. */
@@ -98,7 +98,7 @@ static bool meets(const struct session *s, struct hit *out)
 {
     int64_t worst = budget_worst_cost(s);
 
-    return run_meets(s, out) || session_meets(s, out) || money_is_short(s, tokens_add(worst, worst), out);
+    return run_meets(s, out) || session_meets(s, out) || money_is_short(s, amount_add(worst, worst), out);
 }
 
 static void exceed(struct ctx *c, const struct hit *hit)

@@ -76,7 +76,6 @@ void questions_withdraw(struct ctx *c)
 {
     while (c->s->n_questions > 0) {
         int i = session_find_call(c->s, c->s->questions[0].call);
-
         const char *by = c->s->run.stopped_by;
 
         close(c, i, CLOSING_WITHDRAWN, by[0] == '\0' ? STR("budget") : arena_str(&c->out->arena, str_of(by)), STR_NULL);
@@ -95,12 +94,9 @@ static void go_on(struct ctx *c)
 
 /* ---- answers ---- */
 
-static const char *call_id_at(const struct ctx *c, int question, struct str *out)
+static struct str call_id_of(const struct ctx *c, const struct open_question *o)
 {
-    int i = session_find_call(c->s, c->s->questions[question].call);
-
-    *out = calls_details(c, i)->id;
-    return out->p;
+    return calls_details(c, session_find_call(c->s, o->call))->id;
 }
 
 /* Which of the open ones is meant; -1: none of them. */
@@ -109,13 +105,12 @@ static int find(const struct ctx *c)
     const struct input *in = c->in;
 
     for (int q = 0; q < c->s->n_questions; q++) {
+        const struct open_question *o = &c->s->questions[q];
         char id[ID_TEXT];
-        struct str call_id;
 
-        session_question_id(c->s, c->s->questions[q].call, id);
-        call_id_at(c, q, &call_id);
+        session_question_id(c->s, o->call, id);
         if ((in->question_id.n == 0 || str_is(in->question_id, id)) &&
-            (in->call_id.n == 0 || str_eq(in->call_id, call_id)))
+            (in->call_id.n == 0 || str_eq(in->call_id, call_id_of(c, o))))
             return q;
     }
     return -1;
@@ -148,8 +143,7 @@ static void refuse_answer(struct ctx *c, const struct ask *wish)
     if (wish->allow_custom)
         err_set(&r->err, ERR_BAD_REQUEST, "Response must not be empty");
     else
-        err_set(&r->err, ERR_BAD_REQUEST, "Response must be one of: %.*s", (int)(names.n < 400 ? names.n : 400),
-                names.p);
+        err_set(&r->err, ERR_BAD_REQUEST, "Response must be one of: " STR_FMT, STR_ARG(buf_str(&names)));
     buf_done(&names);
 }
 

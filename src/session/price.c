@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "session/price.h"
 
+#include "base/arena.h"
+#include "base/mem.h"
+#include "base/str.h"
+
 static const struct record_field price_fields[] = {
     {.name = "input", .type = RECORD_I64, .offset = offsetof(struct price, input)},
     {.name = "output", .type = RECORD_I64, .offset = offsetof(struct price, output)},
@@ -8,10 +12,6 @@ static const struct record_field price_fields[] = {
     {.name = "known", .type = RECORD_BOOL, .offset = offsetof(struct price, known)},
 };
 const struct record price_record = {"price", sizeof(struct price), price_fields, ARRAY_LEN(price_fields)};
-
-#include "base/arena.h"
-#include "base/mem.h"
-#include "base/str.h"
 
 #define TOKENS_PER_PRICE 1000000
 

@@ -151,9 +151,9 @@ static void fold_run_started(struct session *s, const struct fact *f)
 /* The call that begins now costs about this much; what the one before had reserved stays charged. */
 static void reserve(struct run_state *r, const struct fact *f)
 {
-    r->used_tokens = tokens_add(r->used_tokens, f->tokens);
+    r->used_tokens = amount_add(r->used_tokens, f->tokens);
     r->reserved_tokens = f->tokens;
-    r->used_cost = tokens_add(r->used_cost, f->cost);
+    r->used_cost = amount_add(r->used_cost, f->cost);
     r->reserved_cost = f->cost;
 }
 
@@ -227,12 +227,12 @@ static void fold_run_recovered(struct session *s, const struct fact *f)
 
 static void settle(struct run_state *r, const struct fact *f)
 {
-    int64_t spent = tokens_add(f->usage.prompt_tokens, f->usage.completion_tokens);
+    int64_t spent = amount_add(f->usage.prompt_tokens, f->usage.completion_tokens);
 
     if (f->usage.reported || !f->interrupted)
-        r->used_tokens = tokens_add(r->used_tokens, tokens_add(spent, -r->reserved_tokens));
+        r->used_tokens = amount_add(r->used_tokens, amount_add(spent, -r->reserved_tokens));
     r->reserved_tokens = 0;
-    r->used_cost = tokens_add(r->used_cost, f->cost - r->reserved_cost);
+    r->used_cost = amount_add(r->used_cost, f->cost - r->reserved_cost);
     r->reserved_cost = 0;
     usage_add(&r->usage, &f->usage);
     r->usage.reported = f->usage.reported;
@@ -495,8 +495,8 @@ struct spent session_spent(const struct session *s)
 {
     const struct run_state *r = &s->run;
 
-    return (struct spent){.tokens = tokens_add(s->spent.tokens, r->used_tokens),
-                          .cost = tokens_add(s->spent.cost, r->used_cost),
+    return (struct spent){.tokens = amount_add(s->spent.tokens, r->used_tokens),
+                          .cost = amount_add(s->spent.cost, r->used_cost),
                           .rounds = s->spent.rounds + r->round,
                           .calls = s->spent.calls + r->calls};
 }

@@ -39,7 +39,7 @@ static const struct record_field usage_fields[] = {
 };
 RECORD(usage, "usage");
 
-int64_t tokens_add(int64_t a, int64_t b)
+int64_t amount_add(int64_t a, int64_t b)
 {
     int64_t sum;
 
@@ -50,10 +50,10 @@ int64_t tokens_add(int64_t a, int64_t b)
 
 void usage_add(struct usage *sum, const struct usage *more)
 {
-    sum->prompt_tokens = tokens_add(sum->prompt_tokens, more->prompt_tokens);
-    sum->completion_tokens = tokens_add(sum->completion_tokens, more->completion_tokens);
-    sum->reasoning_tokens = tokens_add(sum->reasoning_tokens, more->reasoning_tokens);
-    sum->cached_tokens = tokens_add(sum->cached_tokens, more->cached_tokens);
+    sum->prompt_tokens = amount_add(sum->prompt_tokens, more->prompt_tokens);
+    sum->completion_tokens = amount_add(sum->completion_tokens, more->completion_tokens);
+    sum->reasoning_tokens = amount_add(sum->reasoning_tokens, more->reasoning_tokens);
+    sum->cached_tokens = amount_add(sum->cached_tokens, more->cached_tokens);
 }
 
 static const struct record_field call_fields[] = {

@@ -153,8 +153,8 @@ struct usage {
     bool reported;
 };
 extern const struct record usage_record;
-/* Sums that stop at the largest number: what is counted comes from others. */
-int64_t tokens_add(int64_t a, int64_t b);
+/* Sums, of tokens or of money, that stop at the largest number: what is counted comes from others. */
+int64_t amount_add(int64_t a, int64_t b);
 void usage_add(struct usage *sum, const struct usage *more); /* leaves `reported` alone */
 
 /* A tool call as the model wrote it. */

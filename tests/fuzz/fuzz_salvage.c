@@ -61,10 +61,8 @@ static void check_order(const struct salvage *s)
         CHECK(a->sid < b->sid || (a->sid == b->sid && a->seq <= b->seq));
         CHECK(a->sid != b->sid || a->seq != b->seq || a->intact >= b->intact);
     }
-    for (size_t i = 0; i < s->n_sessions; i++) {
-        CHECK(i == 0 || s->sessions[i - 1].sid < s->sessions[i].sid);
-        CHECK(salvage_find(s, s->sessions[i].sid) == &s->sessions[i]);
-    }
+    for (size_t i = 1; i < s->n_sessions; i++)
+        CHECK(s->sessions[i - 1].sid < s->sessions[i].sid);
     for (size_t i = 1; i < s->n_lives; i++)
         CHECK(s->lives[i - 1].writer < s->lives[i].writer);
 }

@@ -2,7 +2,6 @@
 #include "face/bamboo/change.h"
 
 #include "base/str.h"
-#include "face/error_body.h"
 
 #define LOOKS 5
 
@@ -93,23 +92,11 @@ void change_refuse(struct exchange *x, const char *text)
         exchange_submit(x, x->id, &in, on_reply);
 }
 
-static void say_no_message(struct exchange *x, struct str message_id)
-{
-    struct buf body CLEANUP(buf_done) = BUF_INIT;
-    struct json_writer w = JSON_WRITER(&body);
-
-    error_body_begin(&w, STR("Message not found"), err_wire_name(ERR_NOT_FOUND), exchange_request_name(x));
-    json_key_str(&w, "session_id", x->id);
-    json_key_str(&w, "message_id", message_id);
-    json_end_object(&w);
-    exchange_send(x, 404, &body);
-}
-
 static void say_missing(struct exchange *x)
 {
     const struct looking *l = x->state;
 
-    say_no_message(x, l->missing);
+    exchange_no_message(x, x->id, l->missing);
 }
 
 void change_no_message(struct exchange *x, struct str message_id)
@@ -117,7 +104,7 @@ void change_no_message(struct exchange *x, struct str message_id)
     struct looking *l = x->state;
 
     if (x->key.n == 0) { /* whoever asks: it need not be change_begin() */
-        say_no_message(x, message_id);
+        exchange_no_message(x, x->id, message_id);
         return;
     }
     l->missing = message_id;

@@ -3,7 +3,7 @@
 /*
  * The stream of one watcher of the account feed. It pulls, as the streams of sessions do: from the
  * hub's ring or, behind that, from pages of the store, as long as the socket has room. It never ends
- * by itself. Owned by the face.
+ * by itself, but where the server only shows what is stored. Owned by the face.
  */
 #include "face/exchange.h"
 

@@ -7,7 +7,6 @@
 #include "face/bamboo/session_reply.h"
 #include "face/bamboo/transcript.h"
 #include "face/bamboo/turn.h"
-#include "face/error_body.h"
 
 #define TITLE_MAX 1000
 
@@ -39,14 +38,8 @@ static void say_no_session(struct exchange *x)
 static void say_no_message(struct exchange *x)
 {
     const struct copying *c = x->state;
-    struct buf body CLEANUP(buf_done) = BUF_INIT;
-    struct json_writer w = JSON_WRITER(&body);
 
-    error_body_begin(&w, STR("Message not found"), err_wire_name(ERR_NOT_FOUND), exchange_request_name(x));
-    json_key_str(&w, "session_id", c->source);
-    json_key_str(&w, "message_id", c->upto);
-    json_end_object(&w);
-    exchange_send(x, 404, &body);
+    exchange_no_message(x, c->source, c->upto);
 }
 
 static void say_no_fact(struct exchange *x)

@@ -308,7 +308,7 @@ static int project_run_ended(struct projection *p, const struct fact *f)
     p->partial_is_void = true;
     p->now.active_run = 0;
     p->now.last_end = f->end;
-    p->now.cost = tokens_add(p->now.cost, f->cost);
+    p->now.cost = amount_add(p->now.cost, f->cost);
     p->now.updated_at = f->at;
     if (rc == 0 && p->now.inbox > 0)
         rc = db_run(p->db, take_later, VALUES(V_INT(p->sid)), p->err);

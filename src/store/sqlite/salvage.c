@@ -289,19 +289,3 @@ int salvage_read(struct salvage *s, const struct salvaged_fact *f, struct fact_r
         return err_set(err, ERR_IO, "fact %" PRIu64 " could be read before, and now it cannot", f->seq);
     return 0;
 }
-
-const struct salvaged_session *salvage_find(const struct salvage *s, int64_t sid)
-{
-    struct salvaged_session key = {.sid = sid};
-    size_t low = 0, high = s->n_sessions;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (s->sessions[middle].sid < key.sid)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < s->n_sessions && s->sessions[low].sid == sid ? &s->sessions[low] : NULL;
-}

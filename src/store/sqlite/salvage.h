@@ -70,4 +70,3 @@ NODISCARD int salvage_open(struct salvage *s, const char *path, salvage_progress
 void salvage_close(struct salvage *s);
 /* Text until the next call. */
 NODISCARD int salvage_read(struct salvage *s, const struct salvaged_fact *f, struct fact_row *out, struct err *err);
-const struct salvaged_session *salvage_find(const struct salvage *s, int64_t sid); /* NULL: no row of it */

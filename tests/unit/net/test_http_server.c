@@ -305,8 +305,6 @@ static void hold(void *arg, struct http_request *r)
             loop_defer(later->rig->loop, answer_held, later);
         return;
     }
-    http_request_set_context(r, later);
-    assert_ptr_equal(http_request_context(r), later);
     assert_true(later->n < ARRAY_LEN(later->held));
     later->held[later->n++] = r;
 }

@@ -115,7 +115,7 @@ static void sums_of_tokens_stop_at_the_largest_number(void **state UNUSED)
     fold(&s, (struct fact)ANSWER(2, 0, 3, COUNTED(INT64_MAX, INT64_MAX)));
     assert_true(s.run.usage.prompt_tokens == INT64_MAX && s.run.usage.completion_tokens == INT64_MAX);
     assert_true(s.run.used_tokens == INT64_MAX);
-    assert_true(tokens_add(INT64_MIN, -1) == INT64_MIN && tokens_add(5, -7) == -2);
+    assert_true(amount_add(INT64_MIN, -1) == INT64_MIN && amount_add(5, -7) == -2);
 }
 
 /* All bytes but those of the gaps between fields, which are nobody's. */
