@@ -482,6 +482,26 @@ static void nothing_yet_is_not_nobody(void **state UNUSED)
     expect_part(stand_call(st, "GET /api/v1/sessions/nobody/runs", NULL, NULL), 404, "Session not found");
 }
 
+static bool answer_too_late(const struct query *q, struct answer *a)
+{
+    if (q->at_seq != 1)
+        return false;
+    a->rc = err_set(&a->err, ERR_TIMEOUT, "looking back takes too long");
+    return true;
+}
+
+static void a_look_back_that_takes_too_long_is_504(void **state UNUSED)
+{
+    static const char *const paths[] = {"GET /api/v1/sessions/s?at_seq=1", "GET /api/v1/history/s?at_seq=1"};
+
+    post("s", "m1");
+    stand_on_query(st, answer_too_late);
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++)
+        expect_part(stand_call(st, paths[i], NULL, NULL), 504, "\"code\":\"timeout\"");
+    expect_part(stand_call(st, "POST /api/v1/sessions/s/fork", NULL, "{\"at_seq\":1}"), 504, "takes too long");
+    expect_part(stand_call(st, "GET /api/v1/sessions/s", NULL, NULL), 200, "\"id\":\"s\"");
+}
+
 static void a_store_that_fails_is_503(void **state UNUSED)
 {
     struct err broken = {.code = ERR_STORAGE, .text = "the disk is away"};
@@ -748,6 +768,7 @@ int main(void)
         TEST(only_the_named_run_is_stopped),
         TEST(history_whole_since_and_cut),
         TEST(nothing_yet_is_not_nobody),
+        TEST(a_look_back_that_takes_too_long_is_504),
         TEST(a_store_that_fails_is_503),
         TEST(a_session_is_made_and_read),
         TEST(title_and_pin_are_changed),
