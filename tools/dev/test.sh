@@ -151,7 +151,7 @@ command_soak() {
         CULM_KILLS=${CULM_KILLS:-200} CULM_BIN=$root/build/culm exec "$KITS/venv/bin/python" -m pytest \
             -q -s -p no:cacheprovider tests/scenario/test_kill.py
         ;;
-    idle | faults)
+    idle | faults | feed)
         packages_need build test
         build_release
         kits_need || die 1 "the test kits cannot be had"
@@ -175,7 +175,7 @@ command_soak() {
         packages_need build test
         exec python3 tests/mutants.py
         ;;
-    *) die 2 "soak: kill, idle, faults, sim, power or mutants" ;;
+    *) die 2 "soak: kill, idle, faults, feed, sim, power or mutants" ;;
     esac
 }
 
