@@ -155,6 +155,7 @@ def test_what_is_refused_leaves_nothing(server, between):
 def test_what_means_nothing_is_taken(server):
     for body in (
         {"images": [], "selected_skill_ids": [], "workflow_selection": None, "gold_config": {}},
+        {"message": "/goal on", "unheard_of": {"a": []}},
         {"thinking_mode": "standard", "permission_mode": "bypass", "skill_mode": "x", "project_id": " "},
         {"thread_id": "t", "in_reply_to": "m", "correlation_id": "c", "message_id": " ", "session_id": None},
     ):

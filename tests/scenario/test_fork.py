@@ -165,26 +165,28 @@ def test_a_key_is_of_the_session_that_is_copied(server):
     assert len(made) == 2
 
 
-@pytest.mark.parametrize(
-    ("body", "status", "part"),
-    [
-        ({}, 400, "either at_seq"),
-        ({"at_seq": 1, "message_id": "m"}, 400, "either at_seq"),
-        ({"at_seq": 0}, 400, "fork: at_seq: expected the number of a fact of this session, from 1 to"),
-        ({"at_seq": 99}, 400, "from 1 to"),
-        ({"at_seq": -1}, 400, "at_seq"),
-        ({"at_seq": "x"}, 400, "at_seq"),
-        ({"message_id": "nothing"}, 404, "Message not found"),
-        ({"message_id": "a/b"}, 400, "message_id"),
-    ],
-)
-def test_what_is_refused(server, body, status, part):
+REFUSED = [
+    ({}, 400, "either at_seq"),
+    ({"at_seq": 1, "message_id": "m"}, 400, "either at_seq"),
+    ({"at_seq": 0}, 400, "fork: at_seq: expected the number of a fact of this session, from 1 to"),
+    ({"at_seq": 99}, 400, "from 1 to"),
+    ({"at_seq": -1}, 400, "at_seq"),
+    ({"at_seq": "x"}, 400, "at_seq"),
+    ({"message_id": "nothing"}, 404, "Message not found"),
+    ({"message_id": "a/b"}, 400, "message_id"),
+]
+
+
+def test_what_is_refused(server, between):
     server.api.chat("hello", "s")
-    assert part in fork(server, status, **body)["error"]["message"]
+    between(server)
+    for body, status, part in REFUSED:
+        assert part in fork(server, status, **body)["error"]["message"], body
     assert server.api.get("/api/v1/sessions")["total"] == 1
 
 
-def test_an_unknown_session_is_said(server):
+def test_an_unknown_session_is_said(server, between):
+    between(server)
     assert copy(server, "nobody", 404)["session_id"] == "nobody"
     assert fork(server, 404, "nobody", message_id="m")["session_id"] == "nobody"
     assert fork(server, 404, "nobody", at_seq=1)["session_id"] == "nobody"

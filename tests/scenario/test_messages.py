@@ -265,31 +265,33 @@ def test_while_a_question_is_open_nothing_is_changed(server, between):
     assert server.api.messages("s") == messages
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body", "status", "part"),
-    [
-        ("PATCH", "messages/s", {"content": "x"}, 400, "system message"),
-        ("DELETE", "messages/s", None, 400, "system message"),
-        ("PATCH", "messages/nothing", {"content": "x"}, 404, "Message not found"),
-        ("DELETE", "messages/nothing", None, 404, "Message not found"),
-        ("PATCH", "messages/nothing", {}, 400, "content"),
-        ("POST", "messages/truncate", {}, 400, "mode"),
-        ("POST", "messages/truncate", {"mode": ""}, 400, "mode"),
-        ("POST", "messages/truncate", {"mode": "half"}, 400, "mode"),
-        ("POST", "messages/truncate", {"mode": "error_retry"}, 400, "No message of a person"),
-        ("POST", "restore", {}, 400, "target_message_id"),
-        ("POST", "restore", {"target_message_id": "nothing"}, 404, "Message not found"),
-        ("POST", "restore", {"target_message_id": "s", "restore_files": True}, 400, "restore_files: not supported"),
-    ],
-)
-def test_what_is_refused(server, method, path, body, status, part):
+REFUSED = [
+    ("PATCH", "messages/s", {"content": "x"}, 400, "system message"),
+    ("DELETE", "messages/s", None, 400, "system message"),
+    ("PATCH", "messages/nothing", {"content": "x"}, 404, "Message not found"),
+    ("DELETE", "messages/nothing", None, 404, "Message not found"),
+    ("PATCH", "messages/nothing", {}, 400, "content"),
+    ("POST", "messages/truncate", {}, 400, "mode"),
+    ("POST", "messages/truncate", {"mode": ""}, 400, "mode"),
+    ("POST", "messages/truncate", {"mode": "half"}, 400, "mode"),
+    ("POST", "messages/truncate", {"mode": "error_retry"}, 400, "No message of a person"),
+    ("POST", "restore", {}, 400, "target_message_id"),
+    ("POST", "restore", {"target_message_id": "nothing"}, 404, "Message not found"),
+    ("POST", "restore", {"target_message_id": "s", "restore_files": True}, 400, "restore_files: not supported"),
+]
+
+
+def test_what_is_refused(server, between):
     server.api.chat("waits", "s", system_prompt="Be kind.")
     before = server.api.session("s")["last_seq"]
-    assert part in call(server, method, path, status, body)["error"]["message"]
+    between(server)
+    for method, path, body, status, part in REFUSED:
+        assert part in call(server, method, path, status, body)["error"]["message"]
     assert server.api.session("s")["last_seq"] == before
 
 
-def test_an_unknown_session_is_said(server):
+def test_an_unknown_session_is_said(server, between):
+    between(server)
     for method, path, body in every_change("m"):
         assert call(server, method, path, 404, body, "nobody")["session_id"] == "nobody"
 

@@ -45,6 +45,10 @@ def test_without_any_model_nothing_starts_and_the_remedy_is_named(server, betwee
     refused(api.client.post("/api/v1/execute/s", json={"model": "default"}))
     refused(api.client.post(CHAT, json={"session_id": "s", "message": "again", "execute": True}))
     refused(api.client.post(CHAT, json={"session_id": "other", "message": "new", "execute": True}))
+    # Who has another view, and a session where nothing is to be done, need none.
+    assert api.execute("s", status=200, client_sync={"client_message_count": 7})["sync"]["need_sync"] is True
+    made = expect(api.client.post(SESSIONS), 201)["session"]["id"]
+    assert api.execute(made, status=200)["status"] == "completed"
     assert api.session("s")["last_seq"] == posted
     assert api.runs("s") == []
     expect(api.client.get(f"{SESSIONS}/other"), 404)

@@ -168,19 +168,6 @@ def test_patches_race_and_one_wins(server):
     assert sorted(statuses) == [200] + [412] * 7
 
 
-@pytest.mark.parametrize("body", [{"title": 5}, {"pinned": "yes"}, {"title": None, "pinned": 1}])
-def test_patches_of_the_wrong_type_are_400(server, body):
-    session_id = expect(server.api.client.post(SESSIONS, json={}), 201)["session"]["id"]
-    expect(server.api.client.patch(f"{SESSIONS}/{session_id}", json=body), 400)
-
-
-@pytest.mark.parametrize("value", ["x", '"x"', '"1', "-1", ""])
-def test_a_malformed_if_match_is_refused(server, value):
-    session_id = expect(server.api.client.post(SESSIONS, json={}), 201)["session"]["id"]
-    reply = server.api.client.patch(f"{SESSIONS}/{session_id}", json={"title": "t"}, headers={"If-Match": value})
-    assert reply.status_code in (400, 412)
-
-
 def test_a_patch_is_shown_to_watchers(server):
     session_id, _ = server.api.whole_turn(say("x"))
     watcher = server.api.watch(session_id, follow=1)
@@ -285,16 +272,6 @@ def test_lists_by_state(server, many, between):
     expect(api.client.get(SESSIONS, params={"state": "no-such-state"}), 400)
 
 
-@pytest.mark.parametrize("params", [{"limit": "x"}, {"offset": "-1"}, {"cursor": "not-a-cursor"}, {"limit": "1e9"}])
-def test_bad_pages_are_400(server, params):
-    expect(server.api.client.get(SESSIONS, params=params), 400)
-
-
-def test_children_and_roots(server, many):
-    assert listed(server.api, kind="child")["sessions"] == []
-    assert listed(server.api, kind="root")["total"] == 7
-
-
 # every reply, whole
 
 
@@ -359,7 +336,8 @@ def test_the_list_in_every_way_of_asking(server, many, between):
     for query in ({"kind": "child"}, {"root_session_id": "nobody"}):
         told = listed(api, **query)
         assert (told["sessions"], told["total"]) == ([], 0)
-    for query in ({"kind": "leaf"}, {"state": "tired"}, {"limit": "x"}, {"limit": "-1"}, {"offset": "x"}):
+    bad = [{"kind": "leaf"}, {"state": "tired"}, {"cursor": "not-a-cursor"}]
+    for query in bad + [{name: value} for name in ("limit", "offset") for value in ("x", "-1", "1e9", "")]:
         told = expect(api.client.get(SESSIONS, params=query), 400)
         assert told == refusal(Says(*query))
 

@@ -103,51 +103,6 @@ def test_execute_while_running_names_the_run(server, provider, make_server):
     assert api.session(session_id)["is_running"] is False
 
 
-def test_execute_without_work_is_completed(server, between):
-    session_id, run_id = server.api.whole_turn(say("done"))
-    api = between(server)
-    reply = api.execute(session_id, status=200)
-    assert reply["status"] == "completed"
-    assert "run_id" not in reply
-    assert [r["run_id"] for r in api.runs(session_id)] == [run_id]
-
-
-def test_execute_of_an_unknown_session_is_404(server, between):
-    api = between(server)
-    reply = expect(api.client.post("/api/v1/execute/nobody", json={}), 404)
-    assert "not found" in reply["error"]["message"].lower()
-
-
-@pytest.mark.parametrize(
-    ("sync", "reason"),
-    [
-        ({"client_message_count": 99}, "message_count_mismatch"),
-        ({"client_message_count": 0, "client_has_pending_question": True}, "pending_question_mismatch"),
-    ],
-)
-def test_a_client_with_another_view_is_told(server, between, sync, reason):
-    session_id = server.api.chat(say("never played"))["session_id"]
-    api = between(server)
-    reply = api.execute(session_id, status=200, client_sync=sync)
-    assert reply["status"] == "completed"
-    assert reply["sync"]["need_sync"] is True
-    assert reply["sync"]["reason"] == reason
-    assert api.runs(session_id) == []
-
-
-def test_a_client_with_the_same_view_starts(server, between):
-    session_id, _ = server.api.whole_turn(say("first"))
-    messages = server.api.messages(session_id)
-    sync = {"client_message_count": len(messages), "client_last_message_id": messages[-1]["id"]}
-    assert server.api.execute(session_id, status=200, client_sync=sync)["sync"]["need_sync"] is False
-    api = between(server)
-    wrong = {**sync, "client_last_message_id": "another"}
-    reply = api.execute(session_id, status=200, client_sync=wrong)
-    assert reply["sync"]["reason"] == "last_message_id_mismatch"
-    assert reply["sync"]["server_message_count"] == len(messages)
-    assert reply["sync"]["server_last_message_id"] == messages[-1]["id"]
-
-
 def test_turns_follow_each_other(server, between):
     api = server.api
     session_id, _ = api.whole_turn(say("one"), "my-session")
@@ -297,18 +252,6 @@ def test_the_models_text_comes_back_as_it_was(provider, make_server, between):
     api = between(server)
     assert api.conversation(session_id)[-1] == ("assistant", text)
     checks.text_equals_stored([api.replay(session_id)], api.messages(session_id))
-
-
-def test_history_since_a_message(server, between):
-    session_id, _ = server.api.whole_turn(say("one"))
-    server.api.whole_turn(say("two"), session_id)
-    messages = server.api.messages(session_id)
-    api = between(server)
-    delta = api.history(session_id, since_message_id=messages[-2]["id"])
-    assert delta["is_delta"] is True
-    assert [m["id"] for m in delta["messages"]] == [messages[-1]["id"]]
-    unknown = api.history(session_id, since_message_id="unknown")
-    assert [m["id"] for m in unknown["messages"]] == [m["id"] for m in messages]
 
 
 def test_run_records(server, between):

@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "face/bamboo/bamboo.h"
 #include "face/bamboo/requests.h"
+#include "face/error_body.h"
 
 #define PAGE 200
 
@@ -15,6 +16,7 @@ struct doomed {
 
 /* In x->state. */
 struct cleanup {
+    enum cleanup_mode mode;
     struct doomed *first, **end, *at;
 };
 
@@ -28,11 +30,14 @@ static bool is_empty(const struct session_row *row)
     return row->inbox == 0 && (row->message_count == 0 || (row->message_count == 1 && never_spoken));
 }
 
-static bool is_chosen(const struct cleanup_request *q, const struct session_row *row)
+static bool is_chosen(const struct exchange *x, const struct session_row *row)
 {
+    const struct cleanup_request *q = x->in;
+    const struct cleanup *c = x->state;
+
     if (row->is_running || (q->keep_pinned && row->pinned))
         return false;
-    return q->mode == CLEANUP_ALL || (q->mode == CLEANUP_EMPTY ? is_empty(row) : row->parent.n > 0);
+    return c->mode == CLEANUP_ALL || (c->mode == CLEANUP_EMPTY ? is_empty(row) : row->parent.n > 0);
 }
 
 /* ---- one after the other ---- */
@@ -107,7 +112,7 @@ static void on_page(struct exchange *x, const struct answer *a)
         const struct session_row *row = &a->sessions[i];
         struct doomed *d;
 
-        if (!is_chosen(x->in, row))
+        if (!is_chosen(x, row))
             continue;
         d = arena_zalloc(&x->arena, sizeof(*d));
         d->id = arena_str(&x->arena, row->id);
@@ -123,13 +128,29 @@ static void on_page(struct exchange *x, const struct answer *a)
     delete_next(x);
 }
 
+static void refuse_mode(struct exchange *x, struct str mode)
+{
+    struct buf body CLEANUP(buf_done) = BUF_INIT;
+    struct json_writer w = JSON_WRITER(&body);
+
+    error_body_begin(&w, STR("Invalid cleanup mode: expected \"all\", \"empty\" or \"children\""),
+                     err_wire_name(ERR_BAD_REQUEST), exchange_request_name(x));
+    if (mode.p != NULL)
+        json_key_str(&w, "mode", mode);
+    else
+        json_key_text(&w, "mode", NULL);
+    json_end_object(&w);
+    exchange_send(x, 400, &body);
+}
+
 void cleanup_post(struct exchange *x)
 {
     const struct cleanup_request *q = x->in;
     struct cleanup *c = arena_zalloc(&x->arena, sizeof(*c));
 
-    if (q->mode == CLEANUP_NOT_SAID) {
-        exchange_fail(x, ERR_BAD_REQUEST, "Invalid cleanup mode");
+    c->mode = cleanup_mode(q->mode);
+    if (c->mode == CLEANUP_NONE) {
+        refuse_mode(x, q->mode);
         return;
     }
     c->end = &c->first;

@@ -8,6 +8,7 @@
 #define TITLE_MAX 1000
 #define MODEL_MAX 200
 #define PATH_MAX_BYTES 4096
+#define CLEANUP_WORD_MAX 64 /* an unknown one is told back */
 
 const char *const effort_names[] = {"", "none", "low", "medium", "high", "xhigh", "max", NULL};
 const char *const guidance_names[] = {"after_round", "after_run", NULL};
@@ -129,13 +130,8 @@ static const struct record_field fork_fields[] = {
     FIELD(struct fork_request, "message_id", message_id, RECORD_STR),
 };
 
-static const char *const cleanup_names[] = {"", "all", "empty", "children", NULL};
 static const struct record_field cleanup_fields[] = {
-    {.name = "mode",
-     .type = RECORD_ENUM,
-     .flags = RECORD_REQUIRED,
-     .offset = offsetof(struct cleanup_request, mode),
-     .names = cleanup_names},
+    FIELD(struct cleanup_request, "mode", mode, RECORD_STR, .max = CLEANUP_WORD_MAX),
     FIELD(struct cleanup_request, "keep_pinned", keep_pinned, RECORD_BOOL),
 };
 
@@ -278,4 +274,15 @@ bool etag_parse(struct str text, uint64_t *out)
     if (*out == 0)
         *out = UINT64_MAX; /* no session has it, and 0 would mean "any" */
     return true;
+}
+
+enum cleanup_mode cleanup_mode(struct str word)
+{
+    static const char *const words[] = {
+        [CLEANUP_ALL] = "all", [CLEANUP_EMPTY] = "empty", [CLEANUP_CHILDREN] = "children"};
+
+    for (size_t i = CLEANUP_ALL; i < ARRAY_LEN(words); i++)
+        if (str_is(word, words[i]))
+            return (enum cleanup_mode)i;
+    return CLEANUP_NONE;
 }

@@ -106,9 +106,9 @@ struct fork_request {
     struct str message_id;
 };
 
-enum cleanup_mode { CLEANUP_NOT_SAID, CLEANUP_ALL, CLEANUP_EMPTY, CLEANUP_CHILDREN };
+enum cleanup_mode { CLEANUP_NONE, CLEANUP_ALL, CLEANUP_EMPTY, CLEANUP_CHILDREN };
 struct cleanup_request {
-    int mode; /* enum cleanup_mode */
+    struct str mode; /* any word: cleanup_mode() */
     bool keep_pinned;
 };
 
@@ -125,3 +125,5 @@ bool request_has(const struct json *body, const char *name);
 NODISCARD int workspace_check(struct str path, struct arena *a, struct err *err);
 /* If-Match: "7", 7, W/"7"; "*" gives 0, which fits every version. False: malformed. */
 bool etag_parse(struct str text, uint64_t *out);
+/* CLEANUP_NONE: there is no such mode. */
+enum cleanup_mode cleanup_mode(struct str word);
