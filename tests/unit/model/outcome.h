@@ -94,6 +94,21 @@ static inline void outcome_run(struct outcome *o, const struct model_request *q)
     assert_false(o->early);
 }
 
+/* What comes of one call to a provider of its own, which gives this reply. */
+static inline void outcome_of(struct outcome *o, struct provider *p, const struct reply_script *reply,
+                              const struct model_request *q)
+{
+    provider_open(p, reply, 1);
+    outcome_init(o, p);
+    outcome_run(o, q);
+}
+
+static inline void outcome_close(struct outcome *o) /* and its provider */
+{
+    outcome_done(o);
+    provider_close(o->provider);
+}
+
 static inline const char *buf_text(const struct buf *b)
 {
     return b->n == 0 ? "" : b->p;

@@ -80,8 +80,7 @@ static void scripts_are_played(void **state UNUSED)
         if (o.done)
             assert_true(o.result.usage.reported);
         assert_int_equal(p.requests, 0);
-        outcome_done(&o);
-        provider_close(&p);
+        outcome_close(&o);
     }
 }
 
@@ -109,8 +108,7 @@ static void wrong_scripts_are_explained(void **state UNUSED)
         buf_addf(&want, "offline: line 1 of the #!culm script: %s (docs/offline-model.md lists the fields)",
                  table[i].text);
         assert_string_equal(o.failure.text, want.p);
-        outcome_done(&o);
-        provider_close(&p);
+        outcome_close(&o);
     }
 }
 
@@ -123,8 +121,7 @@ static void a_line_that_is_no_json_names_its_number(void **state UNUSED)
     play(&p, &o, LINE("{\"say\":\"fine\"}") LINE("{say}"), 1);
     assert_int_equal(o.failure.failure, FAILURE_REQUEST);
     assert_non_null(strstr(o.failure.text, "line 2 of the #!culm script"));
-    outcome_done(&o);
-    provider_close(&p);
+    outcome_close(&o);
 }
 
 static void the_usage_is_scripted_or_estimated(void **state UNUSED)
@@ -143,8 +140,7 @@ static void the_usage_is_scripted_or_estimated(void **state UNUSED)
     assert_int_equal(o.result.usage.prompt_tokens, (sizeof(script) - 1) / 4);
     assert_int_equal(o.result.usage.completion_tokens, 3);
     assert_int_equal(o.result.usage.reasoning_tokens, 1);
-    outcome_done(&o);
-    provider_close(&p);
+    outcome_close(&o);
 }
 
 /* U: user, A: answer, C: answer with a call, T: tool result, I: interrupted answer */
@@ -199,8 +195,7 @@ static void without_a_script_the_answer_helps(void **state UNUSED)
     assert_non_null(strstr(o.text.p, "OPENAI_API_KEY"));
     assert_non_null(strstr(o.text.p, "OPENAI_BASE_URL"));
     assert_true(o.deltas > 50);
-    outcome_done(&o);
-    provider_close(&p);
+    outcome_close(&o);
 }
 
 static void the_same_prompt_gives_the_same_calls(void **state UNUSED)
@@ -262,8 +257,7 @@ static void many_tokens_do_not_hold_the_loop(void **state UNUSED)
     assert_true(t.count > 100);
     assert_in_range(t.most, 1, 2 * 64); /* two timers of one turn may fall into one of ours */
     timer_free(t.timer);
-    outcome_done(&o);
-    provider_close(&p);
+    outcome_close(&o);
 }
 
 static void a_script_that_hangs_meets_the_bound_it_is_for(void **state UNUSED)
@@ -291,8 +285,7 @@ static void a_script_that_hangs_meets_the_bound_it_is_for(void **state UNUSED)
         assert_int_equal(o.failure.failure, FAILURE_TIMEOUT);
         assert_string_equal(o.failure.text, table[i].failure);
         assert_string_equal(buf_text(&o.text), table[i].text);
-        outcome_done(&o);
-        provider_close(&p);
+        outcome_close(&o);
     }
 }
 

@@ -77,9 +77,7 @@ static void answers_are_told(void **state UNUSED)
         struct provider p;
         struct outcome o;
 
-        provider_open(&p, &reply, 1);
-        outcome_init(&o, &p);
-        outcome_run(&o, &request);
+        outcome_of(&o, &p, &reply, &request);
         assert_string_equal(o.failure.text, "");
         assert_true(o.done);
         describe_calls(&o, &calls);
@@ -95,8 +93,7 @@ static void answers_are_told(void **state UNUSED)
         } else {
             assert_true(o.result.usage.prompt_tokens > 0);
         }
-        outcome_done(&o);
-        provider_close(&p);
+        outcome_close(&o);
     }
 }
 
@@ -185,17 +182,14 @@ static void failures_are_typed(void **state UNUSED)
         struct provider p;
         struct outcome o;
 
-        provider_open(&p, &table[i].reply, 1);
-        outcome_init(&o, &p);
-        outcome_run(&o, &request);
+        outcome_of(&o, &p, &table[i].reply, &request);
         assert_true(o.failed);
         assert_string_equal(failure_names[o.failure.failure], failure_names[table[i].failure]);
         assert_int_equal(o.failure.wait_ms, table[i].wait_ms);
         if (table[i].text != NULL)
             assert_string_equal(o.failure.text, table[i].text);
         assert_null(strstr(o.failure.text, "sk-secret"));
-        outcome_done(&o);
-        provider_close(&p);
+        outcome_close(&o);
     }
 }
 
@@ -205,13 +199,10 @@ static void a_long_error_is_read_no_further_than_needed(void **state UNUSED)
     struct provider p;
     struct outcome o;
 
-    provider_open(&p, &reply, 1);
-    outcome_init(&o, &p);
-    outcome_run(&o, &request);
+    outcome_of(&o, &p, &reply, &request);
     assert_int_equal(o.failure.failure, FAILURE_SERVER);
     assert_in_range(strlen(o.failure.text), 160, sizeof(o.failure.text) - 1);
-    outcome_done(&o);
-    provider_close(&p);
+    outcome_close(&o);
 }
 
 static void a_server_that_is_not_there_is_a_network_failure(void **state UNUSED)
@@ -225,8 +216,7 @@ static void a_server_that_is_not_there_is_a_network_failure(void **state UNUSED)
     outcome_init(&o, &p);
     outcome_run(&o, &request);
     assert_int_equal(o.failure.failure, FAILURE_NETWORK);
-    outcome_done(&o);
-    provider_close(&p);
+    outcome_close(&o);
 }
 
 static void an_answer_is_complete_though_the_connection_breaks_behind_it(void **state UNUSED)
@@ -236,13 +226,10 @@ static void an_answer_is_complete_though_the_connection_breaks_behind_it(void **
     struct provider p;
     struct outcome o;
 
-    provider_open(&p, &reply, 1);
-    outcome_init(&o, &p);
-    outcome_run(&o, &request);
+    outcome_of(&o, &p, &reply, &request);
     assert_true(o.done);
     assert_int_equal(o.result.usage.prompt_tokens, 9);
-    outcome_done(&o);
-    provider_close(&p);
+    outcome_close(&o);
 }
 
 static void an_answer_is_complete_though_the_body_never_ends(void **state UNUSED)
@@ -251,13 +238,10 @@ static void an_answer_is_complete_though_the_body_never_ends(void **state UNUSED
     struct provider p;
     struct outcome o;
 
-    provider_open(&p, &reply, 1);
-    outcome_init(&o, &p);
-    outcome_run(&o, &request);
+    outcome_of(&o, &p, &reply, &request);
     assert_true(o.done);
     assert_string_equal(buf_text(&o.text), "a");
-    outcome_done(&o);
-    provider_close(&p);
+    outcome_close(&o);
 }
 
 static void the_request_is_as_it_should_be(void **state UNUSED)
@@ -266,16 +250,13 @@ static void the_request_is_as_it_should_be(void **state UNUSED)
     struct provider p;
     struct outcome o;
 
-    provider_open(&p, &reply, 1);
-    outcome_init(&o, &p);
-    outcome_run(&o, &request);
+    outcome_of(&o, &p, &reply, &request);
     assert_string_equal(p.path.p, "/v1/chat/completions");
     assert_string_equal(p.authorization.p, "Bearer sk-secret");
     assert_string_equal(p.body.p,
                         "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}],\"stream\":"
                         "true,\"stream_options\":{\"include_usage\":true}}");
-    outcome_done(&o);
-    provider_close(&p);
+    outcome_close(&o);
 }
 
 static void connections_are_used_again(void **state UNUSED)
@@ -332,8 +313,7 @@ static void each_silence_has_its_own_bound(void **state UNUSED)
         outcome_run(&o, &request);
         assert_int_equal(o.failure.failure, FAILURE_TIMEOUT);
         assert_string_equal(o.failure.text, table[i].text);
-        outcome_done(&o);
-        provider_close(&p);
+        outcome_close(&o);
     }
 }
 
@@ -356,8 +336,7 @@ static void a_cancel_in_a_callback_is_silent_and_hangs_up(void **state UNUSED)
         loop_run(p.loop);
         assert_int_equal(p.closed, 1);
         assert_int_equal(o.deltas, at);
-        outcome_done(&o);
-        provider_close(&p);
+        outcome_close(&o);
     }
 }
 
@@ -375,8 +354,7 @@ static void a_cancel_in_the_end_does_no_harm(void **state UNUSED)
         o.cancel_in_end = true;
         outcome_run(&o, &request);
         assert_int_equal(o.ends, 1);
-        outcome_done(&o);
-        provider_close(&p);
+        outcome_close(&o);
     }
 }
 
@@ -426,8 +404,7 @@ static void an_instance_may_be_replaced_in_mid_stream(void **state UNUSED)
     assert_int_equal(model_registry_add(p.registry, &other, NULL), 0);
     loop_run(p.loop);
     assert_string_equal(o.failure.text, "fake: HTTP 401: [key] (check the API key)");
-    outcome_done(&o);
-    provider_close(&p);
+    outcome_close(&o);
 }
 
 static void caps_end_the_call(void **state UNUSED)
@@ -458,13 +435,10 @@ static void caps_end_the_call(void **state UNUSED)
         struct provider p;
         struct outcome o;
 
-        provider_open(&p, &table[i].reply, 1);
-        outcome_init(&o, &p);
-        outcome_run(&o, &request);
+        outcome_of(&o, &p, &table[i].reply, &request);
         assert_int_equal(o.failure.failure, table[i].failure);
         assert_in_range(o.text.n, 0, LIMIT_MODEL_ANSWER_BYTES);
-        outcome_done(&o);
-        provider_close(&p);
+        outcome_close(&o);
     }
     mem_free(mega);
 }

@@ -132,9 +132,7 @@ static void a_provider_that_does_not_exist_has_no_tally(void **state UNUSED)
     struct outcome o;
 
     nobody.provider = STR("nobody");
-    provider_open(&p, &reply, 1);
-    outcome_init(&o, &p);
-    outcome_run(&o, &nobody);
+    outcome_of(&o, &p, &reply, &nobody);
     assert_true(o.failed);
     outcome_done(&o);
     for (const struct model_tally *t = NULL; (t = model_tally_next(p.registry, t)) != NULL;)
