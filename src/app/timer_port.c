@@ -55,14 +55,12 @@ static void timers_free(struct session_timers *s)
 void timer_port_free(struct timer_port *p)
 {
     size_t it = 0;
-    void *value;
+    struct session_timers *s;
 
     if (p == NULL)
         return;
-    while (map_next(p->by_session, &it, NULL, &value)) {
-        timers_free(value);
-        it = 0;
-    }
+    while ((s = map_any(p->by_session, &it)) != NULL)
+        timers_free(s);
     map_free(p->by_session);
     mem_free(p);
 }

@@ -162,3 +162,11 @@ bool map_next(const struct map *m, size_t *it, struct str *key, void **value)
     }
     return false;
 }
+
+/* Before *it all is empty, and stays so: closing a gap moves an entry back to the gap, which is not before *it. */
+void *map_any(const struct map *m, size_t *it)
+{
+    while (*it < m->cap && m->slots[*it].value == NULL)
+        (*it)++;
+    return *it < m->cap ? m->slots[*it].value : NULL;
+}

@@ -22,3 +22,8 @@ void *map_take_u64(struct map *m, uint64_t key);
 
 /* Start with *it = 0; false at the end. Nothing may be put or taken meanwhile. */
 bool map_next(const struct map *m, size_t *it, struct str *key, void **value);
+/*
+ * To empty a map in one walk: a value that is still there, NULL at the end. Start with *it = 0; what was given is to be
+ * taken out before the next call, others may be, and nothing put.
+ */
+void *map_any(const struct map *m, size_t *it);

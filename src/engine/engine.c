@@ -36,16 +36,14 @@ struct engine *engine_new(struct store *st, const struct ports *ports, const str
 void engine_free(struct engine *e)
 {
     size_t it = 0;
-    void *value;
+    struct live *l;
 
     if (e == NULL)
         return;
     watch_free_all(e);
     feed_hub_free(e->feed);
-    while (map_next(e->lives, &it, NULL, &value)) {
-        live_free(e, value);
-        it = 0;
-    }
+    while ((l = map_any(e->lives, &it)) != NULL)
+        live_free(e, l);
     keyed_free_all(e);
     tree_free_all(e);
     map_free(e->keyed);

@@ -82,12 +82,10 @@ static void free_if_done(struct feed_states *f, struct state *s)
 void feed_states_clear(struct feed_states *f)
 {
     size_t it = 0;
-    void *value;
+    struct state *s;
 
-    while (map_next(f->by_id, &it, NULL, &value)) {
-        state_free(f, value);
-        it = 0;
-    }
+    while ((s = map_any(f->by_id, &it)) != NULL)
+        state_free(f, s);
     mem_free(f->told);
     f->told = NULL;
     f->cap = 0;

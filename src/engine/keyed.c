@@ -293,10 +293,8 @@ void keyed_forget(struct engine *e, uint64_t token)
 void keyed_free_all(struct engine *e)
 {
     size_t it = 0;
-    void *value;
+    struct keyed *k;
 
-    while (map_next(e->keyed, &it, NULL, &value)) {
-        keyed_free(value);
-        it = 0;
-    }
+    while ((k = map_any(e->keyed, &it)) != NULL)
+        keyed_free(k);
 }

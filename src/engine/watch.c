@@ -205,14 +205,11 @@ void watch_flush(struct engine *e)
 void watch_free_all(struct engine *e)
 {
     size_t it = 0;
-    void *value;
+    struct watched *w;
 
-    while (map_next(e->hubs, &it, NULL, &value)) {
-        struct watched *w = value;
-
+    while ((w = map_any(e->hubs, &it)) != NULL) {
         while (!list_is_empty(&w->watchers))
             watching_free(LIST_ITEM(w->watchers.next, struct watching, link));
         watched_free(e, w);
-        it = 0;
     }
 }

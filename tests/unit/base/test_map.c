@@ -116,6 +116,32 @@ static void walking_meets_each_once(void **state UNUSED)
     map_free(m);
 }
 
+/* Also where more than the one that was given is taken in between. */
+static void emptying_is_one_walk(void **state UNUSED)
+{
+    struct map *m = map_new();
+    static size_t values[MANY];
+    size_t it = 0, last = 0, given = 0;
+    const size_t *v;
+    char text[16];
+
+    for (size_t i = 0; i < MANY; i++) {
+        values[i] = i;
+        map_put(m, name_of(text, i), &values[i]);
+    }
+    while ((v = map_any(m, &it)) != NULL) {
+        assert_true(it >= last);
+        last = it;
+        given++;
+        assert_ptr_equal(map_take(m, name_of(text, *v)), v);
+        if (given % 3 == 0)
+            (void)map_take(m, name_of(text, (*v * 7 + 1) % MANY));
+    }
+    assert_int_equal(map_count(m), 0);
+    assert_true(given > MANY / 2);
+    map_free(m);
+}
+
 static void numbers_are_names_too(void **state UNUSED)
 {
     struct map *m = map_new();
@@ -135,9 +161,13 @@ static void numbers_are_names_too(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_empty_map_has_nothing),          cmocka_unit_test(putting_twice_replaces),
-        cmocka_unit_test(names_are_copied_and_may_hold_nul), cmocka_unit_test(it_does_what_an_array_would),
-        cmocka_unit_test(walking_meets_each_once),           cmocka_unit_test(numbers_are_names_too),
+        cmocka_unit_test(an_empty_map_has_nothing),
+        cmocka_unit_test(putting_twice_replaces),
+        cmocka_unit_test(names_are_copied_and_may_hold_nul),
+        cmocka_unit_test(it_does_what_an_array_would),
+        cmocka_unit_test(walking_meets_each_once),
+        cmocka_unit_test(numbers_are_names_too),
+        cmocka_unit_test(emptying_is_one_walk),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
