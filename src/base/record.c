@@ -108,6 +108,7 @@ static int read_enum(const struct reader *rd, const struct record_field *f, cons
                      const struct place *at, int *to)
 {
     CLEANUP(buf_done) struct buf what = BUF_CAPPED(NAMES_SHOWN);
+    int listed = 0;
 
     if (node->type == JSON_STRING) {
         for (int i = 0; f->names[i] != NULL; i++) {
@@ -119,7 +120,8 @@ static int read_enum(const struct reader *rd, const struct record_field *f, cons
     }
     buf_add_str(&what, STR("expected one of"));
     for (int i = 0; f->names[i] != NULL; i++)
-        buf_addf(&what, "%s \"%s\"", i == 0 ? "" : ",", f->names[i]);
+        if (f->names[i][0] != '\0') /* which stands for none of them */
+            buf_addf(&what, "%s \"%s\"", listed++ == 0 ? "" : ",", f->names[i]);
     if (what.full) {
         what.full = false;
         what.max = 0;

@@ -51,6 +51,7 @@ static void fold_updated(struct session *s, const struct fact *f)
 static void fold_posted(struct session *s, const struct fact *f)
 {
     s->inbox_seq = f->seq;
+    s->work_seq = f->seq;
     if (f->later) {
         s->later++;
         s->later_bytes += (int64_t)f->text.n;
@@ -107,6 +108,8 @@ static void fold_removed(struct session *s, const struct fact *f)
     }
     s->context_bytes -= f->bytes;
     s->unread = f->pending;
+    if (f->pending && (f->how == REMOVAL_AFTER_LAST_USER || f->how == REMOVAL_ERROR_RETRY))
+        s->work_seq = f->seq; /* whoever deletes an answer does not ask for another one */
     s->n_calls = 0;
     str_copy(s->last_message, sizeof(s->last_message), f->last);
 }
@@ -126,6 +129,7 @@ static void fold_imported(struct session *s, const struct fact *f)
     s->messages = f->place + 1;
     s->context_bytes += (int64_t)f->text.n + text_of_calls(f);
     s->unread = f->role == ROLE_USER || f->role == ROLE_TOOL;
+    s->work_seq = f->seq;
     str_copy(s->last_message, sizeof(s->last_message), f->id);
 }
 
@@ -146,6 +150,7 @@ static void fold_run_started(struct session *s, const struct fact *f)
     str_copy(s->run_effort, sizeof(s->run_effort), f->effort);
     s->budget_seq = 0;
     s->progress_seq = 0;
+    s->exceeded_seq = 0;
 }
 
 /* The call that begins now costs about this much; what the one before had reserved stays charged. */
@@ -347,6 +352,7 @@ static void fold_budget(struct session *s, const struct fact *f)
 static void fold_budget_exceeded(struct session *s, const struct fact *f)
 {
     s->run.over = true;
+    s->exceeded_seq = f->seq;
     str_copy(s->run.over_kind, sizeof(s->run.over_kind), f->tool);
 }
 
@@ -530,7 +536,7 @@ const char *session_state_word(const struct session *s)
 /* ---- head row ---- */
 
 /* The struct itself, guarded by version and size: whoever changes it raises the version with this line. */
-_Static_assert(sizeof(struct session) == 2016 && SESSION_FOLD_VERSION == 2,
+_Static_assert(sizeof(struct session) == 2032 && SESSION_FOLD_VERSION == 3,
                "the fold changed: raise SESSION_FOLD_VERSION");
 
 struct head {

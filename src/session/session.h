@@ -10,7 +10,7 @@
 #include "base/limits.h"
 #include "session/fact.h"
 
-#define SESSION_FOLD_VERSION 2 /* raise with every change of the struct or of session_fold() */
+#define SESSION_FOLD_VERSION 3 /* raise with every change of the struct or of session_fold() */
 
 enum call_state { CALL_PROPOSED, CALL_RUNNING, CALL_ASKED, CALL_OVER };
 
@@ -97,6 +97,8 @@ struct session {
 
     int last_end;                                          /* enum run_end of the last run */
     uint64_t end_seq;                                      /* its run_ended; 0: no run ended yet */
+    uint64_t work_seq;                                     /* newest fact that gave a run something to do */
+    uint64_t exceeded_seq;                                 /* budget_exceeded of the last run; 0: none */
     uint64_t budget_seq, progress_seq, title_seq, pin_seq; /* newest fact of each LATEST kind */
 };
 

@@ -253,6 +253,8 @@ static const struct {
     FIELD(FLAG, last_unattended),
     FIELD(NUMBER, last_end),
     FIELD(NUMBER, end_seq),
+    FIELD(NUMBER, work_seq),
+    FIELD(NUMBER, exceeded_seq),
     FIELD(NUMBER, budget_seq),
     FIELD(NUMBER, progress_seq),
     FIELD(NUMBER, title_seq),

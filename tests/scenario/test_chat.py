@@ -59,7 +59,7 @@ def test_a_message_and_its_run_in_one_call(server, between):
         assert api.conversation(name)[-1] == ("assistant", "at once")
     assert post(server, session_id="busy", **new) == executed("busy", "already_running", run_id=runs["busy"])
     # The answer goes first; until then the message waits.
-    assert post(server, session_id="asking", **new) == executed("asking", "completed")
+    assert post(server, session_id="asking", **new) == executed("asking", "completed", has_pending_question=True)
 
 
 def test_a_message_of_a_client_with_another_view_is_kept_and_nothing_started(server, between):

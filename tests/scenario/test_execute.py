@@ -24,7 +24,7 @@ def test_each_state_has_its_reply(server, between):
     client = between(server).client
     table = {
         "done": (200, executed("done", "completed")),
-        "asking": (200, executed("asking", "completed")),
+        "asking": (200, executed("asking", "completed", has_pending_question=True)),
         empty: (200, executed(empty, "completed")),
         "busy": (200, executed("busy", "already_running", run_id=runs["busy"])),
         # What was said last is not answered; that it was tried before changes nothing.

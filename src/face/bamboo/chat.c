@@ -24,6 +24,8 @@ static void write_start(struct exchange *x, const struct chat *chat, const struc
     json_key_str(w, "events_url", turn_events_url(x, chat->session_id));
     if (chat->has_sync)
         turn_write_sync(w, reply, runs);
+    else if (!runs && reply->has_question)
+        json_key_bool(w, "has_pending_question", true);
 }
 
 static void on_reply(struct exchange *x, const struct reply *reply)

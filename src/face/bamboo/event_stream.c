@@ -160,12 +160,12 @@ static bool is_end(const struct event_stream *s, const struct fact *f)
 }
 
 /*
- * Nothing is at work, nothing is asked, and no message waits for the run that its sender is about to
- * start. That a failed or limited run has left work undone changes nothing: nobody is at it.
+ * Nothing is at work, nothing is asked, and nothing waits for the run that somebody is about to start. What the last
+ * run has left undone waits for nobody: whoever watches is to hear how that run ended.
  */
 static bool is_at_rest(const struct session *now)
 {
-    return !now->run.active && now->n_questions == 0 && now->inbox == 0;
+    return !now->run.active && now->n_questions == 0 && (!session_has_work(now) || now->work_seq < now->end_seq);
 }
 
 static bool has_seen_all(const struct event_stream *s)
@@ -248,10 +248,11 @@ static void take_snapshot(struct event_stream *s)
     s->ended_before = now->end_seq > 0 && is_at_rest(now);
     add_seq(&q, now->title_seq);
     add_seq(&q, now->pin_seq);
-    add_seq(&q, now->run.active ? now->progress_seq : 0);
-    add_seq(&q, now->budget_seq);
     for (int i = 0; i < now->n_questions; i++)
         add_seq(&q, now->questions[i].seq);
+    add_seq(&q, now->exceeded_seq);
+    add_seq(&q, now->run.active ? now->progress_seq : 0);
+    add_seq(&q, now->budget_seq);
     add_seq(&q, s->ended_before ? now->end_seq : 0);
     s->in_snapshot = q.n_seqs > 0;
     if (s->in_snapshot)

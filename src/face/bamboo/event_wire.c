@@ -349,7 +349,9 @@ static void write_ended(const struct event_context *c UNUSED, const struct fact 
 {
     json_key_str(w, "run_id", f->id);
     if (f->end == END_CANCELLED) {
-        json_key_str(w, "message", STR("Agent execution cancelled by user"));
+        json_key_str(w, "message",
+                     str_is(f->by, "interrupt") ? STR("Agent execution cancelled: another run takes its place")
+                                                : STR("Agent execution cancelled by user"));
         json_key_str(w, "by", f->by);
     } else if (f->end == END_ERROR) {
         json_key_str(w, "message", f->text);

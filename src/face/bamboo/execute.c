@@ -51,6 +51,8 @@ static void on_reply(struct exchange *x, const struct reply *reply)
         json_key_text(&w, "run_id", reply->run_id);
     if (request_has(x->json, "client_sync"))
         turn_write_sync(&w, reply, runs);
+    else if (reply->kind == REPLY_NOTHING && reply->has_question)
+        json_key_bool(&w, "has_pending_question", true);
     json_end_object(&w);
     exchange_send(x, status, &body);
 }

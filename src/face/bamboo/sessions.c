@@ -113,12 +113,16 @@ static void on_sessions(struct exchange *x, const struct answer *a)
 /* False: the word is none of these, and the exchange is answered. */
 static bool is_one_of(struct exchange *x, const char *name, struct str word, const char *const *words)
 {
+    struct buf all CLEANUP(buf_done) = BUF_INIT;
+
     if (word.n == 0)
         return true;
-    for (size_t i = 0; words[i] != NULL; i++)
+    for (size_t i = 0; words[i] != NULL; i++) {
         if (str_is(word, words[i]))
             return true;
-    exchange_fail(x, ERR_BAD_REQUEST, "query: %s: no such word", name);
+        buf_addf(&all, "%s\"%s\"", i == 0 ? "" : ", ", words[i]);
+    }
+    exchange_fail(x, ERR_BAD_REQUEST, "query: %s: expected one of " STR_FMT, name, STR_ARG(buf_str(&all)));
     return false;
 }
 

@@ -639,6 +639,8 @@ static void lists_that_are_refused(void **state UNUSED)
         snprintf(line, sizeof(line), "GET /api/v1/sessions?%s", bad[i]);
         expect_part(stand_call(st, line, NULL, NULL), 400, "query: ");
     }
+    expect_part(stand_call(st, "GET /api/v1/sessions?kind=other", NULL, NULL), 400,
+                "query: kind: expected one of \\\"root\\\", \\\"child\\\"");
 }
 
 /* ---- runs ---- */

@@ -193,6 +193,66 @@ static void a_failed_run_is_over_though_its_work_is_not(void **state UNUSED)
     expect_story(watch("?after=6"), "stream_opened [DONE]");
 }
 
+/* The message waits as it did, and for nobody: its run has been. */
+static void a_run_that_could_not_begin_is_over_too(void **state UNUSED)
+{
+    stand_call(st, "PATCH /api/v1/sessions/s", NULL, "{\"budget\":{\"max_rounds\":1}}");
+    whole_run("yes");
+    stand_call(st, "POST /api/v1/chat", NULL, "{\"message\":\"more\",\"session_id\":\"s\"}");
+    begin_run();
+    assert_int_equal(stand_session(st, "s")->inbox, 1);
+    expect_story(watch(""), "stream_opened 12:budget_exceeded 13:complete [DONE]");
+    expect_story(watch("?after=11"), "stream_opened 12:budget_exceeded 13:complete [DONE]");
+    expect_story(watch("?after=13"), "stream_opened [DONE]");
+}
+
+static void what_a_stopped_run_left_waiting_keeps_nobody(void **state UNUSED)
+{
+    begin_run();
+    stand_call(st, "POST /api/v1/chat", NULL, "{\"message\":\"more\",\"session_id\":\"s\"}");
+    stand_call(st, "POST /api/v1/stop/s", NULL, NULL);
+    assert_int_equal(stand_session(st, "s")->inbox, 1);
+    expect_story(watch(""), "stream_opened token_budget_updated 8:cancelled [DONE]");
+}
+
+static void whoever_tries_again_is_waited_for(void **state UNUSED)
+{
+    struct input in = {.kind = INPUT_REMOVE};
+    struct http_request *plain, *cursor;
+
+    whole_run("yes");
+    in.change = (struct change){.seen = 8,
+                                .place = 1,
+                                .upto = 2,
+                                .removed = 1,
+                                .bytes = 3,
+                                .last = STR("m1"),
+                                .pending = true,
+                                .how = REMOVAL_ERROR_RETRY};
+    stand_feed(st, "s", &in);
+    stand_run(st);
+    plain = watch("");
+    cursor = watch("?after=9");
+    expect_story(plain, "stream_opened token_budget_updated");
+    expect_story(cursor, "stream_opened");
+    whole_run("again");
+    expect_text(plain, "\"content\":\"again\"");
+    assert_true(plain->ended && cursor->ended);
+}
+
+static void whoever_comes_late_hears_that_the_budget_is_spent(void **state UNUSED)
+{
+    stand_call(st, "POST /api/v1/execute/s", NULL, "{\"run_budget\":{\"max_rounds\":1}}");
+    stand_call(st, "POST /api/v1/chat", NULL, "{\"message\":\"more\",\"session_id\":\"s\"}");
+    stand_finish(st, "s", "yes");
+    stand_run(st);
+    assert_true(stand_session(st, "s")->run.closing);
+    expect_story(watch(""), "stream_opened 9:budget_exceeded runner_progress token_budget_updated");
+    stand_finish(st, "s", "end");
+    stand_run(st);
+    expect_story(watch(""), "stream_opened 9:budget_exceeded token_budget_updated 14:complete [DONE]");
+}
+
 /* ---- with a cursor ---- */
 
 static void everything_after_the_cursor_follows(void **state UNUSED)
@@ -447,6 +507,10 @@ int main(void)
         TEST(a_new_message_means_that_it_goes_on),
         TEST(a_stopped_run_ends_in_cancelled_live_and_late),
         TEST(a_failed_run_is_over_though_its_work_is_not),
+        TEST(a_run_that_could_not_begin_is_over_too),
+        TEST(what_a_stopped_run_left_waiting_keeps_nobody),
+        TEST(whoever_tries_again_is_waited_for),
+        TEST(whoever_comes_late_hears_that_the_budget_is_spent),
         TEST(everything_after_the_cursor_follows),
         TEST(ends_of_older_runs_are_part_of_the_story),
         TEST(a_cursor_goes_live_where_a_run_is),

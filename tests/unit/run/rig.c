@@ -271,6 +271,7 @@ static void copy_machine(const struct machine *m, struct machine *twin)
 static void check_twin(struct rig *r, struct machine *twin, const struct input *in)
 {
     CLEANUP(buf_done) struct buf said = BUF_INIT;
+    const char *differs;
     struct step st;
 
     step_init(&st);
@@ -278,7 +279,9 @@ static void check_twin(struct rig *r, struct machine *twin, const struct input *
     run_step(twin, in, &st);
     say_step(r, &st, &twin->s, &said);
     assert_string_equal(said.p, r->said.p);
-    assert_memory_equal(&twin->s, &r->m.s, sizeof(r->m.s));
+    differs = session_differs(&twin->s, &r->m.s);
+    if (differs != NULL)
+        fail_msg("the twin has another %s", differs);
     assert_true(str_eq(buf_str(&twin->text), buf_str(&r->m.text)));
     assert_true(str_eq(buf_str(&twin->reasoning), buf_str(&r->m.reasoning)));
     assert_int_equal(st.n_facts, r->st.n_facts);
