@@ -91,6 +91,21 @@ static void start_successor(struct ctx *c, enum run_end end, const struct run_wi
     start_run(c, &wish);
 }
 
+/* What the run has cost. A call whose end was seen, or that was not made yet, is not charged for an answer. */
+static int64_t cost_at_end(const struct ctx *c)
+{
+    const struct run_state *r = &c->s->run;
+    const struct usage *counted = &c->in->usage;
+    int64_t open_call = r->reserved_cost;
+
+    if (r->round_open && c->in->kind == INPUT_MODEL_FAILED)
+        open_call =
+            counted->reported ? price_of_usage(&r->price, counted) : price_worst_case(&r->price, r->reserved_tokens, 0);
+    else if (r->round_open && c->in->now < r->retry_due)
+        open_call = 0;
+    return amount_add(r->used_cost - r->reserved_cost, open_call);
+}
+
 static void put_end(struct ctx *c, enum run_end end, enum failure failure, struct str text)
 {
     const struct run_state *r = &c->s->run;
@@ -100,7 +115,7 @@ static void put_end(struct ctx *c, enum run_end end, enum failure failure, struc
     session_run_id(c->s, r->number, id);
     f.id = arena_str(&c->out->arena, str_of(id));
     f.usage = r->usage;
-    f.cost = r->used_cost;
+    f.cost = cost_at_end(c);
     f.rounds = r->round;
     if (end == END_CANCELLED)
         f.by = arena_str(&c->out->arena, str_of(r->stopped_by));

@@ -331,6 +331,7 @@ static void fold_run_queued(struct session *s, const struct fact *f)
 
 static void fold_run_ended(struct session *s, const struct fact *f)
 {
+    s->run.used_cost = f->cost;
     s->spent = session_spent(s);
     s->run = (struct run_state){0};
     s->next = (struct run_wish){0};
@@ -536,7 +537,7 @@ const char *session_state_word(const struct session *s)
 /* ---- head row ---- */
 
 /* The struct itself, guarded by version and size: whoever changes it raises the version with this line. */
-_Static_assert(sizeof(struct session) == 2032 && SESSION_FOLD_VERSION == 3,
+_Static_assert(sizeof(struct session) == 2032 && SESSION_FOLD_VERSION == 4,
                "the fold changed: raise SESSION_FOLD_VERSION");
 
 struct head {

@@ -48,6 +48,43 @@ static void money_is_reserved_for_the_worst_and_settled_for_what_it_was(void **s
     rig_done(&r);
 }
 
+static int64_t cost_of_failure(struct input failed)
+{
+    struct rig r;
+    int64_t cost;
+
+    begin(&r, (struct run_limits){.max_cost = 100000});
+    rig_feed(&r, &failed);
+    cost = rig_fact(&r, FACT_RUN_ENDED)->cost;
+    assert_int_equal(r.m.s.spent.cost, cost);
+    rig_done(&r);
+    return cost;
+}
+
+static void a_call_that_failed_is_not_charged_for_an_answer(void **state UNUSED)
+{
+    const struct usage counted = {.prompt_tokens = 70, .completion_tokens = 5, .reported = true};
+    int64_t prompt = cost_of_failure((struct input)FAILED(1, 1, 0, AUTH));
+
+    assert_true(prompt > 0 && prompt < 70);
+    assert_int_equal(cost_of_failure((struct input)FAILED(1, 1, 0, FILTER, .usage = counted)), 75);
+}
+
+static void a_call_that_was_not_made_costs_nothing(void **state UNUSED)
+{
+    const struct input failed = FAILED(1, 1, 0, SERVER), stop = {.kind = INPUT_CANCEL};
+    int64_t before;
+    struct rig r;
+
+    begin(&r, (struct run_limits){.max_cost = 100000});
+    rig_feed(&r, &failed);
+    before = r.m.s.run.used_cost - r.m.s.run.reserved_cost;
+    rig_feed(&r, &stop);
+    assert_int_equal(rig_fact(&r, FACT_RUN_ENDED)->cost, before);
+    assert_int_equal(r.m.s.spent.cost, before);
+    rig_done(&r);
+}
+
 /* Two worst cases must fit before a round that is not the last: it and the one that ends the run. */
 static void a_run_ends_before_its_money_does(void **state UNUSED)
 {
@@ -313,6 +350,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(money_is_reserved_for_the_worst_and_settled_for_what_it_was),
+        cmocka_unit_test(a_call_that_failed_is_not_charged_for_an_answer),
+        cmocka_unit_test(a_call_that_was_not_made_costs_nothing),
         cmocka_unit_test(a_run_ends_before_its_money_does),
         cmocka_unit_test(where_not_even_the_last_round_can_be_paid_there_is_none),
         cmocka_unit_test(a_model_without_a_price_is_refused_where_money_is_limited),
