@@ -119,7 +119,14 @@ def test_what_waits_when_a_run_is_stopped_waits_on(server, between):
     assert api.wait_run(later)["status"] == "completed"
     assert api.conversation("queued")[-1] == ("assistant", "next")
     assert len(api.runs("posted")) == 1
-    watcher = api.watch("posted")  # open: the message waits for its run
+    # It keeps no watcher; one that is posted now does.
+    assert api.watch("posted").wait_done().types()[-2:] == ["cancelled", "[DONE]"]
+    api.chat(say("the latest"), "posted")
+    watcher = api.watch("posted")
     api.wait_run(api.execute("posted")["run_id"])
-    assert [f.type for f in watcher.wait_done().frames if f.type in ("cancelled", "complete")] == ["complete"]
-    assert api.conversation("posted")[-1] == ("assistant", "later")
+    assert watcher.wait_done().types()[-2:] == ["complete", "[DONE]"]
+    assert [text for role, text in api.conversation("posted") if role == "user"][1:] == [
+        say("later"),
+        say("the latest"),
+    ]
+    assert api.conversation("posted")[-1] == ("assistant", "the latest")
