@@ -146,16 +146,16 @@ bool disk_is_quiet(const struct disk *d, struct str session)
     return true;
 }
 
-bool disk_was_just_erased(const struct disk *d, struct str session)
-{
-    const struct row *r = find(d, session);
-
-    return r->incarnation > 0 && d->w->now <= r->erased_at + ANSWER_MS;
-}
-
 uint64_t disk_incarnation(const struct disk *d, struct str session)
 {
     return find(d, session)->incarnation;
+}
+
+uint64_t disk_incarnation_seen(const struct disk *d, struct str session)
+{
+    const struct row *r = find(d, session);
+
+    return r->incarnation > 0 && d->w->now <= r->erased_at + ANSWER_MS ? UINT64_MAX : r->incarnation;
 }
 
 /* ---- commits ---- */

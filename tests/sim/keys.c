@@ -12,8 +12,7 @@
 
 #define FIRST_TOKEN (UINT64_C(1) << 40) /* above all of other people's */
 #define KEYS 12                         /* of each session */
-#define EITHER UINT64_MAX /* who asks while the server learns of an erasure may be told of before or after */
-#define VARIANTS 2        /* requests that were sent under one key: the right one, and a mistake */
+#define VARIANTS 2                      /* requests that were sent under one key: the right one, and a mistake */
 
 struct key {
     bool sent[VARIANTS];
@@ -95,12 +94,11 @@ static void submit(struct keys *k, unsigned session, unsigned key, unsigned vari
                        .provider = STR("p"),
                        .by = STR("user")};
 
-    *a = (struct asked){
-        .session = session,
-        .key = key,
-        .variant = variant,
-        .incarnation = disk_was_just_erased(w->disk, in.session_id) ? EITHER : disk_incarnation(w->disk, in.session_id),
-        .recall = sim_chance(w, 10)};
+    *a = (struct asked){.session = session,
+                        .key = key,
+                        .variant = variant,
+                        .incarnation = disk_incarnation_seen(w->disk, in.session_id),
+                        .recall = sim_chance(w, 10)};
     in.from.token = k->next_token++;
     sim_put_family(session, &in);
     snprintf(name, sizeof(name), "key-%u", key);

@@ -88,7 +88,7 @@ static void submit(struct people *p, unsigned session, struct input *in)
     sim_put_family(session, in);
     a->kind = in->kind;
     a->session = session;
-    a->incarnation = disk_incarnation(p->w->disk, in->session_id);
+    a->incarnation = disk_incarnation_seen(p->w->disk, in->session_id);
     a->existed = s != NULL;
     a->execute = in->execute;
     if (in->kind == INPUT_CANCEL && in->run_id.n == 0 && session == 0)

@@ -87,7 +87,9 @@ const struct fact *disk_fact(const struct disk *d, struct str session, uint64_t 
 const struct session *disk_fold(const struct disk *d, struct str session);            /* NULL: no such session */
 bool disk_is_quiet(const struct disk *d, struct str session);        /* nothing decided is on its way */
 uint64_t disk_incarnation(const struct disk *d, struct str session); /* counts erasures */
-bool disk_was_just_erased(const struct disk *d, struct str session); /* and the server may not know it yet */
+/* The same, for what somebody is shown or asks now: UINT64_MAX, as if neither, while the server learns of an erasure.
+ */
+uint64_t disk_incarnation_seen(const struct disk *d, struct str session);
 void disk_check_end(struct disk *d);
 
 /* actors.c */

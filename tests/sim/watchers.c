@@ -203,7 +203,7 @@ static void on_ready(void *arg, struct subscriber *s, const struct err *err UNUS
         come_back(v, 10);
         return;
     }
-    v->incarnation = disk_incarnation(v->w->disk, name);
+    v->incarnation = disk_incarnation_seen(v->w->disk, name);
     if (v->incarnation == 0)
         check_snapshot(v);
     if (!v->has_cursor) {
