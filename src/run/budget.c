@@ -137,24 +137,37 @@ bool budget_allows_closing(const struct ctx *c)
     return !money_is_short(s, budget_worst_cost(s), &hit);
 }
 
-static bool try_meets(const struct session *s, struct hit *out)
+int64_t budget_failed_cost(const struct session *s)
+{
+    const struct run_state *r = &s->run;
+    int64_t prompt = price_worst_case(&r->price, r->reserved_tokens, 0);
+
+    return prompt < r->reserved_cost ? prompt : r->reserved_cost;
+}
+
+static bool try_meets(const struct session *s, int64_t cost, struct hit *out)
 {
     return is_met(s->run.limits.max_tokens, s->run.used_tokens, "max_total_tokens", out) ||
-           money_is_short(s, budget_worst_cost(s), out);
+           money_is_short(s, cost, out);
 }
 
 bool budget_has_try(const struct session *s)
 {
     struct hit hit;
 
-    return !try_meets(s, &hit);
+    return !try_meets(s, budget_worst_cost(s), &hit);
 }
 
 bool budget_allows_try(struct ctx *c)
 {
+    const struct session *s = c->s;
+    int64_t cost = budget_worst_cost(s);
     struct hit hit;
 
-    if (!try_meets(c->s, &hit))
+    /* The reservation of the one that failed is free again, but where nobody saw its end. */
+    if (c->in->kind == INPUT_MODEL_FAILED)
+        cost -= s->run.reserved_cost - budget_failed_cost(s);
+    if (!try_meets(s, cost, &hit))
         return true;
     exceed(c, &hit);
     return false;

@@ -99,8 +99,7 @@ static int64_t cost_at_end(const struct ctx *c)
     int64_t open_call = r->reserved_cost;
 
     if (r->round_open && c->in->kind == INPUT_MODEL_FAILED)
-        open_call =
-            counted->reported ? price_of_usage(&r->price, counted) : price_worst_case(&r->price, r->reserved_tokens, 0);
+        open_call = counted->reported ? price_of_usage(&r->price, counted) : budget_failed_cost(c->s);
     else if (r->round_open && c->in->now < r->retry_due)
         open_call = 0;
     return amount_add(r->used_cost - r->reserved_cost, open_call);

@@ -85,6 +85,20 @@ static void a_call_that_was_not_made_costs_nothing(void **state UNUSED)
     rig_done(&r);
 }
 
+/* There is money for one call only, and the one that failed has given it back. */
+static void a_call_that_failed_leaves_its_money_to_the_next_try(void **state UNUSED)
+{
+    const struct input failed = FAILED(1, 1, 0, SERVER);
+    struct rig r;
+
+    begin(&r, (struct run_limits){.max_cost = LIMIT_OUTPUT_TOKENS + 1000});
+    assert_true(r.m.s.run.closing);
+    rig_feed(&r, &failed);
+    assert_true(r.m.s.run.active && rig_fact(&r, FACT_MODEL_FAILED)->retry);
+    assert_true(r.m.s.run.used_cost <= LIMIT_OUTPUT_TOKENS + 1000);
+    rig_done(&r);
+}
+
 /* Two worst cases must fit before a round that is not the last: it and the one that ends the run. */
 static void a_run_ends_before_its_money_does(void **state UNUSED)
 {
@@ -93,6 +107,7 @@ static void a_run_ends_before_its_money_does(void **state UNUSED)
     const struct line rest[] = {
         {RESULT(1), "call_ended(1 ok @2) budget_exceeded(max_cost_micros 9000/20000) round_started(1.2 +0 closing) "
                     "budget | model_start(1.2.0 closing) > model"},
+        {DELTA(1, 2, 0, "end"), NULL},
         {DONE(1, 2, 0), NULL},
     };
     struct rig r;
@@ -352,6 +367,7 @@ int main(void)
         cmocka_unit_test(money_is_reserved_for_the_worst_and_settled_for_what_it_was),
         cmocka_unit_test(a_call_that_failed_is_not_charged_for_an_answer),
         cmocka_unit_test(a_call_that_was_not_made_costs_nothing),
+        cmocka_unit_test(a_call_that_failed_leaves_its_money_to_the_next_try),
         cmocka_unit_test(a_run_ends_before_its_money_does),
         cmocka_unit_test(where_not_even_the_last_round_can_be_paid_there_is_none),
         cmocka_unit_test(a_model_without_a_price_is_refused_where_money_is_limited),
