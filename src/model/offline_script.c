@@ -66,7 +66,9 @@ static size_t find_line(struct str text, uint32_t wanted, struct str *line)
 
 static bool ended_a_run(const struct message *m)
 {
-    return m->role == ROLE_ASSISTANT && (m->calls.count == 0 || m->interrupted);
+    bool is_cut = m->interrupted && m->text.n > 0; /* without a word no model is shown it */
+
+    return m->role == ROLE_ASSISTANT && (is_cut || (m->calls.count == 0 && !m->interrupted));
 }
 
 bool offline_script_find(const struct message *messages, size_t n, uint32_t call_index, struct str *line,

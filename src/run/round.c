@@ -136,7 +136,7 @@ static void put_answer(struct ctx *c, const struct input *in, bool interrupted)
 
 void round_keep_text(struct ctx *c)
 {
-    if (c->s->run.round_open && c->m->text.n > 0)
+    if (c->s->run.round_open && (c->m->text.n > 0 || c->m->reasoning.n > 0))
         put_answer(c, NULL, true);
 }
 

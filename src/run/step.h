@@ -24,7 +24,8 @@ void round_delta(struct ctx *c);
 void round_done(struct ctx *c);
 void round_failed(struct ctx *c);
 void round_retry(struct ctx *c);
-void round_keep_text(struct ctx *c); /* what people saw becomes an interrupted message; closes the round */
+/* What people saw, reasoning too, becomes an interrupted message; closes the round if there was any. */
+void round_keep_text(struct ctx *c);
 bool round_is_current(const struct ctx *c);
 
 /* calls.c: tool calls */

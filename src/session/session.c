@@ -124,11 +124,20 @@ static int64_t text_of_calls(const struct fact *f)
     return n;
 }
 
+/* One that was cut before its first word is no answer: what was asked is still to be read. */
+static bool is_answer(const struct fact *f)
+{
+    return !f->interrupted || f->text.n > 0;
+}
+
 static void fold_imported(struct session *s, const struct fact *f)
 {
     s->messages = f->place + 1;
     s->context_bytes += (int64_t)f->text.n + text_of_calls(f);
-    s->unread = f->role == ROLE_USER || f->role == ROLE_TOOL;
+    if (f->role == ROLE_USER || f->role == ROLE_TOOL)
+        s->unread = true;
+    else if (is_answer(f))
+        s->unread = false;
     s->work_seq = f->seq;
     str_copy(s->last_message, sizeof(s->last_message), f->id);
 }
@@ -252,7 +261,8 @@ static void fold_assistant(struct session *s, const struct fact *f)
     if (!f->interrupted)
         r->crashes = 0;
     settle(r, f);
-    s->unread = false;
+    if (is_answer(f))
+        s->unread = false;
     s->context_bytes += (int64_t)f->text.n;
     s->first_call = s->calls_made + 1;
     s->n_calls = (uint8_t)f->calls.count;
@@ -537,7 +547,7 @@ const char *session_state_word(const struct session *s)
 /* ---- head row ---- */
 
 /* The struct itself, guarded by version and size: whoever changes it raises the version with this line. */
-_Static_assert(sizeof(struct session) == 2032 && SESSION_FOLD_VERSION == 4,
+_Static_assert(sizeof(struct session) == 2032 && SESSION_FOLD_VERSION == 5,
                "the fold changed: raise SESSION_FOLD_VERSION");
 
 struct head {

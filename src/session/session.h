@@ -10,7 +10,7 @@
 #include "base/limits.h"
 #include "session/fact.h"
 
-#define SESSION_FOLD_VERSION 4 /* raise with every change of the struct or of session_fold() */
+#define SESSION_FOLD_VERSION 5 /* raise with every change of the struct or of session_fold() */
 
 enum call_state { CALL_PROPOSED, CALL_RUNNING, CALL_ASKED, CALL_OVER };
 
@@ -64,7 +64,7 @@ struct session {
     uint32_t later;    /* posted for after the active run; in the inbox when that has ended */
     uint32_t runs;     /* number of the last run */
     uint32_t calls_made;
-    bool unread;                   /* results that the model has not read */
+    bool unread;                   /* something that the model has not answered */
     char last_message[ID_MAX + 1]; /* last of the transcript */
     char last_posted[ID_MAX + 1];  /* last of the inbox */
     char last_later[ID_MAX + 1];   /* last of `later` */

@@ -5,7 +5,7 @@ import pytest
 
 from harness import checks
 from harness import provider as p
-from harness.api import expect
+from harness.api import expect, poll
 from harness.offline import say, script
 
 HANG = script({"hang": "content"})
@@ -182,6 +182,20 @@ def test_after_an_error_the_same_is_tried_again(make_server, provider):
     server.restart("kill")
     server.api.wait_run(server.api.execute("s")["run_id"])
     assert server.api.conversation("s") == [("user", "hello"), ("assistant", "whole")]
+
+
+def test_thoughts_without_an_answer_leave_the_question_open(make_server, provider):
+    server = make_server(env=provider.environment)
+    provider.reply(*p.answer("one")).reply(p.reasoning("hm"), p.silence()).reply(*p.answer("two"))
+    server.api.whole_turn("first", "s")
+    server.api.chat("second", "s", execute=True)
+    server.api.watch("s").wait_type("reasoning_token")
+    server.api.stop("s")
+    poll(lambda: server.api.session("s")["state"], "cancelled".__eq__)
+    delete(server, server.api.messages("s")[0]["id"])
+    assert [m["content"] for m in server.api.messages("s")] == ["one", "second", ""]
+    server.api.wait_run(server.api.execute("s")["run_id"])
+    assert [m["content"] for m in server.api.messages("s")] == ["one", "second", "", "two"]
 
 
 def test_an_answer_that_was_stopped_is_tried_again(server, between):

@@ -8,6 +8,7 @@ import pytest
 
 from harness import checks
 from harness import provider as p
+from harness.api import poll
 
 GOOD = ["execution_started", "token", "assistant message", "complete"]
 AGAIN = ["execution_started", "token", "message_discarded", "token", "assistant message", "complete"]
@@ -319,6 +320,28 @@ def test_stop_reaches_the_provider(server, provider):
     running.end()
     assert running.story == ["execution_started", "token", "assistant message", "cancelled"]
     assert gone.wait(30)
+
+
+def test_thoughts_of_a_stopped_answer_are_kept_and_not_sent(server, provider, between):
+    provider.reply(p.reasoning("let me "), p.reasoning("see"), p.silence()).reply(*p.answer("good"))
+    api = server.api
+    api.chat("question", "s")
+    watcher = api.watch("s")
+    api.execute("s")
+    watcher.wait_type("reasoning_token")
+    poll(lambda: "".join(f["content"] for f in watcher.frames if f.type == "reasoning_token"), "let me see".__eq__)
+    api.stop("s")
+    watcher.wait_done()
+    assert checks.story(watcher.frames)[-4:] == ["reasoning_token", "assistant message", "cancelled", "[DONE]"]
+    api = between(server)
+    thoughts = api.messages("s")[-1]
+    shown = (thoughts["role"], thoughts["content"], thoughts["reasoning"], thoughts["metadata"])
+    assert shown == ("assistant", "", "let me see", {"interrupted": True})
+    assert {f["message_id"] for f in watcher.frames if f.type == "reasoning_token"} == {thoughts["id"]}
+    # Nothing was answered, so there is something to do; and no provider is shown a message without a word.
+    assert api.wait_run(api.execute("s")["run_id"])["status"] == "completed"
+    assert provider.requests[1].json["messages"] == [{"role": "user", "content": "question"}]
+    assert [m["content"] for m in api.messages("s")] == ["question", "", "good"]
 
 
 def test_stop_ends_a_pause_between_tries(server, provider):

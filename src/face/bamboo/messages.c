@@ -14,6 +14,21 @@ static bool waits_for_model(const struct message *m)
     return m->role == ROLE_USER || m->role == ROLE_TOOL;
 }
 
+/* Thoughts of an answer that was cut before its first word: no model is shown them. */
+static bool says_nothing(const struct message *m)
+{
+    return m->role == ROLE_ASSISTANT && m->interrupted && m->bytes == 0;
+}
+
+/* Whether a run has something to do with what is left without messages `first` up to, not including, `end`. */
+static bool leaves_work(const struct answer *a, size_t first, size_t end)
+{
+    for (size_t i = a->n; i > 0; i--)
+        if ((i <= first || i > end) && !says_nothing(&a->messages[i - 1]))
+            return waits_for_model(&a->messages[i - 1]);
+    return false;
+}
+
 /* Messages `first` up to, not including, `end` go away; the ones behind them keep their places. */
 static void remove_messages(struct exchange *x, const struct answer *a, size_t first, size_t end, enum removal how)
 {
@@ -32,7 +47,7 @@ static void remove_messages(struct exchange *x, const struct answer *a, size_t f
     else if (first > 0)
         last = &a->messages[first - 1];
     c->last = last == NULL ? STR_NULL : last->id;
-    c->pending = last != NULL && waits_for_model(last);
+    c->pending = leaves_work(a, first, end);
     change_submit(x, a, &in);
 }
 

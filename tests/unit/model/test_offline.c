@@ -159,6 +159,7 @@ static void the_newest_script_since_the_last_answer_counts(void **state UNUSED)
         {"UCTU", {"#!culm 1", "", "", "#!culm 2"}, "2"},
         {"UAU", {"#!culm 1", "done", "and now?"}, NULL},
         {"UIU", {"#!culm 1", "do", "and now?"}, NULL},
+        {"UI", {"#!culm 1", ""}, "1"},            /* thoughts, and no word of an answer */
         {"UCT", {"hello", "", "#!culm 1"}, NULL}, /* never from tools */
         {"UCAU", {"hello", "#!culm 1", "#!culm 2", "well"}, NULL},
     };

@@ -271,6 +271,41 @@ static void text_that_was_shown_is_discarded_by_the_name_it_had(void **state UNU
     rig_done(&r);
 }
 
+/* Nobody has an answer then: what was asked is work for the next run. */
+static void thoughts_alone_are_kept_however_the_run_ends(void **state UNUSED)
+{
+    const struct {
+        struct input end;
+        const char *said;
+    } rows[] = {
+        {CANCEL(), "cancel_requested(1 by ann) assistant(1.1.0 @1 interrupted) run_ended(1 cancelled by ann) | "
+                   "model_abort reply(stopped run 1) > ready"},
+        {FAILED(1, 1, 0, AUTH), "assistant(1.1.0 @1 interrupted) run_ended(1 error authentication) > ready"},
+        {DONE(1, 1, 0, .stop = STOP_FILTER),
+         "assistant(1.1.0 @1 interrupted) run_ended(1 error content_filter) > ready"},
+    };
+    const struct line again[] = {
+        {RESUME(), "run_started(2) round_started(2.1 +0) budget | model_start(2.1.0) reply(started run 2) > model"},
+        {DELTA(2, 1, 0, "Hi"), NULL},
+        {DONE(2, 1, 0), "assistant(2.1.0 @2 'Hi') budget run_ended(2 completed) > idle"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct input thought = THINK(1, 1, 0, "hm");
+        struct rig r;
+        char id[ID_TEXT];
+
+        begin(&r, NO_LIMITS);
+        session_message_id(&r.m.s, 1, 1, 0, id);
+        rig_feed(&r, &thought);
+        assert_string_equal(rig_feed(&r, &rows[i].end), rows[i].said);
+        assert_true(str_is(rig_fact(&r, FACT_ASSISTANT)->reasoning, "hm"));
+        assert_true(str_is(rig_fact(&r, FACT_ASSISTANT)->id, id));
+        TELL(&r, again);
+        rig_done(&r);
+    }
+}
+
 /* Half is fixed, half drawn; the draw comes from the name of the try, so that it is the same each time. */
 static void pauses_double_and_a_longer_retry_after_wins(void **state UNUSED)
 {
@@ -531,6 +566,7 @@ int main(void)
         cmocka_unit_test(a_call_is_tried_six_times),
         cmocka_unit_test(a_round_that_answers_begins_the_count_of_tries_anew),
         cmocka_unit_test(text_that_was_shown_is_discarded_by_the_name_it_had),
+        cmocka_unit_test(thoughts_alone_are_kept_however_the_run_ends),
         cmocka_unit_test(pauses_double_and_a_longer_retry_after_wins),
         cmocka_unit_test(runs_that_failed_together_come_back_apart),
         cmocka_unit_test(a_provider_that_wants_to_be_left_alone_too_long_ends_the_run),

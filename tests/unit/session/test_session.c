@@ -235,6 +235,30 @@ static void interrupted_text_keeps_what_was_reserved(void **state UNUSED)
     TELL(&s, story);
 }
 
+static void an_answer_without_a_word_leaves_what_was_asked_unread(void **state UNUSED)
+{
+    const struct fact imported[] = {
+        CREATED,
+        {.kind = FACT_MESSAGE_IMPORTED, .role = ROLE_USER, .id = STR("m"), .text = STR("hi"), .place = 1},
+        {.kind = FACT_MESSAGE_IMPORTED, .role = ROLE_ASSISTANT, .id = STR("t"), .interrupted = true, .place = 2},
+        {.kind = FACT_MESSAGE_IMPORTED, .role = ROLE_ASSISTANT, .id = STR("a"), .text = STR("ok"), .place = 3},
+    };
+    struct fact thoughts = ANSWER(1, 0, 2, .interrupted = true);
+    struct session s;
+
+    begin(&s);
+    thoughts.text = STR_NULL;
+    fold(&s, thoughts);
+    assert_true(s.unread && s.messages == 3);
+    fold(&s, (struct fact)ENDED(1, END_CANCELLED));
+    assert_true(session_has_work(&s));
+    session_init(&s);
+    for (size_t i = 0; i < ARRAY_LEN(imported); i++) {
+        fold(&s, imported[i]);
+        assert_int_equal(s.unread, i == 1 || i == 2);
+    }
+}
+
 static void usage_of_a_run_is_the_sum_of_its_calls(void **state UNUSED)
 {
     struct session s;
@@ -595,6 +619,7 @@ int main(void)
         cmocka_unit_test(recovery_in_a_model_call_is_a_new_generation),
         cmocka_unit_test(recovery_in_a_tool_call_counts_until_a_result_comes),
         cmocka_unit_test(interrupted_text_keeps_what_was_reserved),
+        cmocka_unit_test(an_answer_without_a_word_leaves_what_was_asked_unread),
         cmocka_unit_test(usage_of_a_run_is_the_sum_of_its_calls),
         cmocka_unit_test(a_stop_and_a_budget_are_marks_of_the_run),
         cmocka_unit_test(a_fact_of_an_unknown_kind_is_counted_and_nothing_else),
