@@ -137,12 +137,11 @@ bool budget_allows_closing(const struct ctx *c)
     return !money_is_short(s, budget_worst_cost(s), &hit);
 }
 
-int64_t budget_failed_cost(const struct session *s)
+int64_t budget_failed_cost(const struct ctx *c)
 {
-    const struct run_state *r = &s->run;
-    int64_t prompt = price_worst_case(&r->price, r->reserved_tokens, 0);
+    const struct run_state *r = &c->s->run;
 
-    return prompt < r->reserved_cost ? prompt : r->reserved_cost;
+    return price_of_failed(&r->price, &c->in->usage, r->reserved_tokens, r->reserved_cost);
 }
 
 static bool try_meets(const struct session *s, int64_t cost, struct hit *out)
@@ -166,7 +165,7 @@ bool budget_allows_try(struct ctx *c)
 
     /* The reservation of the one that failed is free again, but where nobody saw its end. */
     if (c->in->kind == INPUT_MODEL_FAILED)
-        cost -= s->run.reserved_cost - budget_failed_cost(s);
+        cost -= s->run.reserved_cost - budget_failed_cost(c);
     if (!try_meets(s, cost, &hit))
         return true;
     exceed(c, &hit);

@@ -95,11 +95,10 @@ static void start_successor(struct ctx *c, enum run_end end, const struct run_wi
 static int64_t cost_at_end(const struct ctx *c)
 {
     const struct run_state *r = &c->s->run;
-    const struct usage *counted = &c->in->usage;
     int64_t open_call = r->reserved_cost;
 
     if (r->round_open && c->in->kind == INPUT_MODEL_FAILED)
-        open_call = counted->reported ? price_of_usage(&r->price, counted) : budget_failed_cost(c->s);
+        open_call = budget_failed_cost(c);
     else if (r->round_open && c->in->now < r->retry_due)
         open_call = 0;
     return amount_add(r->used_cost - r->reserved_cost, open_call);

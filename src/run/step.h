@@ -47,7 +47,7 @@ void calls_end(struct ctx *c, int i, enum call_outcome outcome, struct str text)
 /* budget.c: what may be used; those that allow say which limit is met, once */
 int64_t budget_prompt_tokens(const struct session *s); /* estimate of the next call */
 int64_t budget_worst_cost(const struct session *s);    /* of the next call, micros */
-int64_t budget_failed_cost(const struct session *s);   /* of the open call, where its provider says that it failed */
+int64_t budget_failed_cost(const struct ctx *c);       /* of the open call, where the input says that it failed */
 int64_t budget_output_tokens(const struct session *s);
 bool budget_limits_money(const struct run_limits *run, const struct run_limits *session);
 bool budget_is_unpriced(const struct session *s);

@@ -51,6 +51,15 @@ int64_t price_worst_case(const struct price *p, int64_t prompt_tokens, int64_t o
     return to_micros(product(input, prompt_tokens) + product(p->output, output_limit));
 }
 
+int64_t price_of_failed(const struct price *p, const struct usage *counted, int64_t prompt_tokens, int64_t reserved)
+{
+    int64_t prompt = price_worst_case(p, prompt_tokens, 0);
+
+    if (counted->reported)
+        return price_of_usage(p, counted);
+    return prompt < reserved ? prompt : reserved;
+}
+
 struct price_list {
     uint32_t refs; /* atomic */
     struct arena arena;

@@ -17,6 +17,11 @@ struct price {
 int64_t price_of_usage(const struct price *p, const struct usage *u);
 /* The most that a call may cost which sends so many tokens and may bring so many. */
 int64_t price_worst_case(const struct price *p, int64_t prompt_tokens, int64_t output_limit);
+/*
+ * What a call cost that its provider says has failed: what was counted (`counted->reported`), else the prompt, because
+ * nobody is paid for an answer that was not given; of that no more than was reserved.
+ */
+int64_t price_of_failed(const struct price *p, const struct usage *counted, int64_t prompt_tokens, int64_t reserved);
 
 /* The prices of models. Immutable and reference-counted: a reload of the configuration makes a new one. Any thread. */
 extern const struct record price_record;

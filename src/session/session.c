@@ -171,13 +171,11 @@ static void reserve(struct run_state *r, const struct fact *f)
     r->reserved_cost = f->cost;
 }
 
-/* A provider that fails is not paid for an answer. */
-static void settle_failed(struct run_state *r)
+static void settle_failed(struct run_state *r, const struct fact *f)
 {
-    int64_t asked = price_worst_case(&r->price, r->reserved_tokens, 0);
+    int64_t cost = price_of_failed(&r->price, &f->usage, r->reserved_tokens, r->reserved_cost);
 
-    if (asked < r->reserved_cost)
-        r->used_cost += asked - r->reserved_cost;
+    r->used_cost = amount_add(r->used_cost, cost - r->reserved_cost);
 }
 
 static void close_book_of_round(struct run_state *r, bool had_calls)
@@ -221,7 +219,7 @@ static void fold_model_failed(struct session *s, const struct fact *f)
     if (f->retry) {
         r->gen++;
         r->retry_due = f->due;
-        settle_failed(r);
+        settle_failed(r, f);
         reserve(r, f);
     }
 }

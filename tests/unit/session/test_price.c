@@ -76,6 +76,25 @@ static void the_worst_case_is_never_less_than_what_it_comes_to(void **state UNUS
     }
 }
 
+static void a_call_that_failed_costs_what_was_counted_else_its_prompt(void **state UNUSED)
+{
+    static const struct {
+        struct usage counted;
+        int64_t prompt, reserved, micros;
+    } table[] = {
+        {{.prompt_tokens = 900}, 1000, 9000, 3000},
+        {{.prompt_tokens = 900, .reported = true}, 1000, 9000, 2700},
+        {{.prompt_tokens = 900, .completion_tokens = 1000, .reported = true}, 1000, 9000, 17700},
+        {{.reported = true}, 1000, 9000, 0},
+        {{0}, 1000, 500, 500},
+        {{0}, 0, 500, 0},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(table); i++)
+        assert_int_equal(price_of_failed(&usual, &table[i].counted, table[i].prompt, table[i].reserved),
+                         table[i].micros);
+}
+
 static void a_model_is_found_by_its_provider_and_its_name(void **state UNUSED)
 {
     char provider[] = "openai", model[] = "gpt";
@@ -113,6 +132,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls_cost_what_their_tokens_cost_rounded_up_once),
         cmocka_unit_test(the_worst_case_is_never_less_than_what_it_comes_to),
+        cmocka_unit_test(a_call_that_failed_costs_what_was_counted_else_its_prompt),
         cmocka_unit_test(a_model_is_found_by_its_provider_and_its_name),
         cmocka_unit_test(no_list_and_an_empty_one_know_no_price),
     };
