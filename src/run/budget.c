@@ -82,9 +82,10 @@ static bool session_meets(const struct session *s, struct hit *out)
            is_met(l->max_calls, spent.calls, "session_max_tool_calls", out);
 }
 
-static bool money_is_short(const struct session *s, int64_t need, struct hit *out)
+/* `back`: of what counts as spent, so much is not. */
+static bool money_is_short(const struct session *s, int64_t back, int64_t need, struct hit *out)
 {
-    int64_t of_run = s->run.used_cost, of_all = session_spent(s).cost;
+    int64_t of_run = amount_add(s->run.used_cost, -back), of_all = amount_add(session_spent(s).cost, -back);
 
     *out = (struct hit){"max_cost_micros", s->run.limits.max_cost, of_run};
     if (out->limit > 0 && amount_add(of_run, need) > out->limit)
@@ -98,7 +99,7 @@ static bool meets(const struct session *s, struct hit *out)
 {
     int64_t worst = budget_worst_cost(s);
 
-    return run_meets(s, out) || session_meets(s, out) || money_is_short(s, amount_add(worst, worst), out);
+    return run_meets(s, out) || session_meets(s, out) || money_is_short(s, 0, amount_add(worst, worst), out);
 }
 
 static void exceed(struct ctx *c, const struct hit *hit)
@@ -134,7 +135,7 @@ bool budget_allows_closing(const struct ctx *c)
 
     if (s->run.round == 0 && session_meets(s, &hit))
         return false;
-    return !money_is_short(s, budget_worst_cost(s), &hit);
+    return !money_is_short(s, 0, budget_worst_cost(s), &hit);
 }
 
 int64_t budget_failed_cost(const struct ctx *c)
@@ -144,29 +145,39 @@ int64_t budget_failed_cost(const struct ctx *c)
     return price_of_failed(&r->price, &c->in->usage, r->reserved_tokens, r->reserved_cost);
 }
 
-static bool try_meets(const struct session *s, int64_t cost, struct hit *out)
+/* Of the reservation of the call that failed; nothing where nobody saw its end, and below zero where it was more. */
+static struct spent given_back(const struct ctx *c)
 {
-    return is_met(s->run.limits.max_tokens, s->run.used_tokens, "max_total_tokens", out) ||
-           money_is_short(s, cost, out);
+    const struct run_state *r = &c->s->run;
+    const struct usage *counted = &c->in->usage;
+    struct spent back = {0};
+
+    if (c->in->kind != INPUT_MODEL_FAILED)
+        return back;
+    back.cost = r->reserved_cost - budget_failed_cost(c);
+    if (counted->reported)
+        back.tokens = amount_add(r->reserved_tokens, -usage_total(counted));
+    return back;
+}
+
+static bool try_meets(const struct session *s, struct spent back, struct hit *out)
+{
+    return is_met(s->run.limits.max_tokens, amount_add(s->run.used_tokens, -back.tokens), "max_total_tokens", out) ||
+           money_is_short(s, back.cost, budget_worst_cost(s), out);
 }
 
 bool budget_has_try(const struct session *s)
 {
     struct hit hit;
 
-    return !try_meets(s, budget_worst_cost(s), &hit);
+    return !try_meets(s, (struct spent){0}, &hit);
 }
 
 bool budget_allows_try(struct ctx *c)
 {
-    const struct session *s = c->s;
-    int64_t cost = budget_worst_cost(s);
     struct hit hit;
 
-    /* The reservation of the one that failed is free again, but where nobody saw its end. */
-    if (c->in->kind == INPUT_MODEL_FAILED)
-        cost -= s->run.reserved_cost - budget_failed_cost(c);
-    if (!try_meets(s, cost, &hit))
+    if (!try_meets(c->s, given_back(c), &hit))
         return true;
     exceed(c, &hit);
     return false;

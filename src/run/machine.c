@@ -113,6 +113,8 @@ static void put_end(struct ctx *c, enum run_end end, enum failure failure, struc
     session_run_id(c->s, r->number, id);
     f.id = arena_str(&c->out->arena, str_of(id));
     f.usage = r->usage;
+    if (r->round_open && c->in->kind == INPUT_MODEL_FAILED && c->in->usage.reported)
+        usage_add(&f.usage, &c->in->usage);
     f.cost = cost_at_end(c);
     f.rounds = r->round;
     if (end == END_CANCELLED)

@@ -124,8 +124,8 @@ static void put_answer(struct ctx *c, const struct input *in, bool interrupted)
         f.repaired = in->repaired;
         c->calls = in->calls.items;
     }
-    if (!interrupted && in->usage.reported) {
-        f.usage = in->usage;
+    if (c->in->usage.reported) {
+        f.usage = c->in->usage;
     } else {
         f.usage.prompt_tokens = c->s->run.reserved_tokens;
         f.usage.completion_tokens = session_estimate_tokens((int64_t)(f.text.n + f.reasoning.n));
@@ -223,6 +223,7 @@ void round_failed(struct ctx *c)
     f = of_round(c, FACT_MODEL_FAILED);
     f.failure = c->in->failure;
     f.text = c->in->text;
+    f.usage = c->in->usage;
     f.retry = true;
     f.due = c->in->now + retry_pause(c->s, c->in->wait_ms);
     f.tokens = budget_prompt_tokens(c->s);

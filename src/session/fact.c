@@ -74,7 +74,8 @@ static const struct record_field run_recovered_fields[] = {OF_RUN, TEXT(discarde
 static const struct record_field round_started_fields[] = {OF_RUN,      TEXT(id),      U32(admitted),
                                                            I64(tokens), FLAG(closing), I64(cost)};
 static const struct record_field model_failed_fields[] = {
-    OF_RUN, TEXT(discarded), ONE_OF(failure, failure_names), TEXT(text), FLAG(retry), I64(due), I64(tokens), I64(cost),
+    OF_RUN,      TEXT(discarded), ONE_OF(failure, failure_names), TEXT(text), FLAG(retry), I64(due),
+    I64(tokens), I64(cost),       PART(usage, usage_record),
 };
 static const struct record_field assistant_fields[] = {
     OF_RUN,

@@ -67,7 +67,7 @@ struct fact {
     struct str options;             /* question_asked: JSON array of strings, or empty */
     struct str fallback;            /* question_asked: the answer if nobody gives one in time, or empty */
     struct record_list calls;       /* assistant: struct call[] */
-    struct usage usage;             /* assistant: of the call; run_ended: sum of the run */
+    struct usage usage;             /* assistant, model_failed: of the call; run_ended: sum of the run */
     struct budget budget;
     struct run_limits limits; /* run_started, run_queued; session_created, session_updated: of all its runs */
     struct price price;       /* run_started: of its model */

@@ -171,11 +171,16 @@ static void reserve(struct run_state *r, const struct fact *f)
     r->reserved_cost = f->cost;
 }
 
+/* Its tokens stay charged as they were estimated, unless the provider has counted them. */
 static void settle_failed(struct run_state *r, const struct fact *f)
 {
     int64_t cost = price_of_failed(&r->price, &f->usage, r->reserved_tokens, r->reserved_cost);
 
     r->used_cost = amount_add(r->used_cost, cost - r->reserved_cost);
+    if (!f->usage.reported)
+        return;
+    r->used_tokens = amount_add(r->used_tokens, amount_add(usage_total(&f->usage), -r->reserved_tokens));
+    usage_add(&r->usage, &f->usage);
 }
 
 static void close_book_of_round(struct run_state *r, bool had_calls)
@@ -239,10 +244,8 @@ static void fold_run_recovered(struct session *s, const struct fact *f)
 
 static void settle(struct run_state *r, const struct fact *f)
 {
-    int64_t spent = amount_add(f->usage.prompt_tokens, f->usage.completion_tokens);
-
     if (f->usage.reported || !f->interrupted)
-        r->used_tokens = amount_add(r->used_tokens, amount_add(spent, -r->reserved_tokens));
+        r->used_tokens = amount_add(r->used_tokens, amount_add(usage_total(&f->usage), -r->reserved_tokens));
     r->reserved_tokens = 0;
     r->used_cost = amount_add(r->used_cost, f->cost - r->reserved_cost);
     r->reserved_cost = 0;
@@ -339,7 +342,12 @@ static void fold_run_queued(struct session *s, const struct fact *f)
 
 static void fold_run_ended(struct session *s, const struct fact *f)
 {
-    s->run.used_cost = f->cost;
+    struct run_state *r = &s->run;
+    int64_t counted = amount_add(usage_total(&f->usage), -usage_total(&r->usage));
+
+    r->used_cost = f->cost;
+    if (counted > 0) /* the call that failed, and ended the run with that */
+        r->used_tokens = amount_add(r->used_tokens, amount_add(counted, -r->reserved_tokens));
     s->spent = session_spent(s);
     s->run = (struct run_state){0};
     s->next = (struct run_wish){0};
@@ -545,7 +553,7 @@ const char *session_state_word(const struct session *s)
 /* ---- head row ---- */
 
 /* The struct itself, guarded by version and size: whoever changes it raises the version with this line. */
-_Static_assert(sizeof(struct session) == 2032 && SESSION_FOLD_VERSION == 5,
+_Static_assert(sizeof(struct session) == 2032 && SESSION_FOLD_VERSION == 6,
                "the fold changed: raise SESSION_FOLD_VERSION");
 
 struct head {

@@ -48,6 +48,13 @@ int64_t amount_add(int64_t a, int64_t b)
     return sum;
 }
 
+int64_t usage_total(const struct usage *u)
+{
+    int64_t sum = amount_add(u->prompt_tokens, u->completion_tokens);
+
+    return sum < 0 ? 0 : sum;
+}
+
 void usage_add(struct usage *sum, const struct usage *more)
 {
     sum->prompt_tokens = amount_add(sum->prompt_tokens, more->prompt_tokens);

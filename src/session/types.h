@@ -155,6 +155,7 @@ struct usage {
 extern const struct record usage_record;
 /* Sums, of tokens or of money, that stop at the largest number: what is counted comes from others. */
 int64_t amount_add(int64_t a, int64_t b);
+int64_t usage_total(const struct usage *u);                  /* tokens of either kind, never below zero */
 void usage_add(struct usage *sum, const struct usage *more); /* leaves `reported` alone */
 
 /* A tool call as the model wrote it. */

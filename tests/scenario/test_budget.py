@@ -118,6 +118,25 @@ def test_a_call_that_a_crash_cut_stays_charged_at_its_worst(make_configured, pro
     assert run["usage"]["total_tokens"] == 110
 
 
+@pytest.mark.parametrize("reason", ["stop", "length"])
+def test_answers_that_are_asked_for_again_are_paid_too(make_configured, provider, between, reason):
+    server = make_configured(env=provider.environment, **prices(1, 2))
+    provider.reply(p.finish(reason), p.usage(100, 5), p.done()).reply(*p.answer("yes", prompt=90, completion=1))
+    run = run_of(server, "hello")
+    between(server)
+    assert server.api.run(run["run_id"]) == run
+    assert run["usage"] == {"prompt_tokens": 190, "completion_tokens": 6, "total_tokens": 196}
+    assert run["cost_micros"] == server.api.session("s")["cost_micros"] == 190 * 1 + 6 * 2
+    assert server.api.replay("s")[-2]["usage"] == run["usage"]
+
+
+def test_an_answer_that_a_filter_took_away_is_paid_too(make_configured, provider):
+    server = make_configured(env=provider.environment, **prices(1, 2))
+    provider.reply(p.finish("content_filter"), p.usage(100, 5), p.done())
+    run = run_of(server, "hello")
+    assert (run["status"], run["usage"]["total_tokens"], run["cost_micros"]) == ("error", 105, 110)
+
+
 CALLS = [{"tool": {"name": name, "args": {}}} for name in "abc"]
 SLOW = {"say": words(40), "delay_ms": 50, "tool": {"name": "a"}}
 DEAR = {"tool": {"name": "a", "args": {}}, "usage": {"prompt_tokens": 15000, "completion_tokens": 0}}

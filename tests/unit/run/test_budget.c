@@ -70,6 +70,62 @@ static void a_call_that_failed_is_not_charged_for_an_answer(void **state UNUSED)
     assert_int_equal(cost_of_failure((struct input)FAILED(1, 1, 0, FILTER, .usage = counted)), 75);
 }
 
+#define EMPTY(g) DONE(1, 1, g, .usage = {.prompt_tokens = 100, .completion_tokens = 5, .reported = true})
+
+/* Whatever became of the answers: the provider has counted each, and wants to be paid. */
+static void each_empty_answer_is_paid_and_summed(void **state UNUSED)
+{
+    const struct line good[] = {
+        {EMPTY(0), NULL},
+        {RETRY(1, 1, 1), NULL},
+        {{.kind = INPUT_DELTA, AT(1, 1, 1), .text = STR("Hi")}, NULL},
+        {DONE(1, 1, 1, .usage = {.prompt_tokens = 90, .completion_tokens = 1, .reported = true}), NULL},
+    };
+    const struct line filtered[] = {
+        {EMPTY(0), NULL},
+        {RETRY(1, 1, 1), NULL},
+        {DONE(1, 1, 1, .stop = STOP_FILTER, .usage = {.prompt_tokens = 90, .completion_tokens = 1, .reported = true}),
+         NULL},
+    };
+    const struct line thoughts[] = {
+        filtered[0],
+        filtered[1],
+        {{.kind = INPUT_DELTA, AT(1, 1, 1), .text = STR("hm"), .channel = DELTA_REASONING}, NULL},
+        filtered[2],
+    };
+    const struct {
+        const struct line *story;
+        size_t n;
+    } rows[] = {{good, ARRAY_LEN(good)}, {filtered, ARRAY_LEN(filtered)}, {thoughts, ARRAY_LEN(thoughts)}};
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct fact *end;
+        struct rig r;
+
+        begin(&r, (struct run_limits){.max_cost = 100000});
+        rig_tell(&r, rows[i].story, rows[i].n);
+        end = rig_fact(&r, FACT_RUN_ENDED);
+        assert_true(end->usage.prompt_tokens == 190 && end->usage.completion_tokens == 6 && end->cost == 196);
+        assert_true(r.m.s.spent.tokens == 196 && r.m.s.spent.cost == 196);
+        rig_done(&r);
+    }
+}
+
+static void what_was_counted_of_an_empty_answer_is_looked_at_before_the_next_try(void **state UNUSED)
+{
+    const struct line story[] = {
+        {EMPTY(0), "budget_exceeded(max_total_tokens 105/105) run_ended(1 budget) > ready"},
+    };
+    struct rig r;
+
+    begin(&r, (struct run_limits){.max_tokens = 105});
+    TELL(&r, story);
+    rig_done(&r);
+    begin(&r, (struct run_limits){.max_tokens = 106});
+    rig_tell(&r, &(const struct line){EMPTY(0), "model_failed(1.1.0 empty_answer) | timer(retry 1.1.1) > model"}, 1);
+    rig_done(&r);
+}
+
 static void a_call_that_was_not_made_costs_nothing(void **state UNUSED)
 {
     const struct input failed = FAILED(1, 1, 0, SERVER), stop = {.kind = INPUT_CANCEL};
@@ -366,6 +422,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(money_is_reserved_for_the_worst_and_settled_for_what_it_was),
         cmocka_unit_test(a_call_that_failed_is_not_charged_for_an_answer),
+        cmocka_unit_test(each_empty_answer_is_paid_and_summed),
+        cmocka_unit_test(what_was_counted_of_an_empty_answer_is_looked_at_before_the_next_try),
         cmocka_unit_test(a_call_that_was_not_made_costs_nothing),
         cmocka_unit_test(a_call_that_failed_leaves_its_money_to_the_next_try),
         cmocka_unit_test(a_run_ends_before_its_money_does),

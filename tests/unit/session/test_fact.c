@@ -170,7 +170,7 @@ static const struct {
     {FACT_RUN_RECOVERED, "{" OF_RUN "\"discarded\":\"the void one\",\"charged\":true,\"tokens\":42,\"cost\":48}"},
     {FACT_ROUND_STARTED, "{" OF_RUN "\"id\":\"the id\",\"admitted\":52,\"tokens\":42,\"closing\":true,\"cost\":48}"},
     {FACT_MODEL_FAILED, "{" OF_RUN "\"discarded\":\"the void one\",\"failure\":\"rate_limit\"," TEXT
-                        ",\"retry\":true,\"due\":41,\"tokens\":42,\"cost\":48}"},
+                        ",\"retry\":true,\"due\":41,\"tokens\":42,\"cost\":48," USAGE "}"},
     {FACT_ASSISTANT, "{" OF_RUN "\"id\":\"the id\"," TEXT ",\"reasoning\":\"because\"," CALLS "," USAGE
                      ",\"stop\":\"length\",\"interrupted\":true,\"repaired\":true,\"place\":55,\"cost\":48}"},
     {FACT_BUDGET, "{" OF_RUN "\"budget\":{\"system_tokens\":21,\"summary_tokens\":22,\"window_tokens\":23,"

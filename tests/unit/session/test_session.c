@@ -176,6 +176,27 @@ static void a_retry_charges_the_call_that_failed(void **state UNUSED)
     TELL(&s, story);
 }
 
+static void what_was_counted_of_a_call_that_failed_is_of_the_run(void **state UNUSED)
+{
+    struct fact failed = FAILED(1, 0, 10), end = ENDED(1, END_ERROR);
+    struct session s;
+
+    begin(&s);
+    s.run.price = (struct price){.input = 1000000, .output = 2000000, .known = true};
+    s.run.used_cost = s.run.reserved_cost = 500;
+    failed.usage = (struct usage){.prompt_tokens = 100, .completion_tokens = 5, .reported = true};
+    failed.cost = 600;
+    fold(&s, failed);
+    assert_true(s.run.usage.prompt_tokens == 100 && s.run.usage.completion_tokens == 5);
+    assert_true(s.run.used_tokens == 105 + 10 && s.run.reserved_tokens == 10);
+    assert_true(s.run.used_cost == 110 + 600 && s.run.reserved_cost == 600);
+    /* The last one is known from the sum alone. */
+    end.usage = (struct usage){.prompt_tokens = 300, .completion_tokens = 5};
+    end.cost = 310;
+    fold(&s, end);
+    assert_true(s.spent.tokens == 305 && s.spent.cost == 310);
+}
+
 static void a_failure_without_another_try_changes_no_generation(void **state UNUSED)
 {
     const struct line story[] = {
@@ -615,6 +636,7 @@ int main(void)
         cmocka_unit_test(results_that_come_out_of_order_stand_in_call_order),
         cmocka_unit_test(a_call_that_is_refused_ends_without_having_begun),
         cmocka_unit_test(a_retry_charges_the_call_that_failed),
+        cmocka_unit_test(what_was_counted_of_a_call_that_failed_is_of_the_run),
         cmocka_unit_test(a_failure_without_another_try_changes_no_generation),
         cmocka_unit_test(recovery_in_a_model_call_is_a_new_generation),
         cmocka_unit_test(recovery_in_a_tool_call_counts_until_a_result_comes),
