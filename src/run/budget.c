@@ -53,6 +53,7 @@ int64_t budget_output_tokens(const struct session *s)
 struct hit {
     const char *kind; /* NULL: none */
     int64_t limit, actual;
+    int64_t needed; /* of money: what must be left beside `actual` */
 };
 
 /* A limit of 0 is none. */
@@ -60,7 +61,7 @@ static bool is_met(int64_t limit, int64_t actual, const char *kind, struct hit *
 {
     if (limit <= 0 || actual < limit)
         return false;
-    *out = (struct hit){kind, limit, actual};
+    *out = (struct hit){.kind = kind, .limit = limit, .actual = actual};
     return true;
 }
 
@@ -87,10 +88,10 @@ static bool money_is_short(const struct session *s, int64_t back, int64_t need, 
 {
     int64_t of_run = amount_add(s->run.used_cost, -back), of_all = amount_add(session_spent(s).cost, -back);
 
-    *out = (struct hit){"max_cost_micros", s->run.limits.max_cost, of_run};
+    *out = (struct hit){"max_cost_micros", s->run.limits.max_cost, of_run, need};
     if (out->limit > 0 && amount_add(of_run, need) > out->limit)
         return true;
-    *out = (struct hit){"session_max_cost_micros", s->limits.max_cost, of_all};
+    *out = (struct hit){"session_max_cost_micros", s->limits.max_cost, of_all, need};
     return out->limit > 0 && amount_add(of_all, need) > out->limit;
 }
 
@@ -114,12 +115,13 @@ static void exceed(struct ctx *c, const struct hit *hit)
                                .gen = r->gen,
                                .tool = str_of(hit->kind),
                                .limit = hit->limit,
-                               .actual = hit->actual});
+                               .actual = hit->actual,
+                               .cost = hit->needed});
 }
 
 bool budget_allows_round(struct ctx *c)
 {
-    struct hit hit = {NULL, 0, 0};
+    struct hit hit = {0};
 
     if (!c->s->run.over && !meets(c->s, &hit))
         return true;
@@ -239,7 +241,7 @@ void budget_recover_clock(struct ctx *c)
 void budget_time_is_up(struct ctx *c)
 {
     struct run_state *r = &c->s->run;
-    struct hit hit = {"max_wall_ms", r->limits.max_ms, r->limits.max_ms};
+    struct hit hit = {.kind = "max_wall_ms", .limit = r->limits.max_ms, .actual = r->limits.max_ms};
 
     if (!r->active || r->cancelling || c->in->run != r->number)
         return;

@@ -91,7 +91,7 @@ static const struct record_field assistant_fields[] = {
     I64(cost),
 };
 static const struct record_field budget_fact_fields[] = {OF_RUN, PART(budget, budget_record)};
-static const struct record_field budget_exceeded_fields[] = {OF_RUN, TEXT(tool), I64(limit), I64(actual)};
+static const struct record_field budget_exceeded_fields[] = {OF_RUN, TEXT(tool), I64(limit), I64(actual), I64(cost)};
 static const struct record_field call_started_fields[] = {OF_RUN, U32(call), TEXT(call_id), TEXT(tool), TEXT(args)};
 static const struct record_field call_ended_fields[] = {
     OF_RUN, U32(call), TEXT(call_id), TEXT(tool), ONE_OF(outcome, call_outcome_names), TEXT(text), TEXT(id), U32(place),

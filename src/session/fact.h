@@ -73,19 +73,20 @@ struct fact {
     struct price price;       /* run_started: of its model */
     uint64_t nonce;           /* session_created: key of derived ids */
     int64_t due;              /* model_failed: when the next try begins; question_asked: when it expires, 0: never */
-    int64_t tokens;        /* round_started, model_failed, run_recovered: estimate reserved for the call that begins */
-    int64_t cost;          /* micros; where `tokens` is an estimate the most it may cost; assistant, run_ended: spent */
-    int64_t limit, actual; /* budget_exceeded */
-    int64_t bytes;         /* message_edited: by so much the text grew; messages_removed, message_withdrawn: of text */
-    int64_t written_at;    /* message_edited, message_imported: when the message was made */
-    uint64_t last_seq;     /* message_withdrawn: that posted `last` */
-    uint64_t of_seq;       /* message_withdrawn: its message_posted; session_created: the source's as of then */
-    uint32_t call;         /* dense number of the call */
-    uint32_t admitted;     /* round_started: messages taken from the inbox */
-    uint32_t depth;        /* session_created */
-    uint32_t rounds;       /* run_ended */
-    uint32_t place;        /* assistant, call_ended, message_edited, message_imported: place in the transcript;
-                              messages_removed: of the first */
+    int64_t tokens;         /* round_started, model_failed, run_recovered: estimate reserved for the call that begins */
+    int64_t cost;           /* micros; where `tokens` is an estimate the most it may cost; assistant, run_ended: spent;
+                               budget_exceeded: of money, what had to be left for the next calls at most */
+    int64_t limit, actual;  /* budget_exceeded */
+    int64_t bytes;          /* message_edited: by so much the text grew; messages_removed, message_withdrawn: of text */
+    int64_t written_at;     /* message_edited, message_imported: when the message was made */
+    uint64_t last_seq;      /* message_withdrawn: that posted `last` */
+    uint64_t of_seq;        /* message_withdrawn: its message_posted; session_created: the source's as of then */
+    uint32_t call;          /* dense number of the call */
+    uint32_t admitted;      /* round_started: messages taken from the inbox */
+    uint32_t depth;         /* session_created */
+    uint32_t rounds;        /* run_ended */
+    uint32_t place;         /* assistant, call_ended, message_edited, message_imported: place in the transcript;
+                               messages_removed: of the first */
     uint32_t upto, removed; /* messages_removed: place behind the last; how many there were */
     int origin, end, failure, outcome, stop, how, role; /* the enumerations of types.h */
     bool interrupted;                                   /* assistant: the text was cut */

@@ -61,7 +61,8 @@ def test_a_run_keeps_within_its_money(priced):
     assert (run["status"], run["end"], run["rounds"]) == ("completed", "budget", 2)
     assert 15000 < run["cost_micros"] <= 40000
     [exceeded] = events(priced, "budget_exceeded")
-    assert (exceeded["kind"], exceeded["limit"]) == ("max_cost_micros", 40000)
+    assert (exceeded["kind"], exceeded["limit"], exceeded["actual"]) == ("max_cost_micros", 40000, 15000)
+    assert 40000 - 15000 < exceeded["needed"] < 40000, "two more calls at their worst"
 
 
 def test_a_model_without_a_price_is_refused_under_a_money_budget(server):
@@ -78,6 +79,7 @@ def test_time_is_a_budget(server):
     assert (run["status"], run["end"]) == ("completed", "budget")
     [exceeded] = events(server, "budget_exceeded")
     assert exceeded["kind"] == "max_wall_ms"
+    assert "needed" not in exceeded.event
 
 
 @pytest.mark.parametrize(

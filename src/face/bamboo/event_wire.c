@@ -221,6 +221,8 @@ static void write_exceeded(const struct event_context *c, const struct fact *f, 
     json_key_str(w, "kind", f->tool);
     json_key_i64(w, "limit", f->limit);
     json_key_i64(w, "actual", f->actual);
+    if (f->cost > 0)
+        json_key_i64(w, "needed", f->cost);
 }
 
 static const char *call_started_type(const struct fact *f UNUSED)

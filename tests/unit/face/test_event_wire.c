@@ -60,6 +60,9 @@ static const struct {
      "0}" TAIL},
     {{.kind = FACT_BUDGET_EXCEEDED, .tool = {"max_rounds", 10}, .limit = 5, .actual = 6},
      "{\"type\":\"budget_exceeded\",\"session_id\":\"s\",\"kind\":\"max_rounds\",\"limit\":5,\"actual\":6" TAIL},
+    {{.kind = FACT_BUDGET_EXCEEDED, .tool = {"max_cost_micros", 15}, .limit = 9, .actual = 6, .cost = 4},
+     "{\"type\":\"budget_exceeded\",\"session_id\":\"s\",\"kind\":\"max_cost_micros\",\"limit\":9,\"actual\":6,"
+     "\"needed\":4" TAIL},
     {{.kind = FACT_CALL_STARTED, .call_id = {"c", 1}, .tool = {"find", 4}, .args = {" {\"a\":\n[1,\r\n2]} ", 16}},
      "{\"type\":\"tool_start\",\"tool_call_id\":\"c\",\"tool_name\":\"find\",\"arguments\":{\"a\": [1,  2]}" TAIL},
     {{.kind = FACT_CALL_STARTED, .call_id = {"c", 1}, .tool = {"find", 4}, .args = {"{\"a\":", 5}},

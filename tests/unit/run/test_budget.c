@@ -176,6 +176,47 @@ static void a_run_ends_before_its_money_does(void **state UNUSED)
     rig_done(&r);
 }
 
+/* Spent is less than the limit then: what is missing is what the next calls may come to. */
+static void a_run_that_ends_before_its_money_does_says_what_it_lacks(void **state UNUSED)
+{
+    const struct fact *f;
+    int64_t one;
+    struct rig r;
+
+    begin(&r, (struct run_limits){.max_cost = LIMIT_OUTPUT_TOKENS + 1000});
+    f = rig_fact(&r, FACT_BUDGET_EXCEEDED);
+    one = rig_fact(&r, FACT_ROUND_STARTED)->cost;
+    assert_true(f->actual == 0 && f->cost > LIMIT_OUTPUT_TOKENS + 1000 && f->cost <= 2 * one);
+    assert_true(f->actual + f->cost > f->limit);
+    rig_done(&r);
+}
+
+static void a_try_that_cannot_be_paid_says_what_it_lacks(void **state UNUSED)
+{
+    const struct input failed = FAILED(1, 1, 0, EMPTY, .usage = {.prompt_tokens = 9000, .reported = true});
+    const struct fact *f;
+    struct rig r;
+
+    begin(&r, (struct run_limits){.max_cost = 2 * LIMIT_OUTPUT_TOKENS + 100});
+    assert_false(r.m.s.run.over);
+    rig_feed(&r, &failed);
+    f = rig_fact(&r, FACT_BUDGET_EXCEEDED);
+    assert_true(f->actual == 9000 && f->cost > LIMIT_OUTPUT_TOKENS && f->cost < LIMIT_OUTPUT_TOKENS + 100);
+    assert_int_equal(rig_fact(&r, FACT_RUN_ENDED)->cost, 9000);
+    rig_done(&r);
+}
+
+static void what_is_used_up_lacks_nothing_else(void **state UNUSED)
+{
+    const struct line story[] = {{DONE(1, 1, 0, CALLS(R)), NULL}, {RESULT(1), NULL}};
+    struct rig r;
+
+    begin(&r, (struct run_limits){.max_rounds = 1, .max_cost = 1000000});
+    TELL(&r, story);
+    assert_int_equal(rig_fact(&r, FACT_BUDGET_EXCEEDED)->cost, 0);
+    rig_done(&r);
+}
+
 static void where_not_even_the_last_round_can_be_paid_there_is_none(void **state UNUSED)
 {
     struct rig r;
@@ -427,6 +468,9 @@ int main(void)
         cmocka_unit_test(a_call_that_was_not_made_costs_nothing),
         cmocka_unit_test(a_call_that_failed_leaves_its_money_to_the_next_try),
         cmocka_unit_test(a_run_ends_before_its_money_does),
+        cmocka_unit_test(a_run_that_ends_before_its_money_does_says_what_it_lacks),
+        cmocka_unit_test(a_try_that_cannot_be_paid_says_what_it_lacks),
+        cmocka_unit_test(what_is_used_up_lacks_nothing_else),
         cmocka_unit_test(where_not_even_the_last_round_can_be_paid_there_is_none),
         cmocka_unit_test(a_model_without_a_price_is_refused_where_money_is_limited),
         cmocka_unit_test(a_failed_try_is_charged_what_was_sent),

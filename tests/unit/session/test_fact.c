@@ -177,7 +177,7 @@ static const struct {
                   "\"total_tokens\":24,\"max_context_tokens\":25,\"budget_limit\":26,\"thinking_tokens\":27,"
                   "\"cache_read_input_tokens\":28,\"provider_input_tokens\":29,\"used_tokens\":30,\"cost_micros\":34,"
                   "\"reserved_micros\":35,\"limit_micros\":36}}"},
-    {FACT_BUDGET_EXCEEDED, "{" OF_RUN "\"tool\":\"read\",\"limit\":43,\"actual\":44}"},
+    {FACT_BUDGET_EXCEEDED, "{" OF_RUN "\"tool\":\"read\",\"limit\":43,\"actual\":44,\"cost\":48}"},
     {FACT_CALL_STARTED, "{" OF_RUN "\"call\":51,\"call_id\":\"c1\",\"tool\":\"read\",\"args\":\"{}\"}"},
     {FACT_CALL_ENDED, "{" OF_RUN "\"call\":51,\"call_id\":\"c1\",\"tool\":\"read\",\"outcome\":\"timeout\"," TEXT
                       ",\"id\":\"the id\",\"place\":55}"},
