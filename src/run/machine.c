@@ -110,12 +110,13 @@ static void put_end(struct ctx *c, enum run_end end, enum failure failure, struc
     struct fact f = {.kind = FACT_RUN_ENDED, .run = r->number, .end = end, .failure = failure, .text = text};
     char id[ID_TEXT];
 
+    f.cost = cost_at_end(c);
+    round_tell_cost(c, f.cost);
     session_run_id(c->s, r->number, id);
     f.id = arena_str(&c->out->arena, str_of(id));
     f.usage = r->usage;
     if (r->round_open && c->in->kind == INPUT_MODEL_FAILED && c->in->usage.reported)
         usage_add(&f.usage, &c->in->usage);
-    f.cost = cost_at_end(c);
     f.rounds = r->round;
     if (end == END_CANCELLED)
         f.by = arena_str(&c->out->arena, str_of(r->stopped_by));

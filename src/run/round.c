@@ -30,7 +30,7 @@ bool round_is_current(const struct ctx *c)
 
 /* ---- begin ---- */
 
-static void tell_budget(struct ctx *c, const struct usage *counted)
+static void tell_budget(struct ctx *c, const struct usage *counted, int64_t spent, int64_t reserved)
 {
     const struct session *s = c->s;
     struct fact f = of_round(c, FACT_BUDGET);
@@ -42,8 +42,8 @@ static void tell_budget(struct ctx *c, const struct usage *counted)
     b->max_context_tokens = LIMIT_CONTEXT_TOKENS;
     b->budget_limit = LIMIT_CONTEXT_TOKENS - LIMIT_OUTPUT_TOKENS;
     b->used_tokens = s->run.used_tokens;
-    b->cost_micros = s->run.used_cost - s->run.reserved_cost;
-    b->reserved_micros = s->run.reserved_cost;
+    b->cost_micros = spent;
+    b->reserved_micros = reserved;
     b->limit_micros = s->run.limits.max_cost;
     if (counted != NULL) {
         b->provider_input_tokens = counted->prompt_tokens;
@@ -51,6 +51,15 @@ static void tell_budget(struct ctx *c, const struct usage *counted)
         b->thinking_tokens = counted->reasoning_tokens;
     }
     step_fact(c, f);
+}
+
+void round_tell_cost(struct ctx *c, int64_t cost)
+{
+    const struct session *s = c->s;
+    bool was_told = s->run.reserved_cost == 0 && s->budget_seq > s->assistant_seq;
+
+    if (s->run.price.known && s->budget_seq > 0 && !was_told)
+        tell_budget(c, NULL, cost, 0);
 }
 
 void round_start_model(struct ctx *c)
@@ -86,7 +95,7 @@ void round_begin(struct ctx *c)
     f.cost = budget_worst_cost(c->s);
     f.closing = c->s->run.over;
     step_fact(c, f);
-    tell_budget(c, NULL);
+    tell_budget(c, NULL, c->s->run.used_cost - c->s->run.reserved_cost, c->s->run.reserved_cost);
     round_start_model(c);
 }
 
@@ -172,7 +181,7 @@ void round_done(struct ctx *c)
         return;
     }
     put_answer(c, in, false);
-    tell_budget(c, &in->usage);
+    tell_budget(c, &in->usage, c->s->run.used_cost, 0);
     if (in->stop == STOP_LENGTH && !end_cut_answer(c))
         return;
     run_advance(c);

@@ -26,6 +26,8 @@ void round_failed(struct ctx *c);
 void round_retry(struct ctx *c);
 /* What people saw, reasoning too, becomes an interrupted message; closes the round if there was any. */
 void round_keep_text(struct ctx *c);
+/* The last word on what the run has cost, where what was told last had something reserved. */
+void round_tell_cost(struct ctx *c, int64_t cost);
 bool round_is_current(const struct ctx *c);
 
 /* calls.c: tool calls */

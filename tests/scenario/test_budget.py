@@ -132,6 +132,31 @@ def test_answers_that_are_asked_for_again_are_paid_too(make_configured, provider
     assert server.api.replay("s")[-2]["usage"] == run["usage"]
 
 
+@pytest.mark.parametrize(
+    ("steps", "stops"),
+    [
+        (p.failure(401, type="authentication_error"), False),
+        ([p.headers(), p.silence()], True),
+        ([p.text("half an ans"), p.silence()], True),
+    ],
+    ids=["failed", "stopped", "stopped_in_text"],
+)
+def test_nothing_is_reserved_by_a_run_that_is_over(make_configured, provider, between, steps, stops):
+    server = make_configured(env=provider.environment, **prices(1, 2))
+    provider.reply(*steps)
+    server.api.chat("hello", "s")
+    run_id = server.api.execute("s")["run_id"]
+    if stops:
+        poll(lambda: server.api.session("s").get("token_usage", {}).get("reserved_micros"), bool)
+        server.api.stop("s")
+    run = server.api.wait_run(run_id)
+    between(server)
+    told = server.api.session("s")
+    assert told["token_usage"]["reserved_micros"] == 0
+    assert told["token_usage"]["cost_micros"] == told["cost_micros"] == run["cost_micros"] > 0
+    assert events(server, "token_budget_updated")[-1]["usage"] == told["token_usage"]
+
+
 def test_an_answer_that_a_filter_took_away_is_paid_too(make_configured, provider):
     server = make_configured(env=provider.environment, **prices(1, 2))
     provider.reply(p.finish("content_filter"), p.usage(100, 5), p.done())

@@ -70,6 +70,44 @@ static void a_call_that_failed_is_not_charged_for_an_answer(void **state UNUSED)
     assert_int_equal(cost_of_failure((struct input)FAILED(1, 1, 0, FILTER, .usage = counted)), 75);
 }
 
+/* What was told when the call began is not the last word on it. */
+static void nothing_is_reserved_when_the_run_is_over(void **state UNUSED)
+{
+    static const char thought[] = "assistant(1.1.0 @1 'Hi' interrupted)";
+    const struct input hello = {.kind = INPUT_DELTA, AT(1, 1, 0), .text = STR("Hi")};
+    const struct {
+        struct input end;
+        bool begins;
+        const char *said;
+    } rows[] = {
+        {FAILED(1, 1, 0, AUTH), false, "budget run_ended(1 error authentication) > ready"},
+        {FAILED(1, 1, 0, AUTH), true, "budget run_ended(1 error authentication) > idle"},
+        {{.kind = INPUT_CANCEL}, false, "cancel_requested(1 by ) budget run_ended(1 cancelled) | model_abort"},
+        {{.kind = INPUT_CANCEL}, true, "budget run_ended(1 cancelled) | model_abort"},
+        {DONE(1, 1, 0, .usage = {.prompt_tokens = 9, .reported = true}), true,
+         "assistant(1.1.0 @1 'Hi') budget run_ended(1 completed) > idle"}, /* as ever, and once */
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct budget *b;
+        const char *said;
+        struct rig r;
+
+        begin(&r, (struct run_limits){.max_cost = 100000});
+        assert_true(rig_fact(&r, FACT_BUDGET)->budget.reserved_micros > 0);
+        if (rows[i].begins)
+            rig_feed(&r, &hello);
+        said = rig_feed(&r, &rows[i].end);
+        if (strstr(said, rows[i].said) == NULL)
+            fail_msg("row %zu: %s", i, said);
+        assert_int_equal(strstr(said, thought) != NULL, rows[i].begins && i < 4);
+        b = &rig_fact(&r, FACT_BUDGET)->budget;
+        assert_int_equal(b->reserved_micros, 0);
+        assert_true(b->cost_micros == rig_fact(&r, FACT_RUN_ENDED)->cost && b->cost_micros > 0);
+        rig_done(&r);
+    }
+}
+
 #define EMPTY(g) DONE(1, 1, g, .usage = {.prompt_tokens = 100, .completion_tokens = 5, .reported = true})
 
 /* Whatever became of the answers: the provider has counted each, and wants to be paid. */
@@ -114,7 +152,7 @@ static void each_empty_answer_is_paid_and_summed(void **state UNUSED)
 static void what_was_counted_of_an_empty_answer_is_looked_at_before_the_next_try(void **state UNUSED)
 {
     const struct line story[] = {
-        {EMPTY(0), "budget_exceeded(max_total_tokens 105/105) run_ended(1 budget) > ready"},
+        {EMPTY(0), "budget_exceeded(max_total_tokens 105/105) budget run_ended(1 budget) > ready"},
     };
     struct rig r;
 
@@ -267,7 +305,7 @@ static void when_time_is_up_one_round_is_left_and_as_much_time_again(void **stat
         {DONE(1, 1, 0, CALLS(R)), "assistant(1.1.0 @1 1 calls) budget call_ended(1 denied @2) round_started(1.2 +0 "
                                   "closing) budget | model_start(1.2.0 closing) > model"},
         {DELTA(1, 2, 0, "so far"), NULL},
-        {TIME_IS_UP, "assistant(1.2.0 @3 'so far' interrupted) run_ended(1 budget) | model_abort > idle"},
+        {TIME_IS_UP, "assistant(1.2.0 @3 'so far' interrupted) budget run_ended(1 budget) | model_abort > idle"},
         {TIME_IS_UP, "> idle"},
     };
     struct rig r;
@@ -463,6 +501,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(money_is_reserved_for_the_worst_and_settled_for_what_it_was),
         cmocka_unit_test(a_call_that_failed_is_not_charged_for_an_answer),
+        cmocka_unit_test(nothing_is_reserved_when_the_run_is_over),
         cmocka_unit_test(each_empty_answer_is_paid_and_summed),
         cmocka_unit_test(what_was_counted_of_an_empty_answer_is_looked_at_before_the_next_try),
         cmocka_unit_test(a_call_that_was_not_made_costs_nothing),
