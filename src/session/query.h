@@ -7,6 +7,7 @@
  */
 #include "session/feed.h"
 #include "session/receipt.h"
+#include "session/session.h"
 
 enum query_kind {
     QUERY_FACTS,      /* session_id; after/before, limit, kinds, seqs -> facts */
@@ -40,6 +41,7 @@ struct query {
     uint32_t bytes;           /* facts: of memory; 0: as the limit table says. messages, inbox: of what is
                                  stored; 0: no bound */
     uint64_t kinds;           /* facts: bit per enum fact_kind; 0: all */
+    bool with_fold;           /* session: also what the log alone says, see session_row_take_fold() */
     bool without_runs;        /* messages: the names of their runs are not wanted */
     bool without_texts;       /* messages, inbox: what they say and the calls they make is not wanted */
     bool exactly;             /* messages: after_message itself, or nothing */
@@ -78,7 +80,10 @@ struct session_row {
     bool pinned, title_set, is_running;
     struct budget budget;
     bool has_budget;
-    int64_t cost; /* micros, of runs that have ended */
+    int64_t cost;             /* micros, of runs that have ended */
+    bool has_fold;            /* the two below are known */
+    struct run_limits limits; /* of all runs together */
+    struct spent spent;       /* by all of them, what is in flight included */
 };
 
 struct run_row {
@@ -128,6 +133,7 @@ struct answer {
 };
 
 typedef void query_fn(void *arg, struct answer *answer); /* loop thread; the receiver frees */
+void session_row_take_fold(struct session_row *row, const struct session *s);
 struct answer *answer_new(void);
 void answer_free(struct answer *a);
 

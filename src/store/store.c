@@ -78,6 +78,13 @@ void opened_free(struct opened *o)
     mem_free(o);
 }
 
+void session_row_take_fold(struct session_row *row, const struct session *s)
+{
+    row->has_fold = true;
+    row->limits = s->limits;
+    row->spent = session_spent(s);
+}
+
 struct answer *answer_new(void)
 {
     struct answer *a = mem_zalloc(sizeof(*a));

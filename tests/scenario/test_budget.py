@@ -257,6 +257,9 @@ def test_a_session_has_a_budget_over_all_its_runs(server, between):
     assert run_of(server, script({"tool": {"name": "a"}}, {"say": "x"}), session)["end"] == "budget"
     last = run_of(server, "three", session)
     assert (last["end"], last["rounds"]) == ("budget", 0)
+    now = server.api.session(session)
+    assert (now["budget"], now["budget_used"]["rounds"]) == ({"max_rounds": 2}, 3)
+    assert now["budget_used"]["total_tokens"] > 0
     expect(server.client().patch(f"/api/v1/sessions/{session}", json={"budget": {"max_rounds": 9}}), 200)
     run = server.api.wait_run(server.api.execute(session)["run_id"])
     assert run["end"] == "completed"
@@ -277,3 +280,22 @@ def test_the_provider_is_told_what_is_left(make_server, provider):
     assert run["end"] == "completed"
     asked = provider.requests[-1].json
     assert 256 <= asked.get("max_tokens", asked.get("max_completion_tokens")) < 1000
+
+
+def test_a_budget_is_read_where_it_was_set(server, between):
+    """In the reply of each change, at any time later, and as it was in the past."""
+    client, budget = server.client(lasting=True), {"max_total_tokens": 100000, "max_tool_calls": 5, "unpriced": "allow"}
+    made = expect(client.post("/api/v1/sessions", json={"budget": {**budget, "max_wall_ms": 1}}), 201)["session"]
+    path = f"/api/v1/sessions/{made['id']}"
+    nothing = {"total_tokens": 0, "rounds": 0, "tool_calls": 0, "cost_micros": 0}
+    assert (made["budget"], made["budget_used"]) == (budget, nothing)
+    run_of(server, script({"tool": {"name": "a"}}, {"say": "x"}), made["id"])
+    between(server)
+    used = expect(server.client().get(path), 200)["session"]["budget_used"]
+    assert (used["rounds"], used["tool_calls"], used["total_tokens"] > 0) == (2, 1, True)
+    patched = expect(server.client().patch(path, json={"budget": {"max_rounds": 9}}), 200)["session"]
+    assert (patched["budget"], patched["budget_used"]) == ({"max_rounds": 9}, used)
+    assert expect(server.client().patch(path, json={"budget": {}}), 200)["session"]["budget"] is None
+    then = expect(server.client().get(path, params={"at_seq": made["last_seq"]}), 200)["session"]
+    assert (then["budget"], then["budget_used"]) == (budget, nothing)
+    assert "budget" not in expect(server.client().get("/api/v1/sessions"), 200)["sessions"][0]

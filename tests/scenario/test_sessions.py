@@ -282,6 +282,8 @@ KEYS = {
     "running_child_count", "subagent_count", "cost_micros", "last_seq", "metadata_version",
 }  # fmt: skip
 """Of every session; the others are left out when empty."""
+BUDGET = {"budget", "budget_used"}
+"""Where it is one session that is shown."""
 
 
 def test_a_summary_in_each_state(server, between):
@@ -301,6 +303,7 @@ def test_a_summary_in_each_state(server, between):
         ran |= {"last_run_error"} if state == "error" else set()
         assert set(rows[name]) == KEYS | ran
         moving = {"last_seq": ANY, "token_usage": ANY} if row["is_running"] else {}
+        moving |= {"budget": None, "budget_used": ANY}
         assert row == rows[name] | ({"provider": "offline"} if ran else {}) | moving
         assert (row["state"], row.get("last_run_status")) == (state, statuses[name])
         assert row.get("last_run_id") == runs.get(name)
@@ -353,8 +356,8 @@ def test_a_session_is_made_as_asked(server, between, directory):
     assert [row["message_count"] for row in rows] == [1, 0, 0]
     wanted = {"model": "offline", "provider": "offline", "reasoning_effort": "high", "workspace_path": str(directory)}
     assert {key: rows[0][key] for key in wanted} == wanted
-    assert set(rows[0]) == KEYS | set(wanted) | {"model_ref"}
-    assert set(rows[1]) == set(rows[2]) == KEYS
+    assert set(rows[0]) == KEYS | BUDGET | set(wanted) | {"model_ref"}
+    assert set(rows[1]) == set(rows[2]) == KEYS | BUDGET
     api = between(server)
     assert [get(api, row["id"])["session"] for row in rows] == rows
     told = api.feed(since=0)

@@ -42,7 +42,7 @@ static void on_session(struct exchange *x, const struct answer *a)
 
 void session_query(struct exchange *x)
 {
-    struct query q = {.kind = QUERY_SESSION, .session_id = x->id};
+    struct query q = {.kind = QUERY_SESSION, .session_id = x->id, .with_fold = true};
 
     exchange_query(x, &q, on_session);
 }
@@ -58,7 +58,7 @@ static void on_past_session(struct exchange *x, const struct answer *a)
 
 void session_get(struct exchange *x)
 {
-    struct query q = {.kind = QUERY_SESSION, .session_id = x->id, .at_seq = past_at_seq(x)};
+    struct query q = {.kind = QUERY_SESSION, .session_id = x->id, .with_fold = true, .at_seq = past_at_seq(x)};
 
     exchange_query(x, &q, q.at_seq > 0 ? on_past_session : on_session);
 }
@@ -192,6 +192,7 @@ static void on_made(struct exchange *x, const struct answer *a)
                                .updated_at = f->at,
                                .depth = f->depth,
                                .message_count = made->messages};
+    session_row_take_fold(&row, &s);
     session_send(x, 201, &row);
 }
 

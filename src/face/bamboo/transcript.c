@@ -119,6 +119,41 @@ static void write_run_state(const struct session_row *s, struct json_writer *w)
     json_key_i64(w, "cost_micros", s->cost + (s->is_running && s->has_budget ? s->budget.cost_micros : 0));
 }
 
+static void key_limit(struct json_writer *w, const char *key, int64_t limit)
+{
+    if (limit > 0)
+        json_key_i64(w, key, limit);
+}
+
+/* Under the names of requests; the time is no limit of a session. */
+static void write_limits(const struct run_limits *l, struct json_writer *w)
+{
+    json_key(w, "budget");
+    if (l->max_tokens == 0 && l->max_cost == 0 && l->max_rounds == 0 && l->max_calls == 0 && !l->unpriced) {
+        json_put_null(w);
+        return;
+    }
+    json_begin_object(w);
+    key_limit(w, "max_total_tokens", l->max_tokens);
+    key_limit(w, "max_rounds", l->max_rounds);
+    key_limit(w, "max_tool_calls", l->max_calls);
+    key_limit(w, "max_cost_micros", l->max_cost);
+    if (l->unpriced)
+        json_key_text(w, "unpriced", "allow");
+    json_end_object(w);
+}
+
+static void write_spent(const struct spent *s, struct json_writer *w)
+{
+    json_key(w, "budget_used");
+    json_begin_object(w);
+    json_key_i64(w, "total_tokens", s->tokens);
+    json_key_u64(w, "rounds", s->rounds);
+    json_key_u64(w, "tool_calls", s->calls);
+    json_key_i64(w, "cost_micros", s->cost);
+    json_end_object(w);
+}
+
 struct str session_title(struct str title)
 {
     return title.n > 0 ? title : STR("New Session");
@@ -157,6 +192,10 @@ void session_row_write(const struct session_row *s, bool is_detail, struct json_
     json_key_u64(w, "message_count", s->message_count);
     json_key_bool(w, "has_attachments", false);
     write_run_state(s, w);
+    if (is_detail && s->has_fold) {
+        write_limits(&s->limits, w);
+        write_spent(&s->spent, w);
+    }
     json_key_u64(w, "last_seq", s->last_seq);
     json_key_u64(w, "metadata_version", s->metadata_version);
     json_end_object(w);

@@ -162,6 +162,7 @@ static int find(struct past *p)
 static int look_back(struct past *p, query_answer_fn *ask, struct answer *a)
 {
     int rc = db_open(&p->then, ":memory:", DB_DRAFT, p->err);
+    struct session s;
 
     if (rc == 0)
         rc = schema_make(&p->then, p->err);
@@ -169,13 +170,18 @@ static int look_back(struct past *p, query_answer_fn *ask, struct answer *a)
         return rc;
     p->replay = replay_new(&p->then, true);
     rc = read_log(p);
+    s = *replay_session(p->replay);
     replay_free(p->replay);
     if (rc == 0)
         rc = begin(p);
     if (rc == 0)
         rc = bring_facts(p);
     db_rollback(p->db);
-    return rc == 0 ? ask(&p->then, p->q, a, p->err) : rc;
+    if (rc == 0)
+        rc = ask(&p->then, p->q, a, p->err);
+    if (rc == 0 && p->q->kind == QUERY_SESSION && p->q->with_fold)
+        session_row_take_fold(&a->sessions[0], &s);
+    return rc;
 }
 
 int query_past(struct sqlite_store *st, struct db *db, const struct read_item *it, query_answer_fn *ask,

@@ -3,11 +3,11 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "store/sqlite/crc32c.h"
 #include "store/sqlite/fact_row.h"
 #include "store/sqlite/feed.h"
 #include "store/sqlite/past.h"
 #include "store/sqlite/receipt_row.h"
+#include "store/sqlite/stored_fold.h"
 
 #define WRITER_MASK 0xffffff /* the low bits of an epoch are the number of a life */
 
@@ -44,88 +44,9 @@ static int find_row(struct opening *c)
     return 0;
 }
 
-/* The fold at rest. A damaged one, or one of another version, is left alone: the log has everything. */
-static int read_head(struct opening *c)
+static int read_fold(struct opening *c)
 {
-    static const char sql[] = "SELECT crc, body FROM head WHERE sid = ?";
-    sqlite3_stmt *st = db_query(c->db, sql, VALUES(V_INT(c->o->sid)), c->err);
-    int rc = st == NULL ? -(int)c->err->code : db_step(c->db, st, c->err);
-    struct session head;
-    struct str body;
-
-    if (rc <= 0)
-        return rc;
-    body = db_bytes(st, 1);
-    if (crc32c_add(0, body.p, body.n) == db_u64(st, 0) && session_read_head(body, &head) && head.seq <= c->last_seq)
-        c->o->session = head;
-    db_end(st);
-    return 0;
-}
-
-static int log_has_hole(const struct opening *c, uint64_t seq)
-{
-    return err_set(c->err, ERR_CORRUPT,
-                   "session " STR_FMT ": fact %" PRIu64 " is missing, the log should reach %" PRIu64, STR_ARG(c->id),
-                   seq, c->last_seq);
-}
-
-/* The fact comes from the disk: it may be anything that has the right checksum. */
-static int fold_one(struct opening *c, const struct fact *f)
-{
-    struct session *s = &c->o->session;
-    const char *why;
-
-    if (f->seq != s->seq + 1)
-        return log_has_hole(c, s->seq + 1);
-    why = session_refuses(s, f);
-    if (why != NULL)
-        return err_set(c->err, ERR_CORRUPT,
-                       "session " STR_FMT ": fact %" PRIu64 ", %s, does not fit what is before it: %s", STR_ARG(c->id),
-                       f->seq, fact_kind_name(f->kind), why);
-    session_fold(s, f);
-    return 0;
-}
-
-/* From the head, or from nothing. */
-static int fold_from(struct opening *c, const struct session *from)
-{
-    static const char sql[] = "SELECT " FACT_COLUMNS " FROM fact f WHERE f.sid = ? AND f.seq > ? ORDER BY f.seq";
-    struct session *s = &c->o->session;
-    sqlite3_stmt *st;
-    struct arena scratch;
-    int rc;
-
-    *s = *from;
-    st = db_query(c->db, sql, VALUES(V_INT(c->o->sid), V_INT(s->seq)), c->err);
-    rc = st == NULL ? -(int)c->err->code : 1;
-    arena_init(&scratch);
-    while (rc > 0 && (rc = db_step(c->db, st, c->err)) > 0) {
-        struct fact f;
-
-        arena_reset(&scratch);
-        rc = fact_row_read(st, 0, c->o->sid, c->id, &scratch, &f, c->err);
-        if (rc == 0)
-            rc = fold_one(c, &f);
-        if (rc < 0) {
-            db_end(st);
-            break;
-        }
-        rc = 1;
-    }
-    arena_done(&scratch);
-    return rc == 0 && s->seq != c->last_seq ? log_has_hole(c, s->seq + 1) : rc;
-}
-
-/* Where the log does not go on from the head, the head is what is wrong, unless the log alone says the same. */
-static int fold_tail(struct opening *c)
-{
-    struct session head = c->o->session, nothing;
-    int rc = fold_from(c, &head);
-
-    if (rc != -ERR_CORRUPT || !session_exists(&head))
-        return rc;
-    session_init(&nothing);
-    return fold_from(c, &nothing);
+    return stored_fold(c->db, c->o->sid, c->id, c->last_seq, &c->o->session, c->err);
 }
 
 /* Its epoch was looked at when it was written; whether it still is of the call in flight says its key. */
@@ -184,7 +105,7 @@ static int read_calls(struct opening *c)
     st = db_query(c->db, sql, VALUES(V_INT(c->o->sid), V_INT(s->assistant_seq)), c->err);
     rc = st == NULL ? -(int)c->err->code : db_step(c->db, st, c->err);
     if (rc <= 0)
-        return rc < 0 ? rc : log_has_hole(c, s->assistant_seq);
+        return rc < 0 ? rc : stored_fold_has_hole(c->id, s->assistant_seq, c->last_seq, c->err);
     arena_init(&scratch);
     rc = fact_row_read(st, 0, c->o->sid, c->id, &scratch, &f, c->err);
     if (rc == 0 && (f.kind != FACT_ASSISTANT || f.calls.count != s->n_calls))
@@ -210,7 +131,7 @@ static int read_end_of_life(struct opening *c)
 
 static int open_session(struct reader *r, struct opening *c)
 {
-    int (*const parts[])(struct opening *) = {read_head, fold_tail, read_partial, read_calls, read_end_of_life};
+    int (*const parts[])(struct opening *) = {read_fold, read_partial, read_calls, read_end_of_life};
     int rc = find_row(c);
 
     if (rc == 0)
@@ -249,13 +170,29 @@ static bool is_of_past(const struct read_item *it)
     return it->item.kind == ITEM_ANSWER && it->query.at_seq > 0;
 }
 
+/* A session whose log is damaged is shown all the same, without what only the log knows. */
+static int add_fold(struct db *db, struct session_row *row, struct err *err)
+{
+    struct session s;
+    int rc = stored_fold(db, row->sid, row->id, row->last_seq, &s, err);
+
+    if (rc == 0)
+        session_row_take_fold(row, &s);
+    return rc == -ERR_CORRUPT ? 0 : rc;
+}
+
 static int answer(struct reader *r, struct read_item *it, struct err *err)
 {
+    int rc;
+
     if (it->query.kind == QUERY_FEED)
         return feed_query(&r->db, &it->query, r->st->feed_facts, it->answer, err);
     if (is_of_past(it))
         return query_past(r->st, &r->db, it, answers[it->query.kind], it->answer, err);
-    return answers[it->query.kind](&r->db, &it->query, it->answer, err);
+    rc = answers[it->query.kind](&r->db, &it->query, it->answer, err);
+    return rc == 0 && it->query.kind == QUERY_SESSION && it->query.with_fold
+               ? add_fold(&r->db, &it->answer->sessions[0], err)
+               : rc;
 }
 
 static void serve(struct reader *r, struct read_item *it)

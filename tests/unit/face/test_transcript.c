@@ -111,6 +111,38 @@ static void a_session_with_everything(void **state UNUSED)
     assert_non_null(strstr(out.p, "\"token_usage\":{\"system_tokens\":0"));
 }
 
+static void a_budget_is_shown_with_what_was_used_of_it(void **state UNUSED)
+{
+    static const struct {
+        struct run_limits limits;
+        const char *said;
+    } rows[] = {
+        {{0}, "null"},
+        {{.max_ms = 5}, "null"}, /* of runs only */
+        {{.max_rounds = 2}, "{\"max_rounds\":2}"},
+        {{.unpriced = true}, "{\"unpriced\":\"allow\"}"},
+        {{.max_tokens = 1, .max_rounds = 2, .max_calls = 3, .max_cost = 4},
+         "{\"max_total_tokens\":1,\"max_rounds\":2,\"max_tool_calls\":3,\"max_cost_micros\":4}"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct buf out CLEANUP(buf_done) = BUF_INIT, all CLEANUP(buf_done) = BUF_INIT,
+                       wanted CLEANUP(buf_done) = BUF_INIT;
+        struct json_writer w = JSON_WRITER(&out), v = JSON_WRITER(&all);
+        struct session_row s = {
+            .has_fold = true, .limits = rows[i].limits, .spent = {.tokens = 10, .cost = 40, .rounds = 20, .calls = 30}};
+
+        session_row_write(&s, true, &w);
+        buf_addf(&wanted,
+                 "\"budget\":%s,\"budget_used\":{\"total_tokens\":10,\"rounds\":20,\"tool_calls\":30,"
+                 "\"cost_micros\":40},\"last_seq\"",
+                 rows[i].said);
+        assert_non_null(strstr(out.p, wanted.p));
+        session_row_write(&s, false, &v); /* lists do not read logs */
+        assert_null(strstr(all.p, "\"budget"));
+    }
+}
+
 static void an_answer_and_its_results_belong_together(void **state UNUSED)
 {
     static const struct message all[] = {
@@ -156,8 +188,11 @@ static void runs_that_go_on_and_that_ended(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(messages_in_both_forms),         cmocka_unit_test(a_fresh_session),
-        cmocka_unit_test(a_session_with_everything),      cmocka_unit_test(an_answer_and_its_results_belong_together),
+        cmocka_unit_test(messages_in_both_forms),
+        cmocka_unit_test(a_fresh_session),
+        cmocka_unit_test(a_session_with_everything),
+        cmocka_unit_test(a_budget_is_shown_with_what_was_used_of_it),
+        cmocka_unit_test(an_answer_and_its_results_belong_together),
         cmocka_unit_test(runs_that_go_on_and_that_ended),
     };
 

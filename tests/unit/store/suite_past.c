@@ -23,6 +23,8 @@ static void tell_session(const struct answer *a, struct buf *out)
              s->last_seq, s->metadata_version, s->title_version, s->created_at, s->updated_at);
     buf_addf(out, "%u messages, %u wait, pinned %d, titled %d, runs %d, budget %d %" PRId64 "\n", s->message_count,
              s->inbox, s->pinned, s->title_set, s->is_running, s->has_budget, s->budget.total_tokens);
+    buf_addf(out, "fold %d: at most %" PRId64 " tokens, %u rounds; %" PRId64 " tokens, %u rounds, %u calls\n",
+             s->has_fold, s->limits.max_tokens, s->limits.max_rounds, s->spent.tokens, s->spent.rounds, s->spent.calls);
 }
 
 static void tell_messages(const struct answer *a, struct buf *out)
@@ -46,6 +48,7 @@ static char *tell(struct driver *d, struct query q)
     struct answer *a;
 
     q.kind = QUERY_SESSION;
+    q.with_fold = true;
     a = driver_query(d, &q);
     assert_int_equal(a->rc, 0);
     assert_false(a->no_such_fact);

@@ -218,9 +218,10 @@ static void what_is_posted_waits_for_its_round(void **state)
 
 static void assert_row(struct driver *d, const struct story *t)
 {
-    struct query q = {.kind = QUERY_SESSION, .session_id = t->id};
+    struct query q = {.kind = QUERY_SESSION, .session_id = t->id, .with_fold = true};
     struct answer *a = driver_query(d, &q);
     const struct session_row *row = a->sessions;
+    struct spent spent = session_spent(&t->s);
     uint32_t open = session_open_calls(&t->s, CALL_PROPOSED) + session_open_calls(&t->s, CALL_RUNNING);
 
     assert_int_equal(a->rc, 0);
@@ -236,6 +237,11 @@ static void assert_row(struct driver *d, const struct story *t)
     assert_int_equal(row->is_running, t->s.run.active);
     assert_int_equal(row->created_at, t->s.created_at);
     assert_int_equal(row->last_run_id.n > 0, t->s.runs > 0);
+    assert_true(row->has_fold);
+    assert_int_equal(row->limits.max_rounds, t->s.limits.max_rounds);
+    assert_int_equal(row->spent.tokens, spent.tokens);
+    assert_int_equal(row->spent.rounds, spent.rounds);
+    assert_int_equal(row->spent.calls, spent.calls);
     answer_free(a);
 }
 
