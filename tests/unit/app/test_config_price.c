@@ -76,10 +76,10 @@ static void said_of(const char *text, const char *wanted)
 {
     struct config *c = read_and_look_over(text);
     const char *notice = config_notices(c)[0];
+    const char *is = notice == NULL ? "nothing" : notice, *should = wanted == NULL ? "nothing" : wanted;
 
-    if ((notice == NULL) != (wanted == NULL) || (notice != NULL && strcmp(notice, wanted) != 0))
-        fail_msg("%s:\n  is  %s\n  not %s", text, notice == NULL ? "nothing" : notice,
-                 wanted == NULL ? "nothing" : wanted);
+    if (strcmp(is, should) != 0)
+        fail_msg("%s:\n  is  %s\n  not %s", text, is, should);
     config_free(c);
 }
 
