@@ -202,6 +202,7 @@ static void append_receipt(struct engine *e, struct live *l, const struct receip
                        .epoch = new_epoch(e, l),
                        .owner = unfinished ? store_writer(e->store) : 0,
                        .unfinished = unfinished,
+                       .state = session_state_word(&l->m.s),
                        .first = l->m.s.seq + 1,
                        .receipt = receipt};
 
@@ -224,6 +225,7 @@ static void append_step(struct engine *e, struct live *l, struct step *st, uint6
                        .expect = l->epoch != 0 ? l->epoch : l->row_epoch,
                        .owner = unfinished ? store_writer(e->store) : 0,
                        .unfinished = unfinished,
+                       .state = session_state_word(&l->m.s),
                        .erase = st->erase,
                        .first = seq_before + 1,
                        .receipt = receipt,

@@ -425,6 +425,11 @@ bool session_has_work(const struct session *s)
            (s->inbox > 0 || s->unread || session_open_calls(s, CALL_PROPOSED) > 0);
 }
 
+bool session_is_at_rest(const struct session *s)
+{
+    return !s->run.active && s->n_questions == 0 && (!session_has_work(s) || s->work_seq < s->end_seq);
+}
+
 bool session_is_unfinished(const struct session *s)
 {
     for (int i = 0; i < s->n_questions; i++)
@@ -536,7 +541,7 @@ const char *session_state_word(const struct session *s)
         return "running";
     if (s->n_questions > 0)
         return "asking";
-    if (s->inbox > 0)
+    if (s->inbox > 0 && !session_is_at_rest(s))
         return "queued";
     switch (s->last_end) {
     case END_ERROR:

@@ -113,7 +113,12 @@ const char *session_refuses(const struct session *s, const struct fact *f);
 void session_fold(struct session *s, const struct fact *f);
 
 bool session_exists(const struct session *s);
-bool session_has_work(const struct session *s);      /* something for a run to do, while none is active */
+bool session_has_work(const struct session *s); /* something for a run to do, while none is active */
+/*
+ * Nothing is at work, nothing is asked, and nothing waits for the run that somebody is about to start. What the last
+ * run has left undone waits for nobody: it is taken by the next run, whenever there is one.
+ */
+bool session_is_at_rest(const struct session *s);
 bool session_is_unfinished(const struct session *s); /* must be looked after at start: an active run, a deadline */
 /* It has cut several lives short without progress: to be recovered alone. */
 bool session_is_suspect(const struct session *s);

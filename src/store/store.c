@@ -30,7 +30,7 @@ static void check_numbers(const struct append *a)
         assert(a->facts->items[i].seq == a->first + i);
         assert(a->facts->items[i].epoch == a->epoch);
     }
-    assert(a->epoch != 0 && a->first > 0);
+    assert(a->epoch != 0 && a->first > 0 && a->state != NULL);
 }
 
 void store_append(struct store *st, const struct append *a)

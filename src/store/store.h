@@ -55,6 +55,7 @@ struct append {
     uint64_t epoch;        /* epoch it gets: (generation << 24) | writer */
     uint64_t owner;        /* 0: released */
     bool unfinished;
+    const char *state;            /* session_state_word() of the fold after this step; static */
     bool erase;                   /* remove every trace of the session instead of adding facts */
     uint64_t first;               /* seq of the first fact, also when there is none */
     struct facts *facts;          /* a reference is taken; NULL: a claim or release alone */

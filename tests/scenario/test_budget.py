@@ -259,6 +259,7 @@ def test_a_session_has_a_budget_over_all_its_runs(server, between):
     assert (last["end"], last["rounds"]) == ("budget", 0)
     now = server.api.session(session)
     assert (now["budget"], now["budget_used"]["rounds"]) == ({"max_rounds": 2}, 3)
+    assert now["state"] == "done"  # what its budget left waiting is not queued
     assert now["budget_used"]["total_tokens"] > 0
     expect(server.client().patch(f"/api/v1/sessions/{session}", json={"budget": {"max_rounds": 9}}), 200)
     run = server.api.wait_run(server.api.execute(session)["run_id"])

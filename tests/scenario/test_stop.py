@@ -104,6 +104,13 @@ def test_a_run_is_stopped_wherever_it_is(server, between):
     assert statuses == [status for *_, status in PLACES.values()]
 
 
+def assert_state(api, session, state):
+    """One session and the list by state, whose rows the feed tells, say the same."""
+    assert api.session(session)["state"] == state
+    listed = expect(api.client.get("/api/v1/sessions", params={"state": state}), 200)["sessions"]
+    assert session in [row["id"] for row in listed]
+
+
 def test_what_waits_when_a_run_is_stopped_waits_on(server, between):
     """A message of the stopped run starts no other; a run that was asked for follows all the same."""
     api = server.api
@@ -119,9 +126,11 @@ def test_what_waits_when_a_run_is_stopped_waits_on(server, between):
     assert api.wait_run(later)["status"] == "completed"
     assert api.conversation("queued")[-1] == ("assistant", "next")
     assert len(api.runs("posted")) == 1
-    # It keeps no watcher; one that is posted now does.
+    # It keeps no watcher and is no state; one that is posted now does, and is.
     assert api.watch("posted").wait_done().types()[-2:] == ["cancelled", "[DONE]"]
+    assert_state(api, "posted", "cancelled")
     api.chat(say("the latest"), "posted")
+    assert_state(api, "posted", "queued")
     watcher = api.watch("posted")
     api.wait_run(api.execute("posted")["run_id"])
     assert watcher.wait_done().types()[-2:] == ["complete", "[DONE]"]

@@ -159,22 +159,13 @@ static bool is_end(const struct event_stream *s, const struct fact *f)
     return !s->has_cursor && !s->follow && f->kind == FACT_RUN_ENDED && f->end != END_SUSPENDED;
 }
 
-/*
- * Nothing is at work, nothing is asked, and nothing waits for the run that somebody is about to start. What the last
- * run has left undone waits for nobody: whoever watches is to hear how that run ended.
- */
-static bool is_at_rest(const struct session *now)
-{
-    return !now->run.active && now->n_questions == 0 && (!session_has_work(now) || now->work_seq < now->end_seq);
-}
-
 static bool has_seen_all(const struct event_stream *s)
 {
     const struct hub *h = subscriber_hub(s->sub);
 
     if (!hub_is_ready(h))
         return false;
-    return s->base.face->o.is_archive || (s->has_cursor && !s->follow && is_at_rest(hub_session(h)));
+    return s->base.face->o.is_archive || (s->has_cursor && !s->follow && session_is_at_rest(hub_session(h)));
 }
 
 /* ---- the log ---- */
@@ -245,7 +236,7 @@ static void take_snapshot(struct event_stream *s)
     const struct session *now = hub_session(subscriber_hub(s->sub));
     struct query q = {.kind = QUERY_FACTS, .session_id = session_id(s)};
 
-    s->ended_before = now->end_seq > 0 && is_at_rest(now);
+    s->ended_before = now->end_seq > 0 && session_is_at_rest(now);
     add_seq(&q, now->title_seq);
     add_seq(&q, now->pin_seq);
     for (int i = 0; i < now->n_questions; i++)

@@ -351,19 +351,6 @@ int project_fact(struct projection *p, const struct fact *f)
 
 /* ---- the row ---- */
 
-/* The word comes from the same function as everywhere, over the few fields it looks at. */
-static struct str state_word(const struct session_counts *now)
-{
-    struct session s;
-
-    session_init(&s);
-    s.run.active = now->active_run != 0;
-    s.inbox = now->inbox;
-    s.n_questions = now->open_questions > 0;
-    s.last_end = now->last_end;
-    return str_of(session_state_word(&s));
-}
-
 static int write_row(struct projection *p, const struct append *a, uint64_t last_seq)
 {
     /* What lists are sorted and filtered by stands in an index: it is written only when it changes. */
@@ -383,7 +370,7 @@ static int write_row(struct projection *p, const struct append *a, uint64_t last
 
     return rc < 0 ? rc
                   : db_run(p->db, listed,
-                           VALUES(V_INT(p->sid), V_TEXT(state_word(n)), V_INT(n->updated_at), V_INT(a->unfinished)),
+                           VALUES(V_INT(p->sid), V_TEXT(str_of(a->state)), V_INT(n->updated_at), V_INT(a->unfinished)),
                            p->err);
 }
 

@@ -69,6 +69,7 @@ static struct append append_of(const struct replay *r, uint64_t epoch)
                            .expect = r->row_epoch,
                            .epoch = epoch,
                            .unfinished = session_is_unfinished(&r->s),
+                           .state = session_state_word(&r->s),
                            .first = r->appended + 1};
 }
 

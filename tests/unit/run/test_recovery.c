@@ -444,7 +444,7 @@ static void no_run_begins_for_what_waited_meanwhile(void **state UNUSED)
     begin(&r);
     feed(&r, (struct input)POST("m2"));
     rig_crash(&r);
-    check_abandoned(&r, "run_ended(1) queued");
+    check_abandoned(&r, "run_ended(1) error");
     rig_done(&r);
 }
 

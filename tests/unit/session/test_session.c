@@ -508,6 +508,23 @@ static void a_state_is_one_word(void **state UNUSED)
     }
 }
 
+static void what_a_run_left_waiting_is_not_queued(void **state UNUSED)
+{
+    struct session s = {.seq = 9, .inbox = 2, .last_end = END_CANCELLED, .work_seq = 7, .end_seq = 8};
+
+    assert_true(session_is_at_rest(&s) && session_has_work(&s));
+    assert_string_equal(session_state_word(&s), "cancelled");
+    s.last_end = END_BUDGET;
+    assert_string_equal(session_state_word(&s), "done");
+    s.work_seq = 9; /* one more was posted */
+    assert_false(session_is_at_rest(&s));
+    assert_string_equal(session_state_word(&s), "queued");
+    s.n_questions = 1;
+    s.work_seq = 7;
+    assert_false(session_is_at_rest(&s));
+    assert_string_equal(session_state_word(&s), "asking");
+}
+
 static void tokens_are_estimated_upwards_and_never_below_nothing(void **state UNUSED)
 {
     static const int64_t rows[][2] = {{-5, 0}, {0, 0}, {1, 1}, {3, 1}, {4, 2}, {40, 11}, {41, 12}, {4000000, 1100000}};
@@ -653,6 +670,7 @@ int main(void)
         cmocka_unit_test(only_the_newest_of_a_latest_kind_is_shown),
         cmocka_unit_test(a_new_run_has_no_budget_and_no_progress_of_an_earlier_one),
         cmocka_unit_test(a_state_is_one_word),
+        cmocka_unit_test(what_a_run_left_waiting_is_not_queued),
         cmocka_unit_test(tokens_are_estimated_upwards_and_never_below_nothing),
         cmocka_unit_test(derived_names_are_what_they_have_always_been),
         cmocka_unit_test(derived_names_are_all_different_and_stay),

@@ -144,6 +144,7 @@ struct append story_step(struct story *t)
                        .expect = t->epoch != 0 ? t->epoch : t->row_epoch,
                        .owner = unfinished ? t->writer : 0,
                        .unfinished = unfinished,
+                       .state = session_state_word(&t->s),
                        .first = t->sent_seq + 1,
                        .letters = t->letters,
                        .n_letters = t->n_letters,

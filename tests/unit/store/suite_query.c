@@ -572,6 +572,14 @@ static void sessions_are_listed_by_their_last_change(void **state)
     assert_list(d, (struct query){.state = STR("running")}, "a", 1);
     assert_list(d, (struct query){.state = STR("queued")}, "", 0);
     assert_list(d, (struct query){0}, "a d b E c", 5);
+    story_post(&t, STR("v"), STR("y")); /* what a run leaves waiting is nobody's, what comes after it is */
+    story_answer(&t, STR("m"), STR("no"), NULL, 0);
+    story_end(&t, END_CANCELLED);
+    assert_int_equal(story_commit(&t, d), 0);
+    assert_list(d, (struct query){.state = STR("cancelled")}, "a", 1);
+    story_post(&t, STR("w"), STR("z"));
+    assert_int_equal(story_commit(&t, d), 0);
+    assert_list(d, (struct query){.state = STR("queued")}, "a", 1);
 }
 
 static void a_cursor_goes_through_the_list(void **state)
