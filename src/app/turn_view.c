@@ -68,6 +68,19 @@ static void end_line(struct turn_view *v)
 
 /* ---- events ---- */
 
+static enum turn_end on_started(struct turn_view *v, const struct json *event UNUSED)
+{
+    v->has_begun = true;
+    v->has_round = false;
+    return TURN_GOES_ON;
+}
+
+static enum turn_end on_round(struct turn_view *v, const struct json *event UNUSED)
+{
+    v->has_round = true;
+    return TURN_GOES_ON;
+}
+
 static enum turn_end on_token(struct turn_view *v, const struct json *event)
 {
     struct str id = json_text(json_find(event, "message_id")), content = json_text(json_find(event, "content"));
@@ -95,6 +108,7 @@ static enum turn_end on_message(struct turn_view *v, const struct json *event)
 {
     if (!str_is(json_text(json_find(event, "role")), "assistant"))
         return TURN_GOES_ON;
+    v->has_round = true; /* late watchers are not told of the round itself */
     buf_clear(&v->answer);
     if (v->style == TURN_QUIET)
         buf_add_str(&v->answer, json_text(json_find(event, "content")));
@@ -162,9 +176,17 @@ static enum turn_end on_suspended(struct turn_view *v UNUSED, const struct json 
     return TURN_SUSPENDED;
 }
 
-static enum turn_end on_complete(struct turn_view *v UNUSED, const struct json *event UNUSED)
+/* Scripts take 0 for an answer, and a budget that was spent before leaves none. */
+static enum turn_end on_complete(struct turn_view *v, const struct json *event)
 {
-    return TURN_COMPLETED;
+    if (!str_is(json_text(json_find(event, "end")), "budget") || !v->has_begun || v->has_round)
+        return TURN_COMPLETED;
+    buf_clear(&v->failure);
+    buf_addf(&v->failure,
+             "there is no answer: the budget (" STR_FMT ") was spent before the model could be asked; give more with "
+             "PATCH /api/v1/sessions/ID, or begin another session",
+             STR_ARG(json_text(json_find(event, "kind"))));
+    return TURN_FAILED;
 }
 
 static enum turn_end on_cancelled(struct turn_view *v UNUSED, const struct json *event UNUSED)
@@ -183,6 +205,8 @@ static const struct {
     const char *type;
     enum turn_end (*take)(struct turn_view *v, const struct json *event);
 } events[] = {
+    {"execution_started", on_started},
+    {"runner_progress", on_round},
     {"token", on_token},
     {"message_appended", on_message},
     {"message_discarded", on_discarded},

@@ -24,6 +24,7 @@ struct turn_view {
     char message_id[ID_MAX + 1]; /* whose text was printed last; empty: none */
     uint64_t offset;             /* so many bytes of it */
     bool asks;                   /* somebody else shows the questions */
+    bool has_begun, has_round;   /* the run: its start was seen; the model was asked in it, or may have been */
     bool in_line;                /* the last byte printed was no line end */
     struct buf answer;           /* QUIET: the newest answer */
     struct buf failure;          /* why the run ended as an error */

@@ -86,6 +86,16 @@ def test_run_that_fails_is_1(cli, provider):
     assert done.stderr
 
 
+def test_run_that_no_budget_is_left_for_is_1(cli, make_server):
+    server = make_server()
+    session = expect(server.client().post("/api/v1/sessions", json={"budget": {"max_rounds": 1}}), 201)["session"]["id"]
+    assert good(cli.run("run", "--session", session, say("one"))) == "one\n"
+    done = cli.run("run", "--session", session, say("two"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "session_max_rounds" in done.stderr.splitlines()[-2]
+    assert cli.run("run", "--quiet", "--session", session, say("three")).returncode == 1
+
+
 def test_control_characters_are_escaped_on_terminals_only(cli):
     text = "red \u001b[31m"
     assert good(cli.run("run", "--quiet", say(text))) == text + "\n"

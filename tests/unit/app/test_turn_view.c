@@ -74,6 +74,37 @@ static void text_is_printed_as_it_comes_and_ends_in_a_line_end(void **state UNUS
     printed(&f, "one two\n");
 }
 
+#define STARTED "{\"type\":\"execution_started\",\"run_id\":\"r\",\"seq\":3}"
+#define ROUND "{\"type\":\"runner_progress\",\"round_count\":1,\"seq\":4}"
+#define SPENT "{\"type\":\"complete\",\"end\":\"budget\",\"kind\":\"session_max_rounds\",\"seq\":9}"
+
+static void a_budget_that_was_spent_before_the_first_round_is_a_failure(void **state UNUSED)
+{
+    static const struct {
+        const char *events[3];
+        enum turn_end end;
+    } rows[] = {
+        {{STARTED, SPENT}, TURN_FAILED},
+        {{STARTED, ROUND, SPENT}, TURN_COMPLETED},
+        {{STARTED, SAID("x"), SPENT}, TURN_COMPLETED}, /* told late: without the round */
+        {{SPENT}, TURN_COMPLETED},                     /* it had begun before */
+        {{STARTED, COMPLETE}, TURN_COMPLETED},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        enum turn_end end = TURN_GOES_ON;
+        struct fixture f;
+
+        begin(&f, TURN_PLAIN);
+        for (size_t k = 0; k < ARRAY_LEN(rows[i].events) && rows[i].events[k] != NULL; k++)
+            end = feed(&f, rows[i].events[k]);
+        assert_int_equal(end, rows[i].end);
+        if (end == TURN_FAILED)
+            assert_non_null(strstr(f.view.failure.p, "session_max_rounds"));
+        printed(&f, "");
+    }
+}
+
 static void nothing_is_printed_twice(void **state UNUSED)
 {
     struct fixture f;
@@ -189,6 +220,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_is_printed_as_it_comes_and_ends_in_a_line_end),
+        cmocka_unit_test(a_budget_that_was_spent_before_the_first_round_is_a_failure),
         cmocka_unit_test(nothing_is_printed_twice),
         cmocka_unit_test(another_message_begins_a_line),
         cmocka_unit_test(a_discarded_answer_begins_anew),
