@@ -9,7 +9,7 @@ import pytest
 from harness import provider as p
 from harness.api import expect
 from harness.offline import say
-from harness.replies import Ask, Says, each_state, made, no_session, play, refusal
+from harness.replies import QUESTION, Ask, Says, each_state, made, no_session, play, refusal
 
 SESSIONS = "/api/v1/sessions"
 
@@ -309,6 +309,7 @@ def test_a_summary_in_each_state(server, between):
         assert row.get("last_run_id") == runs.get(name)
         assert (row["is_running"], row["has_pending_question"]) == (state == "running", state == "asking")
         assert [r["id"] for r in listed(api, state=state)["sessions"]] == [name]
+        assert row["doing"] == {"busy": "round 1", "asking": QUESTION["question"]}.get(name, "")
 
 
 def test_the_list_in_every_way_of_asking(server, many, between):

@@ -126,7 +126,8 @@ static int copy_fact(struct past *p, uint64_t seq)
 /* The replay has forgotten all facts, so that memory does not grow with the log: what is asked for needs a few. */
 static int bring_facts(struct past *p)
 {
-    static const char of_row[] = "SELECT budget_seq FROM session WHERE budget_seq > 0";
+    static const char of_row[] = "SELECT budget_seq FROM session WHERE budget_seq > 0"
+                                 " UNION ALL SELECT * FROM (SELECT seq FROM question ORDER BY at, call LIMIT 1)";
     static const char of_messages[] = "SELECT seq FROM message ORDER BY place DESC LIMIT ?";
     uint32_t limit = p->q->limit == 0 ? LIMIT_HISTORY_MESSAGES : p->q->limit;
     sqlite3_stmt *st = p->q->kind == QUERY_SESSION

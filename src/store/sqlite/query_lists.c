@@ -2,9 +2,12 @@
 /* Answers from rows of sessions and runs. */
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/utf8.h"
 #include "store/sqlite/fact_row.h"
 #include "store/sqlite/feed.h"
 #include "store/sqlite/reader.h"
+
+#define DOING_BYTES 160 /* of a question: it is shown in one line */
 
 /* Fills the next item of a growing list from a row. */
 typedef int take_fn(struct answer *a, void *item, sqlite3_stmt *st, struct err *err);
@@ -244,6 +247,40 @@ static int collect_sessions(struct db *db, sqlite3_stmt *st, struct answer *a, s
     return rc;
 }
 
+/* What the session asks first, in one line that fits where people look. */
+static int tell_question(struct db *db, struct answer *a, struct session_row *s, struct err *err)
+{
+    static const char sql[] = "SELECT " FACT_COLUMNS " FROM question q JOIN fact f ON f.sid = q.sid AND f.seq = q.seq"
+                              " WHERE q.sid = ? ORDER BY q.at, q.call LIMIT 1";
+    sqlite3_stmt *st = db_query(db, sql, VALUES(V_INT(s->sid)), err);
+    int rc = st == NULL ? -(int)err->code : db_step(db, st, err);
+    struct str line = STR_NULL, rest;
+    struct fact f;
+
+    if (rc <= 0)
+        return rc;
+    rc = fact_row_read(st, 0, s->sid, s->id, &a->arena, &f, err);
+    db_end(st);
+    if (rc < 0)
+        return rc;
+    rest = str_trim(f.text);
+    str_next(&rest, '\n', &line);
+    line = str_trim(line);
+    s->doing =
+        line.n <= DOING_BYTES ? line : arena_strf(&a->arena, "%.*s…", (int)utf8_floor(line, DOING_BYTES), line.p);
+    return 0;
+}
+
+static int tell_questions(struct db *db, struct answer *a, struct err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < a->n; i++)
+        if (a->sessions[i].open_questions > 0 && !a->sessions[i].is_running)
+            rc = tell_question(db, a, &a->sessions[i], err);
+    return rc;
+}
+
 int query_session(struct db *db, const struct query *q, struct answer *a, struct err *err)
 {
     static const char sql[] = "SELECT " SESSION_COLUMNS " FROM session s" SESSION_PARTS " WHERE s.id = ?";
@@ -251,7 +288,7 @@ int query_session(struct db *db, const struct query *q, struct answer *a, struct
 
     if (rc == 0 && a->n == 0)
         return err_set(err, ERR_NOT_FOUND, "session " STR_FMT " not found", STR_ARG(q->session_id));
-    return rc;
+    return rc == 0 ? tell_questions(db, a, err) : rc;
 }
 
 /*
@@ -329,6 +366,8 @@ int query_sessions(struct db *db, const struct query *q, struct answer *a, struc
         rc = collect_sessions(db, db_query(db, sql->page, values, ARRAY_LEN(values), err), a, err);
     else if (rc > 0)
         rc = 0;
+    if (rc == 0)
+        rc = tell_questions(db, a, err);
     if (rc == 0)
         rc = feed_newest(db, &newest, err);
     a->last_seq = feed_last(newest);

@@ -384,6 +384,57 @@ static void a_copy_names_its_source(void **state)
     answer_free(a);
 }
 
+#define FIFTY "12345678901234567890123456789012345678901234567890"
+
+static void what_a_session_does_is_what_it_asks(void **state)
+{
+    static const struct call asks[] = {{.id = {"c1", 2}, .name = {"ask_user", 8}, .effect = EFFECT_ASK}};
+    static const struct {
+        const char *id, *question, *doing;
+    } rows[] = {
+        {"a", "Shall I?", "Shall I?"},
+        {"b", " \n Shall I?  \r\nOr not?", "Shall I?"},
+        {"c", FIFTY FIFTY FIFTY "1234567890", FIFTY FIFTY FIFTY "1234567890"},
+        {"d", FIFTY FIFTY FIFTY "123456789ü.", FIFTY FIFTY FIFTY "123456789…"}, /* no half of a character */
+    };
+    struct driver *d = driver_of(state);
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct str id = str_of(rows[i].id);
+        struct query q = {.kind = QUERY_SESSION, .session_id = id}, all = {.kind = QUERY_SESSIONS};
+        struct answer *a;
+        struct story t;
+
+        story_open(&t, d, id);
+        story_create(&t, STR("T"), STR_NULL);
+        story_post(&t, STR("u"), STR("x"));
+        story_run(&t, STR("r"));
+        story_round(&t);
+        story_answer(&t, STR("m1"), STR_NULL, asks, 1);
+        story_call(&t, 0);
+        story_add(&t, (struct fact){.kind = FACT_QUESTION_ASKED,
+                                    .run = 1,
+                                    .call = t.s.first_call,
+                                    .id = STR("q"),
+                                    .text = str_of(rows[i].question)});
+        story_end(&t, END_SUSPENDED);
+        assert_int_equal(story_commit(&t, d), 0);
+        a = driver_query(d, &q);
+        assert_str(a->sessions[0].doing, rows[i].doing);
+        answer_free(a);
+        q.at_seq = t.s.seq;
+        a = driver_query(d, &q);
+        assert_str(a->sessions[0].doing, rows[i].doing);
+        answer_free(a);
+        a = driver_query(d, &all);
+        assert_int_equal(a->n, i + 1);
+        for (size_t k = 0; k < a->n; k++)
+            if (str_eq(a->sessions[k].id, id))
+                assert_str(a->sessions[k].doing, rows[i].doing);
+        answer_free(a);
+    }
+}
+
 static void a_session_row_in_full(void **state)
 {
     struct driver *d = driver_of(state);
@@ -623,6 +674,7 @@ const struct CMUnitTest suite_query_cases[] = {
     SUITE_CASE(a_transcript_of_too_many_bytes_is_cut_at_its_front),
     SUITE_CASE(the_row_says_what_the_fold_says_after_each_step),
     SUITE_CASE(a_copy_names_its_source),
+    SUITE_CASE(what_a_session_does_is_what_it_asks),
     SUITE_CASE(a_session_row_in_full),
     SUITE_CASE(updated_at_moves_with_posts_and_runs_only),
     SUITE_CASE(runs_are_recorded),
