@@ -39,16 +39,27 @@ def clean_environment(home, **more):
     return keep | {"HOME": str(home)} | {name: str(value) for name, value in more.items()}
 
 
+# Below the range that the kernel gives away by itself, so that nobody takes one before the server does; each worker has
+# its own, as each of two would find the same port free.
+PORTS = range(12000, 32000)
+WORKERS = 8
+given = set()
+
+
 def free_port():
-    """A port below the range that the kernel gives away by itself, so that nobody takes it before the server does."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % WORKERS
     while True:
-        port = random.randrange(12000, 32000)
+        port = random.choice(PORTS[worker::WORKERS])
         with socket.socket() as s:
             try:
                 s.bind(("127.0.0.1", port))
             except OSError:
                 continue
+        if port not in given:
+            given.add(port)
             return port
+        if len(given) > 1000:  # of so many, most are free again
+            given.clear()
 
 
 @contextmanager
