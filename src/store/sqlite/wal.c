@@ -259,7 +259,7 @@ static void guess_header(struct scan *c)
 
 /*
  * Two commits: the second was begun when the first was synced. One may be what a power cut tore, unless the index has
- * it. A header that is not whole may be that of a log which was just to begin anew.
+ * it. A header that is not whole, or that no frame follows, may be that of a log which was just to begin anew.
  */
 static void judge(struct scan *c, const char *path, bool has_header, struct sum sum)
 {
@@ -273,7 +273,7 @@ static void judge(struct scan *c, const char *path, bool has_header, struct sum 
     }
     if (commits < 2 && known <= (has_header ? w->broken - 1 : 0))
         return;
-    if (!has_header && is_folded_back(c, path, last > known ? last : known))
+    if (w->broken <= 1 && is_folded_back(c, path, last > known ? last : known))
         return;
     w->lost_commits = commits > 0 ? commits : 1;
 }

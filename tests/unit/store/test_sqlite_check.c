@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include <endian.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -369,6 +370,46 @@ static void damage_of_the_last_frame_is_found_while_its_index_is_there(void **st
     sample_files_free(&f);
 }
 
+/* As of a log that begins anew: its number is another one, and with it the sum from which the frames' go on. */
+static void renew_header(struct buf *log)
+{
+    uint32_t word, a = 0, b = 0;
+
+    log->p[15]++;
+    for (size_t i = 0; i < 24; i += 8) {
+        memcpy(&word, log->p + i, 4);
+        a += word + b;
+        memcpy(&word, log->p + i + 4, 4);
+        b += word + a;
+    }
+    a = htobe32(a);
+    b = htobe32(b);
+    memcpy(log->p + 24, &a, 4);
+    memcpy(log->p + 28, &b, 4);
+}
+
+/* Until its first frame is there, the old ones stand behind its header; all of them are in the file. */
+static void a_log_that_begins_anew_is_not_damage(void **state)
+{
+    struct sample_files f = sample_kill(&place);
+
+    (void)state;
+    renew_header(&f.log);
+    sample_files_put(&f, &place, false);
+    assert_says(NULL, "the write-ahead log is damaged at frame 1");
+    sample_files_free(&f);
+
+    f = sample_kill(&place);
+    sample_files_put(&f, &place, false);
+    place_sql(&place, "PRAGMA wal_checkpoint(TRUNCATE)");
+    buf_done(&f.database);
+    f.database = sample_read(place.database);
+    renew_header(&f.log);
+    sample_files_put(&f, &place, false);
+    check_place(&place);
+    sample_files_free(&f);
+}
+
 /* A power cut in the middle of a commit: it was never acknowledged. */
 static void a_commit_that_was_not_finished_is_not_damage(void **state)
 {
@@ -462,6 +503,7 @@ int main(void)
         CASE(a_file_that_is_cut_off_is_found),
         CASE(damage_of_the_log_is_found),
         CASE(damage_of_the_last_frame_is_found_while_its_index_is_there),
+        CASE(a_log_that_begins_anew_is_not_damage),
         CASE(a_commit_that_was_not_finished_is_not_damage),
         CASE(a_flipped_byte_is_found_or_changes_nothing),
     };
