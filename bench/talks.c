@@ -110,6 +110,7 @@ static void send_next(struct talks *all, struct talk *t)
     t->step = (t->step + 1) % APPENDS_PER_TURN;
     t->expect = t->epoch;
     a.unfinished = session_is_unfinished(&t->now);
+    a.state = session_state_word(&t->now);
     a.owner = a.unfinished ? store_writer(all->store) : 0;
     a.head = a.unfinished ? NULL : &t->now;
     a.facts = facts_new(facts, n);

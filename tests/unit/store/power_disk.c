@@ -218,14 +218,17 @@ static size_t count_sectors(const struct power_disk *d)
     return count;
 }
 
+/* One half of the sector is as it was: a write that is wholly in the other is not torn. */
 static void write_torn(struct chance *c, struct image *m, size_t at, const char *p, size_t n)
 {
-    size_t half = n / 2;
+    size_t middle = at - at % SECTOR + SECTOR / 2;
+    size_t first = middle <= at ? 0 : middle - at < n ? middle - at : n;
+    bool has_first = draw(c) % 2 == 0;
 
-    if (draw(c) % 2 == 0)
-        write_at(m, at, p, half);
-    else
-        write_at(m, at + half, p + half, n - half);
+    if (has_first && first > 0)
+        write_at(m, at, p, first);
+    else if (!has_first && first < n)
+        write_at(m, at + first, p + first, n - first);
 }
 
 static void write_perhaps(struct chance *c, struct image *m, const struct power_event *e)

@@ -5,7 +5,7 @@
  * event. A file's sync makes its bytes and its length sure, a directory's sync its names; either
  * alone is not enough. Of what is not sure, a seed chooses, each for itself: of every write each
  * sector of 512 bytes is there, or is not, or is not but the file has grown, with zeros; one of them
- * may be torn in the middle; truncations, creations and deletions are done or not. How much is lost
+ * may be torn in its middle; truncations, creations and deletions are done or not. How much is lost
  * is chosen first: all, nearly all, half, hardly anything, nothing. What came through came in order,
  * and bytes beside a write are not harmed (SQLite's "powersafe overwrite").
  */
