@@ -96,6 +96,13 @@ SIMULATED = [
         200,
     ),
     (
+        "begins a round in a session whose time is over",
+        "src/run/budget.c",
+        '           is_met(l->max_ms, spent.ms, "session_max_wall_ms", out) ||\n',
+        "",
+        500,
+    ),
+    (
         "begins a round that cannot be paid",
         "src/run/budget.c",
         "money_is_short(s, amount_add(worst, worst), out);",
@@ -329,6 +336,20 @@ TESTED = [
         "src/run/budget.c",
         "    arm(c, most < LIMIT_CLOSING_MS ? most : LIMIT_CLOSING_MS);",
         "    arm(c, LIMIT_CLOSING_MS);",
+        "run/test_budget",
+    ),
+    (
+        "a session's time is not that of its runs",
+        "src/session/session.c",
+        "    s->spent.ms = amount_add(s->spent.ms, f->ms);\n",
+        "",
+        "run/test_budget",
+    ),
+    (
+        "more time for a session comes too late for its run",
+        "src/run/budget.c",
+        "    if (passed < most) {",
+        "    if (false) {",
         "run/test_budget",
     ),
     (

@@ -305,6 +305,7 @@ void live_feed(struct engine *e, struct live *l, const struct input *given)
     struct step *st = &e->step;
 
     in.now = e->ports.now(e->ports.arg);
+    in.steady = engine_steady_now(e);
     if (in.kind == INPUT_MODEL_DONE)
         resolve_tools(e, &in);
     run_step(&l->m, &in, st);

@@ -80,6 +80,7 @@ static bool session_meets(const struct session *s, struct hit *out)
 
     return is_met(l->max_tokens, spent.tokens, "session_max_total_tokens", out) ||
            is_met(l->max_rounds, spent.rounds, "session_max_rounds", out) ||
+           is_met(l->max_ms, spent.ms, "session_max_wall_ms", out) ||
            is_met(l->max_calls, spent.calls, "session_max_tool_calls", out);
 }
 
@@ -209,49 +210,75 @@ static void arm(struct ctx *c, int64_t in_ms)
     e->in_ms = in_ms;
 }
 
-/* To end with: as much time again, and no more than a minute. */
-static void arm_closing(struct ctx *c)
+/* How long the run may be at work: its own limit, or what earlier runs have left of the session's; 0: any time. */
+static int64_t time_of_run(const struct session *s)
 {
-    int64_t most = c->s->run.limits.max_ms;
+    int64_t own = s->run.limits.max_ms, left = amount_add(s->limits.max_ms, -s->spent.ms);
 
+    if (s->limits.max_ms == 0 || (own > 0 && own <= left))
+        return own;
+    return left > 0 ? left : 1;
+}
+
+static void exceed_time(struct ctx *c, int64_t most, int64_t passed)
+{
+    const struct session *s = c->s;
+
+    if (most == s->run.limits.max_ms)
+        exceed(c, &(struct hit){.kind = "max_wall_ms", .limit = most, .actual = passed});
+    else
+        exceed(c, &(struct hit){.kind = "session_max_wall_ms",
+                                .limit = s->limits.max_ms,
+                                .actual = amount_add(s->spent.ms, passed)});
+}
+
+/* To end with: as much time again, and no more than a minute. */
+static void arm_closing(struct ctx *c, int64_t most)
+{
     arm(c, most < LIMIT_CLOSING_MS ? most : LIMIT_CLOSING_MS);
 }
 
 void budget_start_clock(struct ctx *c)
 {
-    if (c->s->run.limits.max_ms > 0)
-        arm(c, c->s->run.limits.max_ms);
+    int64_t most = time_of_run(c->s);
+
+    c->m->run_began = c->in->steady;
+    if (most > 0)
+        arm(c, most);
 }
 
 /* After a restart nobody has measured: what the wall clock says is left, and never more than there was. */
 void budget_recover_clock(struct ctx *c)
 {
     const struct run_state *r = &c->s->run;
-    int64_t most = r->limits.max_ms, passed = c->in->now > r->started_at ? c->in->now - r->started_at : 0;
+    int64_t most = time_of_run(c->s), passed = c->in->now > r->started_at ? c->in->now - r->started_at : 0;
 
+    if (passed > most)
+        passed = most;
+    c->m->run_began = c->in->steady - passed;
     if (most == 0)
         return;
     if (r->over)
-        arm_closing(c);
+        arm_closing(c, most);
     else
-        arm(c, passed < most ? most - passed : 0);
+        arm(c, most - passed);
 }
 
 /* The first time leaves a round to end with; the second is the end. */
 void budget_time_is_up(struct ctx *c)
 {
     struct run_state *r = &c->s->run;
-    struct hit hit = {.kind = "max_wall_ms", .limit = r->limits.max_ms, .actual = r->limits.max_ms};
+    int64_t most = time_of_run(c->s), passed = c->in->steady - c->m->run_began;
 
-    if (!r->active || r->cancelling || c->in->run != r->number)
+    if (!r->active || r->cancelling || c->in->run != r->number || most == 0)
         return;
-    if (c->in->wait_ms > 0) {
-        arm(c, c->in->wait_ms);
+    if (passed < most) { /* a long time comes in parts; the session's may have grown meanwhile */
+        arm(c, most - passed);
         return;
     }
     if (!r->over) {
-        exceed(c, &hit);
-        arm_closing(c);
+        exceed_time(c, most, passed);
+        arm_closing(c, most);
         return;
     }
     if (r->round_open) {

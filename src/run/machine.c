@@ -118,6 +118,7 @@ static void put_end(struct ctx *c, enum run_end end, enum failure failure, struc
     if (r->round_open && c->in->kind == INPUT_MODEL_FAILED && c->in->usage.reported)
         usage_add(&f.usage, &c->in->usage);
     f.rounds = r->round;
+    f.ms = c->in->steady - c->m->run_began;
     if (end == END_CANCELLED)
         f.by = arena_str(&c->out->arena, str_of(r->stopped_by));
     if (end == END_BUDGET)

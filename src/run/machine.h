@@ -3,8 +3,9 @@
 /*
  * The pure run machine: one input in, facts and effects out. No I/O, no clock (the input brings
  * `now`), no random ids, no global. It changes the session only by folding the facts it returns;
- * the text of the model call in flight and the calls of the last answer (both derivable from
- * the log and the stream) are all it keeps beside the fold. One call at a time per machine.
+ * the text of the model call in flight and the calls of the last answer (both derivable from the
+ * log and the stream) and when the run began are all it keeps beside the fold. One call at a time
+ * per machine.
  */
 #include "session/input.h"
 
@@ -13,6 +14,7 @@ struct machine {
     struct buf text, reasoning;                                              /* of the model call in flight */
     struct price (*price)(void *arg, struct str provider, struct str model); /* of a run that begins; NULL: unknown */
     void *price_arg;
+    int64_t run_began; /* steady ms; of a run that has lived through a crash by the wall clock, where time is limited */
     struct facts *answer; /* the assistant fact whose calls are open; NULL: none */
 };
 

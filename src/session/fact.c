@@ -119,6 +119,7 @@ static const struct record_field run_ended_fields[] = {
     PART(usage, usage_record),
     U32(rounds),
     I64(cost),
+    I64(ms),
 };
 
 #define RECORD(kind, table) [FACT_##kind] = {#table, sizeof(struct fact), table##_fields, ARRAY_LEN(table##_fields)}

@@ -76,6 +76,7 @@ struct fact {
     int64_t tokens;         /* round_started, model_failed, run_recovered: estimate reserved for the call that begins */
     int64_t cost;           /* micros; where `tokens` is an estimate the most it may cost; assistant, run_ended: spent;
                                budget_exceeded: of money, what had to be left for the next calls at most */
+    int64_t ms;             /* run_ended: from its start, by a clock that nobody sets */
     int64_t limit, actual;  /* budget_exceeded */
     int64_t bytes;          /* message_edited: by so much the text grew; messages_removed, message_withdrawn: of text */
     int64_t written_at;     /* message_edited, message_imported: when the message was made */

@@ -95,7 +95,8 @@ struct change {
 
 struct input {
     enum input_kind kind;
-    int64_t now; /* wall ms; set by the engine */
+    int64_t now;    /* wall ms; set by the engine */
+    int64_t steady; /* ms of a clock that nobody sets, for lengths; set by the engine */
     struct reply_to from;
     struct str key;         /* Idempotency-Key, or empty */
     struct str fingerprint; /* with a key: of what was asked; the same request has the same */

@@ -349,6 +349,7 @@ static void fold_run_ended(struct session *s, const struct fact *f)
     if (counted > 0) /* the call that failed, and ended the run with that */
         r->used_tokens = amount_add(r->used_tokens, amount_add(counted, -r->reserved_tokens));
     s->spent = session_spent(s);
+    s->spent.ms = amount_add(s->spent.ms, f->ms);
     s->run = (struct run_state){0};
     s->next = (struct run_wish){0};
     take_later(s, f->seq);
@@ -525,6 +526,7 @@ struct spent session_spent(const struct session *s)
 
     return (struct spent){.tokens = amount_add(s->spent.tokens, r->used_tokens),
                           .cost = amount_add(s->spent.cost, r->used_cost),
+                          .ms = s->spent.ms,
                           .rounds = s->spent.rounds + r->round,
                           .calls = s->spent.calls + r->calls};
 }
@@ -558,7 +560,7 @@ const char *session_state_word(const struct session *s)
 /* ---- head row ---- */
 
 /* The struct itself, guarded by version and size: whoever changes it raises the version with this line. */
-_Static_assert(sizeof(struct session) == 2032 && SESSION_FOLD_VERSION == 6,
+_Static_assert(sizeof(struct session) == 2040 && SESSION_FOLD_VERSION == 7,
                "the fold changed: raise SESSION_FOLD_VERSION");
 
 struct head {

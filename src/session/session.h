@@ -10,7 +10,7 @@
 #include "base/limits.h"
 #include "session/fact.h"
 
-#define SESSION_FOLD_VERSION 6 /* raise with every change of the struct or of session_fold() */
+#define SESSION_FOLD_VERSION 7 /* raise with every change of the struct or of session_fold() */
 
 enum call_state { CALL_PROPOSED, CALL_RUNNING, CALL_ASKED, CALL_OVER };
 
@@ -143,7 +143,7 @@ void session_question_id(const struct session *s, uint32_t call, char out[ID_TEX
 /* The rounds in a row that were like the newest one, that included, and those without a call that went well. */
 uint32_t session_repeats(const struct session *s);
 uint32_t session_fruitless(const struct session *s);
-struct spent session_spent(const struct session *s); /* by all runs, what is in flight included */
+struct spent session_spent(const struct session *s); /* by all runs, what is in flight included; ms: ended ones */
 
 /* Tokens a text of this size costs, roughly: for budgets before the provider has counted. */
 int64_t session_estimate_tokens(int64_t bytes);

@@ -171,7 +171,7 @@ extern const struct record call_record;
 struct run_limits {
     int64_t max_tokens;
     int64_t max_cost; /* micros */
-    int64_t max_ms;   /* from its start; of a run only */
+    int64_t max_ms;   /* from its start; of all runs: while one is active */
     uint32_t max_rounds, max_calls;
     bool unpriced; /* models without a price are used, although money is limited */
 };
@@ -179,7 +179,7 @@ extern const struct record run_limits_record;
 
 /* What was used of it. */
 struct spent {
-    int64_t tokens, cost;
+    int64_t tokens, cost, ms;
     uint32_t rounds, calls;
 };
 

@@ -4,6 +4,7 @@
 import json
 import signal
 import threading
+import time
 
 import pytest
 
@@ -80,6 +81,28 @@ def test_time_is_a_budget(server):
     [exceeded] = events(server, "budget_exceeded")
     assert exceeded["kind"] == "max_wall_ms"
     assert "needed" not in exceeded.event
+
+
+def test_the_time_of_a_session_is_that_of_all_its_runs(server, between):
+    """Two runs that would end by themselves in half a second each, and a pause that takes no time."""
+    path, half = "/api/v1/sessions/s", script({"say": words(10), "delay_ms": 50})
+    server.api.chat("hi", "s")
+    expect(server.client().patch(path, json={"budget": {"max_wall_ms": 800}}), 200)
+    assert run_of(server, half)["end"] == "completed"
+    used = server.api.session("s")["budget_used"]["wall_ms"]
+    assert used >= 450
+    between(server)
+    time.sleep(0.5)
+    assert server.api.session("s")["budget_used"]["wall_ms"] == used
+    run = run_of(server, script({"say": words(60), "delay_ms": 50, "tool": {"name": "a"}}))
+    assert (run["end"], run["kind"]) == ("budget", "session_max_wall_ms")
+    [exceeded] = events(server, "budget_exceeded")
+    assert (exceeded["kind"], exceeded["limit"], exceeded["actual"] >= 800) == ("session_max_wall_ms", 800, True)
+    spent = server.api.session("s")["budget_used"]["wall_ms"]
+    assert spent >= 800
+    assert run_of(server, half)["rounds"] == 0
+    expect(server.client().patch(path, json={"budget": {"max_wall_ms": spent + 60_000}}), 200)
+    assert run_of(server, half)["end"] == "completed"
 
 
 @pytest.mark.parametrize(
@@ -285,10 +308,13 @@ def test_the_provider_is_told_what_is_left(make_server, provider):
 
 def test_a_budget_is_read_where_it_was_set(server, between):
     """In the reply of each change, at any time later, and as it was in the past."""
-    client, budget = server.client(lasting=True), {"max_total_tokens": 100000, "max_tool_calls": 5, "unpriced": "allow"}
-    made = expect(client.post("/api/v1/sessions", json={"budget": {**budget, "max_wall_ms": 1}}), 201)["session"]
+    client, budget = (
+        server.client(lasting=True),
+        {"max_total_tokens": 100000, "max_wall_ms": 3_600_000, "unpriced": "allow"},
+    )
+    made = expect(client.post("/api/v1/sessions", json={"budget": budget}), 201)["session"]
     path = f"/api/v1/sessions/{made['id']}"
-    nothing = {"total_tokens": 0, "rounds": 0, "tool_calls": 0, "cost_micros": 0}
+    nothing = {"total_tokens": 0, "rounds": 0, "tool_calls": 0, "wall_ms": 0, "cost_micros": 0}
     assert (made["budget"], made["budget_used"]) == (budget, nothing)
     run_of(server, script({"tool": {"name": "a"}}, {"say": "x"}), made["id"])
     between(server)

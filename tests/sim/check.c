@@ -41,30 +41,56 @@ static void check_calls(struct sim *w, const struct session *s, const struct fac
             sim_fail(w, "I-ORDER", "call %u started beside one that must run alone", f->call);
 }
 
+/* No round but the closing one begins with a limit reached, and no call of a tool. */
+static void check_limit(struct sim *w, const char *name, int64_t used, int64_t limit)
+{
+    if (limit > 0 && used >= limit)
+        sim_fail(w, "I-BUDGET", "work begins with %" PRId64 " of %" PRId64 " used of %s", used, limit, name);
+}
+
 static void check_round(struct sim *w, const struct session *s, const struct fact *f)
 {
     uint32_t most = s->run.limits.max_rounds == 0 ? LIMIT_ROUNDS : s->run.limits.max_rounds;
+    struct spent all = session_spent(s);
 
     if (session_has_open_calls(s))
         sim_fail(w, "I-PAIR", "round %u begins with calls that have no result", f->round);
-    if (f->round > most + 1 || (f->round > most && !f->closing))
+    if (f->round > most + 1)
         sim_fail(w, "I-BUDGET", "round %u of %u", f->round, most);
-    if (s->run.limits.max_tokens > 0 && s->run.used_tokens >= s->run.limits.max_tokens && !f->closing)
-        sim_fail(w, "I-BUDGET", "round %u begins with %" PRId64 " of %" PRId64 " tokens used", f->round,
-                 s->run.used_tokens, s->run.limits.max_tokens);
+    if (f->closing)
+        return;
+    check_limit(w, "max_rounds", f->round - 1, most);
+    check_limit(w, "max_total_tokens", s->run.used_tokens, s->run.limits.max_tokens);
+    check_limit(w, "session_max_rounds", all.rounds, s->limits.max_rounds);
+    check_limit(w, "session_max_total_tokens", all.tokens, s->limits.max_tokens);
+    check_limit(w, "session_max_tool_calls", all.calls, s->limits.max_calls);
+    check_limit(w, "session_max_wall_ms", all.ms, s->limits.max_ms);
+}
+
+static void check_call_limits(struct sim *w, const struct session *s)
+{
+    uint32_t most = s->run.limits.max_calls == 0 ? LIMIT_CALLS : s->run.limits.max_calls;
+
+    check_limit(w, "max_tool_calls", s->run.calls, most);
+    check_limit(w, "session_max_tool_calls", session_spent(s).calls, s->limits.max_calls);
 }
 
 /* What a call may cost at most is reserved before it is made, and there is as much. */
 static void check_money(struct sim *w, const struct session *before, const struct fact *f)
 {
     struct session s = *before;
+    int64_t all;
 
-    if (s.run.limits.max_cost == 0 || !s.run.price.known)
+    if (!s.run.price.known)
         return;
     session_fold(&s, f);
-    if (s.run.used_cost > s.run.limits.max_cost)
+    all = session_spent(&s).cost;
+    if (s.run.limits.max_cost > 0 && s.run.used_cost > s.run.limits.max_cost)
         sim_fail(w, "I-BUDGET", "%s: %" PRId64 " micros of %" PRId64, fact_kind_name(f->kind), s.run.used_cost,
                  s.run.limits.max_cost);
+    if (f->cost > 0 && s.limits.max_cost > 0 && all > s.limits.max_cost)
+        sim_fail(w, "I-BUDGET", "%s: %" PRId64 " micros of the session's %" PRId64, fact_kind_name(f->kind), all,
+                 s.limits.max_cost);
 }
 
 void check_fact(struct sim *w, const struct session *s, const struct fact *f)
@@ -91,6 +117,8 @@ void check_fact(struct sim *w, const struct session *s, const struct fact *f)
         check_calls(w, s, f);
     if (f->kind == FACT_ROUND_STARTED)
         check_round(w, s, f);
+    if (f->kind == FACT_CALL_STARTED)
+        check_call_limits(w, s);
     if (f->kind == FACT_ROUND_STARTED || f->kind == FACT_MODEL_FAILED || f->kind == FACT_RUN_RECOVERED)
         check_money(w, s, f);
     if (f->kind == FACT_ASSISTANT && f->place != s->messages)

@@ -195,6 +195,24 @@ static void stop(struct people *p, unsigned session)
     submit(p, session, &in);
 }
 
+/* Of all runs of a session; often some limit, sometimes none any more. */
+static void limit_session(struct sim *w, struct input *in)
+{
+    struct run_limits *l = &in->session_limits;
+
+    if (sim_chance(w, 50))
+        l->max_rounds = 1 + (uint32_t)sim_below(w, 20);
+    if (sim_chance(w, 30))
+        l->max_tokens = 500 + (int64_t)sim_below(w, 8000);
+    if (sim_chance(w, 30))
+        l->max_calls = 1 + (uint32_t)sim_below(w, 20);
+    if (sim_chance(w, 30))
+        l->max_cost = 20000 + (int64_t)sim_below(w, 200000);
+    if (sim_chance(w, 50))
+        l->max_ms = 500 + (int64_t)sim_below(w, 20000);
+    l->unpriced = sim_chance(w, 50);
+}
+
 static void update(struct people *p, unsigned session)
 {
     const struct session *s = disk_fold(p->w->disk, sim_session_name(session));
@@ -202,6 +220,9 @@ static void update(struct people *p, unsigned session)
 
     in.set_pinned = sim_chance(p->w, 30);
     in.pinned = true;
+    in.set_limits = sim_chance(p->w, 30);
+    if (in.set_limits)
+        limit_session(p->w, &in);
     if (s != NULL && sim_chance(p->w, 50))
         in.if_match = s->metadata_version;
     submit(p, session, &in);
@@ -250,6 +271,8 @@ static void act(struct sim *w, void *arg UNUSED, uint64_t a UNUSED)
     } else if (what < 98 || !w->faults.deletes) {
         in.kind = INPUT_CREATE;
         in.nonce = sim_random(w);
+        if (sim_chance(w, 30))
+            limit_session(w, &in);
         submit(p, session, &in);
     } else {
         in.kind = INPUT_DELETE;

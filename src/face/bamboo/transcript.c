@@ -129,7 +129,8 @@ static void key_limit(struct json_writer *w, const char *key, int64_t limit)
 static void write_limits(const struct run_limits *l, struct json_writer *w)
 {
     json_key(w, "budget");
-    if (l->max_tokens == 0 && l->max_cost == 0 && l->max_rounds == 0 && l->max_calls == 0 && !l->unpriced) {
+    if (l->max_tokens == 0 && l->max_cost == 0 && l->max_ms == 0 && l->max_rounds == 0 && l->max_calls == 0 &&
+        !l->unpriced) {
         json_put_null(w);
         return;
     }
@@ -137,6 +138,7 @@ static void write_limits(const struct run_limits *l, struct json_writer *w)
     key_limit(w, "max_total_tokens", l->max_tokens);
     key_limit(w, "max_rounds", l->max_rounds);
     key_limit(w, "max_tool_calls", l->max_calls);
+    key_limit(w, "max_wall_ms", l->max_ms);
     key_limit(w, "max_cost_micros", l->max_cost);
     if (l->unpriced)
         json_key_text(w, "unpriced", "allow");
@@ -150,6 +152,7 @@ static void write_spent(const struct spent *s, struct json_writer *w)
     json_key_i64(w, "total_tokens", s->tokens);
     json_key_u64(w, "rounds", s->rounds);
     json_key_u64(w, "tool_calls", s->calls);
+    json_key_i64(w, "wall_ms", s->ms);
     json_key_i64(w, "cost_micros", s->cost);
     json_end_object(w);
 }

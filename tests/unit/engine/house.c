@@ -357,6 +357,8 @@ const char *house_feed(struct house *h, const struct input *in)
     bool is_timer = in->kind == INPUT_TIMER_QUESTION || in->kind == INPUT_TIMER_RUN;
 
     buf_clear(&h->said);
+    if (is_timer)
+        h->mono += h->timer_ms;
     engine_submit(h->e, STR("s"), is_timer ? &h->timer : in);
     answer_opens(h);
     return told(h);

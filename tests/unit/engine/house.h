@@ -49,7 +49,7 @@ void house_die(struct house *h);   /* the server is killed, and another begins o
 void house_watch(struct house *h); /* from now on; the session exists */
 
 /* Each tells what happens because of it; the line is borrowed until the next call. */
-const char *house_feed(struct house *h, const struct input *in); /* a timer: the newest that was set */
+const char *house_feed(struct house *h, const struct input *in); /* a timer: the newest that was set, when it is due */
 const char *house_recover(struct house *h);
 const char *house_stored(struct house *h);  /* all appends on their way are */
 const char *house_refused(struct house *h); /* none of them is */

@@ -118,7 +118,7 @@ static void a_budget_is_shown_with_what_was_used_of_it(void **state UNUSED)
         const char *said;
     } rows[] = {
         {{0}, "null"},
-        {{.max_ms = 5}, "null"}, /* of runs only */
+        {{.max_ms = 5}, "{\"max_wall_ms\":5}"},
         {{.max_rounds = 2}, "{\"max_rounds\":2}"},
         {{.unpriced = true}, "{\"unpriced\":\"allow\"}"},
         {{.max_tokens = 1, .max_rounds = 2, .max_calls = 3, .max_cost = 4},
@@ -129,13 +129,14 @@ static void a_budget_is_shown_with_what_was_used_of_it(void **state UNUSED)
         struct buf out CLEANUP(buf_done) = BUF_INIT, all CLEANUP(buf_done) = BUF_INIT,
                        wanted CLEANUP(buf_done) = BUF_INIT;
         struct json_writer w = JSON_WRITER(&out), v = JSON_WRITER(&all);
-        struct session_row s = {
-            .has_fold = true, .limits = rows[i].limits, .spent = {.tokens = 10, .cost = 40, .rounds = 20, .calls = 30}};
+        struct session_row s = {.has_fold = true,
+                                .limits = rows[i].limits,
+                                .spent = {.tokens = 10, .cost = 40, .ms = 50, .rounds = 20, .calls = 30}};
 
         session_row_write(&s, true, &w);
         buf_addf(&wanted,
                  "\"budget\":%s,\"budget_used\":{\"total_tokens\":10,\"rounds\":20,\"tool_calls\":30,"
-                 "\"cost_micros\":40},\"last_seq\"",
+                 "\"wall_ms\":50,\"cost_micros\":40},\"last_seq\"",
                  rows[i].said);
         assert_non_null(strstr(out.p, wanted.p));
         session_row_write(&s, false, &v); /* lists do not read logs */

@@ -262,6 +262,7 @@ static void copy_machine(const struct machine *m, struct machine *twin)
 {
     machine_init(twin, &m->s);
     twin->price = m->price;
+    twin->run_began = m->run_began;
     buf_add_str(&twin->text, buf_str(&m->text));
     buf_add_str(&twin->reasoning, buf_str(&m->reasoning));
     twin->answer = m->answer == NULL ? NULL : facts_ref(m->answer);
@@ -319,7 +320,7 @@ const char *rig_feed(struct rig *r, const struct input *given)
     struct input in = *given;
     struct machine twin;
 
-    in.now = r->now;
+    in.now = in.steady = r->now;
     if ((in.kind == INPUT_POST || in.kind == INPUT_RESUME) && in.model.n == 0 && !r->without_default) {
         in.provider = STR("p");
         in.model = STR("default");

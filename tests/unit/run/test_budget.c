@@ -312,6 +312,7 @@ static void when_time_is_up_one_round_is_left_and_as_much_time_again(void **stat
 
     begin(&r, (struct run_limits){.max_ms = 5000});
     assert_int_equal(rig_effect(&r, EFFECT_TIMER)->in_ms, 5000);
+    r.now += 5000;
     TELL(&r, story);
     rig_done(&r);
 }
@@ -327,6 +328,7 @@ static void tools_that_are_at_work_when_that_is_over_too_are_left(void **state U
     struct rig r;
 
     begin(&r, (struct run_limits){.max_ms = 5000});
+    r.now += 5001;
     TELL(&r, story);
     rig_done(&r);
 }
@@ -334,14 +336,17 @@ static void tools_that_are_at_work_when_that_is_over_too_are_left(void **state U
 static void a_long_time_is_measured_in_parts(void **state UNUSED)
 {
     const struct line story[] = {
-        {{.kind = INPUT_TIMER_RUN, .run = 1, .wait_ms = 7000}, "| timer(run 1 +7s) > model"},
-        {{.kind = INPUT_TIMER_RUN, .run = 2, .wait_ms = 7000}, "> model"},
-        {TIME_IS_UP, "budget_exceeded(max_wall_ms 90000000/90000000) | timer(run 1 +60s) > model"},
+        {TIME_IS_UP, "| timer(run 1 +7s) > model"},
+        {{.kind = INPUT_TIMER_RUN, .run = 2}, "> model"},
     };
+    const struct line up = {TIME_IS_UP, "budget_exceeded(max_wall_ms 90000000/90000000) | timer(run 1 +60s) > model"};
     struct rig r;
 
     begin(&r, (struct run_limits){.max_ms = 90000000});
+    r.now += 89993000;
     TELL(&r, story);
+    r.now += 7000;
+    rig_tell(&r, &up, 1);
     rig_done(&r);
 }
 
@@ -377,6 +382,7 @@ static void the_clock_goes_on_after_a_crash(void **state UNUSED)
         r.now += rows[i].passed;
         rig_feed(&r, &again);
         assert_int_equal(rig_effect(&r, EFFECT_TIMER)->in_ms, rows[i].left);
+        r.now += rows[i].left;
         rig_feed(&r, &up);
         rig_crash(&r);
         rig_feed(&r, &again);
@@ -413,6 +419,82 @@ static void what_a_session_may_use_is_counted_over_all_its_runs(void **state UNU
                                   "closing) budget | model_start(2.2.0 closing) > model");
     rig_tell(&r, story + 7, 3);
     rig_done(&r);
+}
+
+/* Two seconds of a session's five are gone. */
+static void begin_second_run(struct rig *r, int64_t own_ms)
+{
+    const struct input limit = UPDATE(.set_limits = true, .session_limits = {.max_ms = 5000}), create = CREATE();
+    const struct input first = EXECUTE("m1"), second = EXECUTE("m2", .limits = {.max_ms = own_ms});
+    const struct input says = DELTA(1, 1, 0, "so"), done = DONE(1, 1, 0);
+
+    rig_init(r);
+    rig_feed(r, &create);
+    rig_feed(r, &limit);
+    rig_feed(r, &first);
+    assert_int_equal(rig_effect(r, EFFECT_TIMER)->in_ms, 5000);
+    r->now += 2000;
+    rig_feed(r, &says);
+    rig_feed(r, &done);
+    r->now += 100000; /* between runs no time is used */
+    rig_feed(r, &second);
+}
+
+static void the_time_of_a_session_is_that_of_all_its_runs(void **state UNUSED)
+{
+    const struct line story[] = {
+        {{.kind = INPUT_TIMER_RUN, .run = 2},
+         "budget_exceeded(session_max_wall_ms 6000/5000) | timer(run 2 +3s) > model"},
+        {DELTA(2, 1, 0, "and so"), NULL},
+        {DONE(2, 1, 0), NULL},
+        {EXECUTE("m3"), "message_posted(m3) run_started(3) budget_exceeded(session_max_wall_ms 6000/5000) "
+                        "run_ended(3 budget) | timer(run 3 +0s) reply(posted m3 started run 3) > ready"},
+    };
+    struct rig r;
+
+    begin_second_run(&r, 4000);
+    assert_int_equal(rig_effect(&r, EFFECT_TIMER)->in_ms, 3000);
+    r.now += 4000;
+    TELL(&r, story);
+    rig_done(&r);
+}
+
+static void a_run_may_have_less_time_than_its_session(void **state UNUSED)
+{
+    const struct line story[] = {
+        {{.kind = INPUT_TIMER_RUN, .run = 2}, "budget_exceeded(max_wall_ms 1000/1000) | timer(run 2 +1s) > model"}};
+    struct rig r;
+
+    begin_second_run(&r, 1000);
+    assert_int_equal(rig_effect(&r, EFFECT_TIMER)->in_ms, 1000);
+    r.now += 1000;
+    TELL(&r, story);
+    rig_done(&r);
+}
+
+static void a_session_may_get_more_time_while_it_runs(void **state UNUSED)
+{
+    static const struct {
+        int64_t limit;
+        const char *said;
+    } rows[] = {
+        {5000, "budget_exceeded(session_max_wall_ms 5000/5000) | timer(run 2 +3s) > model"},
+        {9000, "| timer(run 2 +4s) > model"},
+        {1000, "budget_exceeded(session_max_wall_ms 5000/1000) | timer(run 2 +0s) > model"},
+        {0, "> model"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct input more = UPDATE(.set_limits = true, .session_limits = {.max_ms = rows[i].limit});
+        const struct line up = {{.kind = INPUT_TIMER_RUN, .run = 2}, rows[i].said};
+        struct rig r;
+
+        begin_second_run(&r, 0);
+        rig_feed(&r, &more);
+        r.now += 3000;
+        rig_tell(&r, &up, 1);
+        rig_done(&r);
+    }
 }
 
 /* ---- runs that get nowhere ---- */
@@ -519,6 +601,9 @@ int main(void)
         cmocka_unit_test(the_longest_time_there_is_survives_a_crash),
         cmocka_unit_test(the_clock_goes_on_after_a_crash),
         cmocka_unit_test(what_a_session_may_use_is_counted_over_all_its_runs),
+        cmocka_unit_test(the_time_of_a_session_is_that_of_all_its_runs),
+        cmocka_unit_test(a_run_may_have_less_time_than_its_session),
+        cmocka_unit_test(a_session_may_get_more_time_while_it_runs),
         cmocka_unit_test(the_same_calls_with_the_same_results_end_the_run),
         cmocka_unit_test(another_result_or_a_word_of_the_person_is_progress),
         cmocka_unit_test(rounds_in_which_nothing_goes_well_have_a_limit),

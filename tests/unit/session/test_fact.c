@@ -21,7 +21,7 @@
     X(id) X(discarded) X(text) X(reasoning) X(title) X(system) X(provider) X(model) X(effort) X(workspace) \
     X(parent) X(root) X(source) X(last) X(key) X(call_id) X(tool) X(args) X(by) X(reason) X(options) X(fallback)
 #define NUMBERS(X) \
-    X(run) X(round) X(gen) X(nonce) X(due) X(tokens) X(cost) X(limit) X(actual) X(call) X(admitted) X(depth) X(rounds) \
+    X(run) X(round) X(gen) X(nonce) X(due) X(tokens) X(cost) X(ms) X(limit) X(actual) X(call) X(admitted) X(depth) X(rounds) \
     X(place) X(bytes) X(written_at) X(of_seq) X(last_seq) X(upto) X(removed) X(origin) X(end) X(failure) X(outcome) X(stop) X(how) \
     X(role) X(allow_custom) X(later) X(pending) X(unattended) X(interrupted) X(repaired) X(closing) X(retry) X(charged) \
     X(set_title) X(set_pinned) X(set_model) X(set_effort) X(set_limits) X(pinned) X(limits.max_tokens) X(limits.max_rounds) \
@@ -93,6 +93,7 @@ static struct fact everything(enum fact_kind kind)
         .due = 41,
         .tokens = 42,
         .cost = 48,
+        .ms = 61,
         .limit = 43,
         .actual = 44,
         .bytes = -45,
@@ -189,10 +190,10 @@ static const struct {
     {FACT_RUN_QUEUED, "{\"run\":7,\"origin\":\"spawn\",\"provider\":\"acme\",\"model\":\"m-1\",\"effort\":\"high\","
                       "" LIMITS ",\"unattended\":true}"},
     {FACT_RUN_ENDED, "{\"run\":7,\"id\":\"the id\",\"end\":\"error\",\"failure\":\"rate_limit\"," TEXT
-                     ",\"by\":\"somebody\",\"reason\":\"because so\"," USAGE ",\"rounds\":54,\"cost\":48}"},
+                     ",\"by\":\"somebody\",\"reason\":\"because so\"," USAGE ",\"rounds\":54,\"cost\":48,\"ms\":61}"},
 };
 _Static_assert(ARRAY_LEN(bodies) == FACT_KIND_COUNT - 1, "one row per kind");
-_Static_assert(sizeof(struct fact) == 776, "a new field: give it a value in everything() and a name in the lists");
+_Static_assert(sizeof(struct fact) == 784, "a new field: give it a value in everything() and a name in the lists");
 
 static void check_calls(const struct record_list *a, const struct record_list *b)
 {
