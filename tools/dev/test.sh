@@ -77,13 +77,13 @@ test_tsan() {
 }
 
 # What is too long for the sanitizers' builds, which take strides and samples: every failure of every kind in a whole
-# server, and 10,000 stories of the simulator.
+# server, lost power after every write, and 10,000 stories of the simulator.
 test_long() { # EXPR
     local names=()
-    ninja_quiet build tests/unit/app/test_faults_app tests/sim/culm-sim || return 0
+    ninja_quiet build tests/unit/app/test_faults_app tests/unit/test_sqlite_power_store tests/sim/culm-sim || return 0
     mapfile -t names < <(meson test -C build --suite long --list 2>/dev/null | sed -n 's/^.* \/ //p' | grep -F -- "$1")
     [ "${#names[@]}" -gt 0 ] || return 0
-    cases "every failure of every kind, 10,000 stories (release)" meson_tests build long --suite long "${names[@]}" || true
+    cases "every failure of every kind, lost power, 10,000 stories (release)" meson_tests build long --suite long "${names[@]}" || true
     sed -n 's/^\([0-9]* stories from .*\)$/     \1/p' "$results"/every-failure*.log build/meson-logs/long.txt 2>/dev/null || true
 }
 

@@ -30,8 +30,8 @@
 #define SESSIONS 3
 #define NEVER SIZE_MAX
 
-#ifdef __SANITIZE_THREAD__
-#define STRIDE 11 /* of the writes; a start of the store costs ten times as much here */
+#ifdef __SANITIZE_ADDRESS__
+#define STRIDE 5 /* of the writes; a start of the store costs five times as much here */
 #else
 #define STRIDE 1
 #endif
