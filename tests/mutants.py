@@ -34,14 +34,14 @@ SIMULATED = [
     ),
     (
         "door ignores the running run",
-        "src/run/machine.c",
+        "src/run/door.c",
         "    if (s->run.active) {\n        run = s->run.number;\n        kind = meet_active_run(c);\n    } else if (!session_has_work(s)) {",
         "    if (false) {\n        run = s->run.number;\n        kind = meet_active_run(c);\n    } else if (!s->run.active && !session_has_work(s)) {",
         50,
     ),
     (
         "calls stay open after a stop",
-        "src/run/machine.c",
+        "src/run/run.c",
         '        calls_drop_proposed(c, STR("Not run: the run was stopped."));\n',
         "",
         200,
@@ -83,14 +83,14 @@ SIMULATED = [
     ),
     (
         "forgets deadlines in a crash",
-        "src/run/machine.c",
+        "src/run/run.c",
         "    questions_recover(c);\n",
         "",
         200,
     ),
     (
         "leaves questions open after a stop",
-        "src/run/machine.c",
+        "src/run/run.c",
         "        questions_withdraw(c);\n",
         "",
         200,
@@ -202,7 +202,7 @@ SIMULATED = [
     ),
     (
         "a message that came too late is forgotten",
-        "src/run/machine.c",
+        "src/run/door.c",
         "else if (c->s->inbox > 0 && end != END_CANCELLED)",
         "else if (false && end != END_CANCELLED)",
         500,
@@ -284,7 +284,7 @@ SIMULATED = [
 TESTED = [
     (
         "a run begins where there is nothing to do",
-        "src/run/machine.c",
+        "src/run/door.c",
         "    } else if (!session_has_work(s)) {\n        kind = REPLY_NOTHING;",
         "    } else if (false) {\n        kind = REPLY_NOTHING;",
         "engine/test_door",
@@ -292,13 +292,13 @@ TESTED = [
     (
         "an answer is stored, and nothing goes on",
         "src/run/questions.c",
-        "    else if (session_has_work(c->s))\n        run_go_on(c, ORIGIN_ANSWER);",
+        "    else if (session_has_work(c->s))\n        door_go_on(c, ORIGIN_ANSWER);",
         "",
         "engine/test_door",
     ),
     (
         "what was asked for meanwhile does not follow the run",
-        "src/run/machine.c",
+        "src/run/run.c",
         "    if (had_rounds || queued) /* else another one would end as this one did */",
         "    if (had_rounds && !queued)",
         "engine/test_door",

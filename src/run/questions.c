@@ -89,7 +89,7 @@ static void go_on(struct ctx *c)
     if (c->s->run.active)
         run_advance(c);
     else if (session_has_work(c->s))
-        run_go_on(c, ORIGIN_ANSWER);
+        door_go_on(c, ORIGIN_ANSWER);
 }
 
 /* ---- answers ---- */
@@ -169,7 +169,7 @@ static void apply(struct ctx *c, int i, struct str answer)
     uint32_t call = c->s->first_call + (uint32_t)i, runs = c->s->runs;
     bool was_running = c->s->run.active;
 
-    run_pin_model(c);
+    machine_pin_model(c);
     close(c, i, in->dismiss ? CLOSING_DISMISSED : CLOSING_ANSWERED, in->by, answer);
     calls_end(c, i, in->dismiss ? OUTCOME_DENIED : OUTCOME_OK,
               in->dismiss ? STR("The person does not want to answer this question. Go on without the answer, or end.")

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* A step being made: facts are folded as they enter it, so that whatever decides next sees them. */
 #include "run/step.h"
 
 #include "base/mem.h"
@@ -8,6 +9,16 @@ void step_init(struct step *st)
 {
     memset(st, 0, sizeof(*st));
     arena_init(&st->arena);
+}
+
+void step_begin(struct step *st)
+{
+    arena_reset(&st->arena);
+    st->n_facts = 0;
+    st->n_effects = 0;
+    st->erase = false;
+    buf_done(&st->text);
+    buf_done(&st->reasoning);
 }
 
 void step_done(struct step *st)

@@ -11,6 +11,7 @@ struct ctx {
     const struct call *calls; /* of the answer given in this very step; NULL: look into m->answer */
 };
 
+void step_begin(struct step *st); /* empty again; what the last one held is gone */
 /* Numbers the fact, folds it and puts it into the append. */
 void step_fact(struct ctx *c, struct fact f);
 struct effect *step_effect(struct ctx *c, enum effect_kind kind); /* zeroed; borrowed until the next one */
@@ -75,8 +76,23 @@ void transcript_withdraw(struct ctx *c);
 void transcript_edit(struct ctx *c);
 void transcript_remove(struct ctx *c);
 
-/* machine.c */
+/* door.c: whether a run begins */
+void door_post(struct ctx *c);
+void door_resume(struct ctx *c);
+void door_go_on(struct ctx *c, enum run_origin origin); /* a run as the last one was */
+/* The run that follows by itself: `next`, which was asked for meanwhile (NULL: none was), or one for late messages. */
+void door_successor(struct ctx *c, enum run_end end, const struct run_wish *next);
+void door_stop_waiting(struct ctx *c);
+
+/* run.c: the course of a run */
 void run_advance(struct ctx *c); /* the one place that decides what is next */
+void run_cancel(struct ctx *c, struct str by);
+void run_cancel_bound(struct ctx *c); /* a stop has waited long enough */
+void run_recover(struct ctx *c);
+/* Begins what follows by itself, too. */
 void run_end(struct ctx *c, enum run_end end, enum failure failure, struct str text);
-void run_go_on(struct ctx *c, enum run_origin origin); /* a run as the last one was */
-void run_pin_model(struct ctx *c);                     /* what the input says of the session's model */
+void run_lose(struct ctx *c); /* what followed in the log is gone: it ends, and nothing follows */
+
+/* machine.c: what is said of a session */
+void machine_create_session(struct ctx *c);
+void machine_pin_model(struct ctx *c); /* what the input says of the session's model */
