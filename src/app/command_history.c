@@ -51,12 +51,15 @@ static void put_text(struct history *h, struct str text)
 static void put_message(struct history *h, const struct json *fact)
 {
     struct str role = json_text(json_find(fact, "role"));
-    bool is_cut = json_truth(json_find(fact, "interrupted"), false);
+    struct str content = json_text(json_find(fact, "content"));
+    const char *more = "";
 
-    if (json_text(json_find(fact, "content")).n == 0 && json_find(fact, "tool_calls") != NULL)
+    if (content.n == 0 && json_find(fact, "tool_calls") != NULL)
         return; /* the calls stand below */
-    put_heading(h, str_is(role, "user") ? STYLE_BLUE : STYLE_GREEN, role, fact, is_cut ? ", cut" : "");
-    put_text(h, json_text(json_find(fact, "content")));
+    if (json_truth(json_find(fact, "interrupted"), false))
+        more = content.n == 0 ? ", cut before its first word" : ", cut";
+    put_heading(h, str_is(role, "user") ? STYLE_BLUE : STYLE_GREEN, role, fact, more);
+    put_text(h, content);
 }
 
 static void put_call(struct history *h, const struct json *fact)

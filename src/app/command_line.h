@@ -43,6 +43,7 @@ struct command_line {
     int n_args;
     /* options; NULL or false: not given */
     const char *data_dir, *config, *server, *bind, *port, *session, *model, *revision, *log;
+    const char *max_rounds, *max_calls, *max_tokens, *max_time, *max_cost;
     const char *state, *search, *limit, *run_id, *after, *count, *interval, *question;
     bool help, version, json, quiet, open_loopback, markdown, all, follow, man, dismiss;
 };

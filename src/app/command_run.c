@@ -4,6 +4,7 @@
 #include "app/exit_code.h"
 #include "app/turn.h"
 #include "base/log.h"
+#include "base/micros.h"
 #include "base/str.h"
 #include "base/utf8.h"
 
@@ -11,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+enum { MS_PER_S = 1000 };
 
 static int read_stdin(const char *what, struct buf *out)
 {
@@ -62,14 +65,49 @@ static int run_turn(const struct command_line *line, const struct turn_options *
     return code;
 }
 
+static int read_limit(const char *option, const char *text, int64_t *out)
+{
+    int64_t n = 0;
+
+    if (text != NULL && (!str_to_i64(str_of(text), &n) || n < 1 || n > INT32_MAX))
+        return command_fail(CODE_USAGE, "--%s: expected a whole number from 1 to %d", option, INT32_MAX);
+    *out = n;
+    return 0;
+}
+
+static int read_limits(const struct command_line *line, struct run_limits *out)
+{
+    int64_t rounds, calls, seconds;
+    const struct {
+        const char *option, *text;
+        int64_t *out;
+    } numbers[] = {{"max-rounds", line->max_rounds, &rounds},
+                   {"max-calls", line->max_calls, &calls},
+                   {"max-tokens", line->max_tokens, &out->max_tokens},
+                   {"max-time", line->max_time, &seconds}};
+
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+        int code = read_limit(numbers[i].option, numbers[i].text, numbers[i].out);
+
+        if (code != 0)
+            return code;
+    }
+    out->max_rounds = (uint32_t)rounds;
+    out->max_calls = (uint32_t)calls;
+    out->max_ms = seconds * MS_PER_S;
+    if (line->max_cost != NULL && (!micros_read(str_of(line->max_cost), &out->max_cost) || out->max_cost == 0))
+        return command_fail(CODE_USAGE, "--max-cost: expected an amount above 0 with up to six decimals, as in 0.25");
+    return 0;
+}
+
 int command_run(const struct command_line *line)
 {
     CLEANUP(buf_done) struct buf typed = BUF_CAPPED(LIMIT_BODY_MESSAGE_BYTES);
     struct turn_options o = {.session = line->session, .model = line->model, .prompt = str_of(line->args[0])};
+    int code;
 
     if (str_is(o.prompt, "-")) {
-        int code = read_stdin("the prompt", &typed);
-
+        code = read_stdin("the prompt", &typed);
         if (code != 0)
             return code;
         o.prompt = buf_str(&typed);
@@ -78,14 +116,16 @@ int command_run(const struct command_line *line)
         return command_fail(CODE_USAGE, "the prompt is empty");
     if (!utf8_is_valid(o.prompt))
         return command_fail(CODE_USAGE, "the prompt is not UTF-8");
-    return run_turn(line, &o);
+    code = read_limits(line, &o.limits);
+    return code != 0 ? code : run_turn(line, &o);
 }
 
 int command_resume(const struct command_line *line)
 {
     struct turn_options o = {.session = line->args[0], .resume = true};
+    int code = read_limits(line, &o.limits);
 
-    return run_turn(line, &o);
+    return code != 0 ? code : run_turn(line, &o);
 }
 
 /* TEXT, or else what stdin says, without the line end that a pipe adds. */

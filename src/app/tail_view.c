@@ -95,6 +95,11 @@ static void says_exceeded(const struct json *event, struct buf *out)
     add_field(event, "actual", out);
     buf_add_str(out, STR(" of "));
     add_field(event, "limit", out);
+    if (json_find(event, "needed") == NULL)
+        return;
+    buf_add_str(out, STR(", "));
+    add_field(event, "needed", out);
+    buf_add_str(out, STR(" needed"));
 }
 
 static void says_complete(const struct json *event, struct buf *out)

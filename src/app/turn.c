@@ -321,6 +321,25 @@ static void on_posted(void *arg, int status, const struct json *body, const stru
         ask_who_answers(t);
 }
 
+static void key_budget(const struct run_limits *l, struct json_writer *w)
+{
+    const struct {
+        const char *key;
+        int64_t most;
+    } limits[] = {{"max_rounds", l->max_rounds},
+                  {"max_tool_calls", l->max_calls},
+                  {"max_total_tokens", l->max_tokens},
+                  {"max_wall_ms", l->max_ms},
+                  {"max_cost_micros", l->max_cost}};
+
+    json_key(w, "run_budget");
+    json_begin_object(w);
+    for (size_t i = 0; i < ARRAY_LEN(limits); i++)
+        if (limits[i].most > 0)
+            json_key_i64(w, limits[i].key, limits[i].most);
+    json_end_object(w);
+}
+
 static void post(struct turn *t)
 {
     CLEANUP(buf_done) struct buf body = BUF_INIT;
@@ -334,6 +353,7 @@ static void post(struct turn *t)
     if (t->o->model != NULL)
         json_key_text(&w, "model", t->o->model);
     json_key_bool(&w, "execute", true);
+    key_budget(&t->o->limits, &w);
     json_end_object(&w);
     request.body = buf_str(&body);
     if (client_send(t->client, &request, on_posted, t, &err) == NULL)
@@ -363,12 +383,17 @@ static void on_executed(void *arg, int status, const struct json *body, const st
 
 static void execute(struct turn *t)
 {
-    CLEANUP(buf_done) struct buf path = BUF_INIT;
-    struct client_request request = {.method = "POST", .header = t->key_header, .body = STR("{}")};
+    CLEANUP(buf_done) struct buf path = BUF_INIT, body = BUF_INIT;
+    struct json_writer w = JSON_WRITER(&body);
+    struct client_request request = {.method = "POST", .header = t->key_header};
     struct err err;
 
     if (t->server != NULL)
         server_recover(t->server);
+    json_begin_object(&w);
+    key_budget(&t->o->limits, &w);
+    json_end_object(&w);
+    request.body = buf_str(&body);
     buf_addf(&path, "/api/v1/execute/%s", t->session_id);
     request.path = path.p;
     if (client_send(t->client, &request, on_executed, t, &err) == NULL)

@@ -9,6 +9,7 @@
 #include "app/config.h"
 #include "app/home.h"
 #include "app/turn_view.h"
+#include "session/types.h"
 
 struct turn_options {
     struct home *home;
@@ -21,6 +22,7 @@ struct turn_options {
     const char *question;       /* to be answered, by its id or its call's; NULL: the first */
     bool dismiss;               /* it is not to be answered */
     bool asks;                  /* a person is at the terminal */
+    struct run_limits limits;   /* of the run that this begins; 0: what the server allows */
     enum turn_style style;
 };
 

@@ -179,13 +179,17 @@ static enum turn_end on_suspended(struct turn_view *v UNUSED, const struct json 
 /* Scripts take 0 for an answer, and a budget that was spent before leaves none. */
 static enum turn_end on_complete(struct turn_view *v, const struct json *event)
 {
+    struct str kind = json_text(json_find(event, "kind"));
+
     if (!str_is(json_text(json_find(event, "end")), "budget") || !v->has_begun || v->has_round)
         return TURN_COMPLETED;
     buf_clear(&v->failure);
     buf_addf(&v->failure,
-             "there is no answer: the budget (" STR_FMT ") was spent before the model could be asked; give more with "
-             "PATCH /api/v1/sessions/ID, or begin another session",
-             STR_ARG(json_text(json_find(event, "kind"))));
+             "there is no answer: the budget (" STR_FMT
+             ") was spent before the model could be asked; give more with %s",
+             STR_ARG(kind),
+             str_has_prefix(kind, STR("session_")) ? "PATCH /api/v1/sessions/ID, or begin another session"
+                                                   : "culm run --max-…, or limits in the configuration");
     return TURN_FAILED;
 }
 

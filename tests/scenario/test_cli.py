@@ -10,7 +10,7 @@ import pytest
 from harness import provider as p
 from harness.api import expect
 from harness.environment import clean_environment, free_port
-from harness.offline import say
+from harness.offline import say, script
 
 
 def good(done):
@@ -84,6 +84,47 @@ def test_run_that_fails_is_1(cli, provider):
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "calls", "kind"),
+    [
+        ("--max-rounds", "1", [{}], "max_rounds"),
+        ("--max-calls", "1", [{}, {}], "max_tool_calls"),
+        ("--max-tokens", "1", [{}], "max_total_tokens"),
+        ("--max-time", "1", [{"say": "a b", "delay_ms": 600}], "max_wall_ms"),
+    ],
+)
+def test_run_has_limits(cli, there, option, value, calls, kind):
+    calls = [{"tool": {"name": "a", "args": {"n": n}}, **more} for n, more in enumerate(calls)]
+    done = cli.run("run", option, value, script(*calls, {"say": "in short"}))
+    assert good(done).endswith("in short\n")
+    assert f"the budget of the run is spent ({kind})" in done.stderr
+
+
+def test_run_has_limits_of_money(cli, directory, provider):
+    config = directory / "config.json"
+    config.write_text(json.dumps({"models": {"openai/test-model": {"input_price": 1, "output_price": 2}}}))
+    provider.reply(*p.answer("cheap"))
+    options = ("--config", str(config), "--model", "openai/test-model")
+    assert good(cli.run("run", *options, "--max-cost", "0.1", "question", env=provider.environment)) == "cheap\n"
+    done = cli.run("run", *options, "--max-cost", "0.000001", "question", env=provider.environment)
+    assert (done.returncode, "(max_cost_micros) was spent" in done.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "many", "", "2147483648"])
+@pytest.mark.parametrize("option", ["--max-rounds", "--max-calls", "--max-tokens", "--max-time"])
+def test_a_limit_is_a_number(cli, option, value):
+    done = cli.run("run", option, value, "hello")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{option}: expected a whole number from 1 to 2147483647" in done.stderr
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "a lot", "1e3", "0.0000001"])
+def test_a_limit_of_money_is_an_amount(cli, value):
+    done = cli.run("resume", "s", "--max-cost", value)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--max-cost: expected an amount" in done.stderr
 
 
 def test_run_that_no_budget_is_left_for_is_1(cli, make_server):

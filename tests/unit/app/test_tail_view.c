@@ -82,6 +82,19 @@ static void in_a_pipe_an_event_is_a_line_with_tabs(void **state UNUSED)
                 "9\t2023-11-14T22:13:20.123Z\terror\tbad \\x1b[31mkey here\n");
 }
 
+static void a_budget_says_what_is_missing(void **state UNUSED)
+{
+    struct fixture f;
+
+    begin(&f, &pipe_end, false);
+    feed(&f, "{\"type\":\"budget_exceeded\",\"kind\":\"max_rounds\",\"limit\":3,\"actual\":3,\"seq\":3,"
+             "\"at\":1700000000123}");
+    feed(&f, "{\"type\":\"budget_exceeded\",\"kind\":\"max_cost_micros\",\"limit\":50,\"actual\":20,\"needed\":40,"
+             "\"seq\":4,\"at\":1700000000123}");
+    printed(&f, "3\t2023-11-14T22:13:20.123Z\tbudget\tmax_rounds spent: 3 of 3\n"
+                "4\t2023-11-14T22:13:20.123Z\tbudget\tmax_cost_micros spent: 20 of 50, 40 needed\n");
+}
+
 static void unknown_events_are_shown_as_they_are(void **state UNUSED)
 {
     struct fixture f;
@@ -202,6 +215,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(in_a_pipe_an_event_is_a_line_with_tabs),
+        cmocka_unit_test(a_budget_says_what_is_missing),
         cmocka_unit_test(unknown_events_are_shown_as_they_are),
         cmocka_unit_test(text_is_joined_and_its_message_not_repeated),
         cmocka_unit_test(what_came_before_a_break_is_not_printed_again),
