@@ -146,6 +146,7 @@ static void on_failed(void *arg, const struct model_failure *failure)
 
     in.failure = failure->failure;
     in.wait_ms = failure->wait_ms;
+    in.usage = failure->usage;
     in.text = str_of(failure->text);
     submit_last(j, &in);
 }

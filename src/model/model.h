@@ -44,9 +44,10 @@ struct model_result {
 };
 
 struct model_failure {
-    int failure;     /* enum failure */
-    int64_t wait_ms; /* Retry-After; 0: none */
-    char text[240];  /* for people: cause and remedy; never a key */
+    int failure;        /* enum failure */
+    int64_t wait_ms;    /* Retry-After; 0: none */
+    struct usage usage; /* what the provider had counted until then; not reported: nothing */
+    char text[240];     /* for people: cause and remedy; never a key */
 };
 
 struct model_callbacks {

@@ -404,6 +404,8 @@ void stream_fail(struct model_stream *s, enum failure failure, int64_t wait_ms, 
     va_start(args, fmt);
     write_failure(&f, s->instance == NULL ? NULL : s->instance->name, fmt, args);
     va_end(args);
+    if (usage_total(&s->usage) > 0) /* some send zeros until the last chunk */
+        f.usage = s->usage;
     if (s->starting || s->visits == 0) { /* the caller of model_start() has not got its stream yet */
         s->failure = f;
         timer_start(s->wake, 0);

@@ -155,6 +155,27 @@ def test_answers_that_are_asked_for_again_are_paid_too(make_configured, provider
     assert server.api.replay("s")[-2]["usage"] == run["usage"]
 
 
+BAD_KEY = p.data({"error": {"message": "bad key", "type": "authentication_error", "code": "invalid_api_key"}})
+
+
+@pytest.mark.parametrize(
+    ("breaks", "end", "prompt", "completion"),
+    [(p.reset(), "completed", 190, 6), (BAD_KEY, "error", 100, 5)],
+    ids=["tried_again", "given_up"],
+)
+def test_what_was_counted_before_a_stream_broke_is_paid(
+    make_configured, provider, between, breaks, end, prompt, completion
+):
+    server = make_configured(env=provider.environment, **prices(1, 2))
+    provider.reply(p.text("half an ans"), p.usage(100, 5), breaks).reply(*p.answer("yes", prompt=90, completion=1))
+    run = run_of(server, "hello")
+    between(server)
+    assert server.api.run(run["run_id"]) == run
+    assert run["end"] == end
+    assert (run["usage"]["prompt_tokens"], run["usage"]["completion_tokens"]) == (prompt, completion)
+    assert run["cost_micros"] == server.api.session("s")["cost_micros"] == prompt * 1 + completion * 2
+
+
 @pytest.mark.parametrize(
     ("steps", "stops"),
     [

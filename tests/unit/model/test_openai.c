@@ -232,6 +232,33 @@ static void an_answer_is_complete_though_the_connection_breaks_behind_it(void **
     outcome_close(&o);
 }
 
+static void what_was_counted_before_a_failure_is_told_with_it(void **state UNUSED)
+{
+    static const struct {
+        struct str body;
+        int64_t prompt, completion;
+    } table[] = {
+        {BODY(SAY("a") USAGE), 9, 2},
+        {BODY(USAGE "data: {not json\n\n"), 9, 2},
+        {BODY(USAGE EVENT("{\"error\":{\"message\":\"overloaded\"}}")), 9, 2},
+        {BODY(SAY("a") EVENT("{\"choices\":[],\"usage\":{\"prompt_tokens\":0,\"completion_tokens\":0}}")), 0, 0},
+        {BODY(SAY("a")), 0, 0},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        const struct reply_script reply = {.status = 200, .body = table[i].body};
+        struct provider p;
+        struct outcome o;
+
+        outcome_of(&o, &p, &reply, &request);
+        assert_true(o.failed);
+        assert_int_equal(o.failure.usage.reported, table[i].prompt > 0);
+        assert_int_equal(o.failure.usage.prompt_tokens, table[i].prompt);
+        assert_int_equal(o.failure.usage.completion_tokens, table[i].completion);
+        outcome_close(&o);
+    }
+}
+
 static void an_answer_is_complete_though_the_body_never_ends(void **state UNUSED)
 {
     static const struct reply_script reply = {.status = 200, .body = BODY(SAY("a") DONE), .end = REPLY_HANGS};
@@ -491,6 +518,7 @@ int main(void)
         cmocka_unit_test(a_long_error_is_read_no_further_than_needed),
         cmocka_unit_test(a_server_that_is_not_there_is_a_network_failure),
         cmocka_unit_test(an_answer_is_complete_though_the_connection_breaks_behind_it),
+        cmocka_unit_test(what_was_counted_before_a_failure_is_told_with_it),
         cmocka_unit_test(an_answer_is_complete_though_the_body_never_ends),
         cmocka_unit_test(the_request_is_as_it_should_be),
         cmocka_unit_test(connections_are_used_again),
