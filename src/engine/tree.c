@@ -2,7 +2,9 @@
 /*
  * Stopping a tree. When the stop of a session is stored, whatever has something to do below it is asked to stop too,
  * and who asked is told when that is stored as well: what was acknowledged holds for the whole tree. A stop that died
- * on its way was told to nobody; it is asked for again, and who has stopped already stops no more.
+ * on its way was told to nobody; it is asked for again, and who has stopped already stops no more. Under a key it is
+ * then known as stored, and what was at work below when it was is stopped at last; what has begun since has nothing to
+ * do with it.
  */
 #include "engine/live.h"
 
@@ -77,7 +79,7 @@ static void on_busy(void *arg, struct answer *answer)
 
 static void look_below(struct tree_stop *t, const struct reply *r)
 {
-    struct query q = {.kind = QUERY_BUSY, .session_id = buf_str(&t->top)};
+    struct query q = {.kind = QUERY_BUSY, .session_id = buf_str(&t->top), .before = r->replayed ? r->seq : 0};
 
     t->reply = *r;
     buf_add_str(&t->request, r->request);

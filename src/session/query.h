@@ -19,7 +19,7 @@ enum query_kind {
     QUERY_RUNS,       /* session_id, limit -> runs, newest first */
     QUERY_ACTIVE,     /* -> runs that are active, all sessions */
     QUERY_UNFINISHED, /* -> session_ids to recover */
-    QUERY_BUSY,       /* session_id -> session_ids below it in which a run is active or a question is open */
+    QUERY_BUSY,       /* session_id, before -> session_ids below it in which a run is active or a question is open */
     QUERY_QUESTIONS,  /* session_id, or empty: of all; cursor, limit -> questions that are open, oldest first, next */
     QUERY_RECEIPT,    /* session_id (which need not exist), key -> receipts[0], or none */
     QUERY_FEED,       /* after, limit, bytes -> feed, first_seq, last_seq, upto, more */
@@ -31,7 +31,8 @@ struct query {
     enum query_kind kind;
     struct str session_id, run_id;
     uint64_t after, before; /* facts: after < seq < before; before 0: no bound, and oldest first.
-                               With `newest` set, newest first. */
+                               With `newest` set, newest first. busy: only what was so before this fact of the session
+                               was stored; 0: what is so now */
     bool newest;
     uint64_t seqs[QUERY_SEQS_MAX]; /* facts: exactly these where n_seqs > 0 */
     uint32_t n_seqs;

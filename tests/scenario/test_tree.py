@@ -63,6 +63,9 @@ def test_a_stop_reaches_all_that_is_below(family, then):
     comes_to(family, expected(top="cancelled", left="cancelled", deep="cancelled", asking="cancelled"))
     assert family.api.session("asking")["open_questions"] == 0
     stop(family, "top", **{"Idempotency-Key": "k"})
+    family.api.turn(HANGS, "deep")
+    stop(family, "top", **{"Idempotency-Key": "k"})  # tells, and is no stop of what has begun since
+    assert states(family)["deep"] == "running"
     stop(family, "top", 404)
     stop(family, "beside")
 

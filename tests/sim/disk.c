@@ -15,7 +15,8 @@ struct row {
     struct session fold;  /* of everything stored: the reference */
     struct session head;  /* as the engine wrote it */
     struct facts **facts; /* facts[seq - 1], one each */
-    size_t n, cap;
+    uint64_t *places;     /* of each, among the facts of all sessions */
+    size_t n, cap, cap_places;
     bool has_partial;
     struct partial partial;
     char *partial_text, *partial_reasoning;
@@ -37,6 +38,7 @@ struct disk {
     struct row rows[SIM_SESSIONS];
     struct receipts *receipts;
     int64_t next_sid;
+    uint64_t newest_place; /* of a fact, in the order of their arrival */
     struct list queue;
     bool commit_planned;
 };
@@ -94,6 +96,7 @@ void disk_free(struct disk *d)
     for (unsigned i = 0; i < SIM_SESSIONS; i++) {
         erase(&d->rows[i]);
         mem_free(d->rows[i].facts);
+        mem_free(d->rows[i].places);
         mem_free(d->rows[i].partial_text);
         mem_free(d->rows[i].partial_reasoning);
     }
@@ -209,6 +212,8 @@ static void store_facts(struct disk *d, struct row *r, const struct queued *q)
         check_fact(d->w, &r->fold, f);
         keys_check_fact(d->w, r->id, f);
         r->facts = mem_grow(r->facts, &r->cap, r->n + 1, sizeof(struct facts *));
+        r->places = mem_grow(r->places, &r->cap_places, r->n + 1, sizeof(*r->places));
+        r->places[r->n] = ++d->newest_place;
         r->facts[r->n++] = facts_new(f, 1);
         session_fold(&r->fold, f);
         account_put(d->w->account, r->id, f);
@@ -457,16 +462,36 @@ static void read_receipt(const struct disk *d, const struct query *q, struct ans
     a->n = 1;
 }
 
+/* Where what the session is busy with began: its run, or the first open question; 0: it is at rest. */
+static uint64_t busy_since(const struct row *r)
+{
+    size_t i = r->n;
+
+    if (!r->fold.run.active)
+        return r->fold.n_questions > 0 ? r->places[r->fold.questions[0].seq - 1] : 0;
+    while (r->facts[i - 1]->items[0].kind != FACT_RUN_STARTED)
+        i--;
+    return r->places[i - 1];
+}
+
+static bool is_busy_below(const struct disk *d, const struct row *r, const struct query *q)
+{
+    const struct row *top = find(d, q->session_id);
+    uint64_t since = busy_since(r), before = UINT64_MAX;
+
+    if (q->before > 0)
+        before = q->before <= top->n ? top->places[q->before - 1] : 0;
+    return since > 0 && since < before && str_eq(r->facts[0]->items[0].parent, q->session_id);
+}
+
 static void read_ids(const struct disk *d, const struct query *q, struct answer *a)
 {
     assert(q->kind == QUERY_BUSY || q->kind == QUERY_UNFINISHED);
     a->session_ids = arena_alloc(&a->arena, SIM_SESSIONS * sizeof(struct str));
     for (unsigned i = 0; i < SIM_SESSIONS; i++) {
         const struct row *r = &d->rows[i];
-        bool busy = r->fold.run.active || r->fold.n_questions > 0;
 
-        if (r->exists && (q->kind == QUERY_BUSY ? busy && str_eq(r->facts[0]->items[0].parent, q->session_id)
-                                                : session_is_unfinished(&r->fold)))
+        if (r->exists && (q->kind == QUERY_BUSY ? is_busy_below(d, r, q) : session_is_unfinished(&r->fold)))
             a->session_ids[a->n++] = r->id;
     }
 }

@@ -148,14 +148,20 @@ int query_unfinished(struct db *db, const struct query *q UNUSED, struct answer 
 
 int query_busy(struct db *db, const struct query *q, struct answer *a, struct err *err)
 {
+    /* Places of facts are in the order in which they were stored, over all sessions. */
     static const char sql[] =
-        "WITH RECURSIVE tree AS MATERIALIZED (SELECT sid, id, parent, active_run <> 0 OR open_questions <> 0 AS busy"
-        " FROM session WHERE root = (SELECT root FROM session WHERE id = ?1)),"
-        " below AS (SELECT sid, id, busy FROM tree WHERE parent = ?1"
-        " UNION SELECT t.sid, t.id, t.busy FROM tree t JOIN below b ON t.parent = b.id)"
-        " SELECT id FROM below WHERE busy ORDER BY sid";
+        "WITH RECURSIVE tree AS MATERIALIZED (SELECT sid, id, parent, active_run, active_run <> 0 OR open_questions <> "
+        "0 AS busy FROM session WHERE root = (SELECT root FROM session WHERE id = ?1)),"
+        " below AS (SELECT sid, id, active_run, busy FROM tree WHERE parent = ?1"
+        " UNION SELECT t.sid, t.id, t.active_run, t.busy FROM tree t JOIN below b ON t.parent = b.id)"
+        " SELECT id FROM below b WHERE busy AND (?2 = 0 OR"
+        " (SELECT pos FROM fact WHERE sid = (SELECT sid FROM session WHERE id = ?1) AND seq = ?2) >"
+        " CASE WHEN active_run <> 0"
+        " THEN (SELECT f.pos FROM fact f WHERE f.sid = b.sid AND f.kind = 'run_started' ORDER BY f.seq DESC LIMIT 1)"
+        " ELSE (SELECT min(f.pos) FROM question o JOIN fact f ON f.sid = o.sid AND f.seq = o.seq WHERE o.sid = b.sid)"
+        " END) ORDER BY sid";
 
-    return collect_ids(db, db_query(db, sql, VALUES(V_TEXT(q->session_id)), err), a, err);
+    return collect_ids(db, db_query(db, sql, VALUES(V_TEXT(q->session_id), V_INT(q->before)), err), a, err);
 }
 
 /* ---- sessions ---- */

@@ -35,6 +35,7 @@ struct rig {
     uint64_t row_epoch;
     struct sent appends[ENTRIES], questions[ENTRIES];
     size_t n_appends, n_questions;
+    int64_t below;   /* what is at work below was asked for, as it was before this fact; -1: it was not */
     char said[1024]; /* every reply: "token:kind[=message]* " ; the star: replayed */
 };
 
@@ -71,6 +72,11 @@ static void rig_append(struct store *st UNUSED, const struct append *a)
 
 static void rig_query(struct store *st UNUSED, const struct query *q, query_fn *done, void *arg)
 {
+    if (q->kind == QUERY_BUSY) {
+        rig.below = (int64_t)q->before;
+        done(arg, answer_new());
+        return;
+    }
     assert_int_equal(q->kind, QUERY_RECEIPT);
     assert_true(rig.n_questions < ENTRIES);
     rig.questions[rig.n_questions++] = (struct sent){.done = done, .arg = arg};
@@ -141,6 +147,7 @@ static int set_up(void **state UNUSED)
 
     memset(&rig, 0, sizeof(rig));
     session_init(&rig.row);
+    rig.below = -1;
     rig.store.ops = &ops;
     rig.e = engine_new(&rig.store, &ports, &o);
     return 0;
@@ -403,6 +410,15 @@ static void what_waits_for_a_receipt_of_no_session_is_refused_with_it(void **sta
     assert_int_equal(rig.n_appends, 1);
 }
 
+/* What has begun since is none of its business; what the server died before stopping is. */
+static void a_repeated_stop_looks_only_for_what_was_at_work_then(void **state UNUSED)
+{
+    arrive(1, INPUT_CANCEL, "k", "f", false);
+    answer(0, "{\"kind\":\"STOPPED\",\"request\":\"request of 9\",\"seq\":5}", "f", 1000);
+    assert_said("1:STOPPED*");
+    assert_int_equal(rig.below, 5);
+}
+
 static void a_full_inbox_is_not_kept(void **state UNUSED)
 {
     store_session();
@@ -484,6 +500,7 @@ int main(void)
         CASE(what_changes_nothing_is_kept_under_an_epoch_of_its_own),
         CASE(what_comes_after_a_receipt_of_no_session_waits_for_it),
         CASE(what_waits_for_a_receipt_of_no_session_is_refused_with_it),
+        CASE(a_repeated_stop_looks_only_for_what_was_at_work_then),
         CASE(a_full_inbox_is_not_kept),
         CASE(a_day_later_the_key_has_expired),
         CASE(a_recalled_reply_is_found_and_nothing_is_done_without),

@@ -635,6 +635,19 @@ static void ask_and_wait(struct story *t, struct driver *d)
     assert_int_equal(story_commit(t, d), 0);
 }
 
+static void assert_busy_below(struct driver *d, struct str top, uint64_t before, const char *below)
+{
+    const struct query q = {.kind = QUERY_BUSY, .session_id = top, .before = before};
+    CLEANUP(buf_done) struct buf found = BUF_INIT;
+    struct answer *a = driver_query(d, &q);
+
+    assert_int_equal(a->rc, 0);
+    for (size_t k = 0; k < a->n; k++)
+        buf_addf(&found, STR_FMT " ", STR_ARG(a->session_ids[k]));
+    assert_true(str_is(buf_str(&found), below));
+    answer_free(a);
+}
+
 static void busy_sessions_below_another_one_are_found(void **state)
 {
     static const struct {
@@ -652,17 +665,30 @@ static void busy_sessions_below_another_one_are_found(void **state)
     begin_round(&t[5], d, STR("x"));
     story_end(&t[1], END_COMPLETED); /* at rest, and others are at work below it */
     assert_int_equal(story_commit(&t[1], d), 0);
-    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-        const struct query q = {.kind = QUERY_BUSY, .session_id = str_of(table[i].top)};
-        CLEANUP(buf_done) struct buf found = BUF_INIT;
-        struct answer *a = driver_query(d, &q);
+    for (size_t i = 0; i < ARRAY_LEN(table); i++)
+        assert_busy_below(d, str_of(table[i].top), 0, table[i].below);
+}
 
-        assert_int_equal(a->rc, 0);
-        for (size_t k = 0; k < a->n; k++)
-            buf_addf(&found, STR_FMT " ", STR_ARG(a->session_ids[k]));
-        assert_true(str_is(buf_str(&found), table[i].below));
-        answer_free(a);
-    }
+static void what_is_busy_since_before_a_fact_is_told_apart(void **state)
+{
+    struct driver *d = driver_of(state);
+    struct story top, old, young, asks;
+
+    begin_round(&top, d, STR("a"));
+    begin_below(&old, d, STR("old"), STR("a"));
+    begin_below(&asks, d, STR("asks"), STR("a"));
+    ask_and_wait(&asks, d);
+    story_end(&top, END_CANCELLED);
+    assert_int_equal(story_commit(&top, d), 0);
+    begin_below(&young, d, STR("young"), STR("a"));
+    assert_busy_below(d, STR("a"), 0, "old asks young ");
+    assert_busy_below(d, STR("a"), top.s.seq, "old asks ");
+    assert_busy_below(d, STR("a"), 1, "");
+    story_end(&old, END_COMPLETED); /* and begins anew */
+    story_post(&old, STR("u2"), STR("again"));
+    story_run(&old, STR("r2"));
+    assert_int_equal(story_commit(&old, d), 0);
+    assert_busy_below(d, STR("a"), top.s.seq, "asks ");
 }
 
 /* ---- erasing ---- */
@@ -747,6 +773,7 @@ const struct CMUnitTest suite_append_cases[] = {
     SUITE_CASE(opening_tells_whether_the_owner_ended_in_order),
     SUITE_CASE(unfinished_sessions_are_found),
     SUITE_CASE(busy_sessions_below_another_one_are_found),
+    SUITE_CASE(what_is_busy_since_before_a_fact_is_told_apart),
     SUITE_CASE(an_erased_session_leaves_nothing),
 };
 
