@@ -42,7 +42,7 @@ SIMULATED = [
     (
         "calls stay open after a stop",
         "src/run/run.c",
-        '        calls_drop_proposed(c, STR("Not run: the run was stopped."));\n',
+        '        calls_end_proposed(c, OUTCOME_CANCELLED, STR("Not run: the run was stopped."));\n',
         "",
         200,
     ),

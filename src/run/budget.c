@@ -204,10 +204,7 @@ bool budget_allows_call(struct ctx *c)
 
 static void arm(struct ctx *c, int64_t in_ms)
 {
-    struct effect *e = step_effect(c, EFFECT_TIMER);
-
-    e->timer = INPUT_TIMER_RUN;
-    e->in_ms = in_ms;
+    step_timer(c, INPUT_TIMER_RUN, in_ms);
 }
 
 /* How long the run may be at work: its own limit, or what earlier runs have left of the session's; 0: any time. */
@@ -281,12 +278,9 @@ void budget_time_is_up(struct ctx *c)
         arm_closing(c, most);
         return;
     }
-    if (r->round_open) {
-        step_effect(c, EFFECT_MODEL_ABORT);
-        round_keep_text(c);
-    }
+    round_abort(c);
     questions_withdraw(c);
     calls_stop_running(c);
-    calls_drop_proposed(c, STR("Not run: the time of the run was up."));
-    run_end(c, END_BUDGET, FAILURE_NONE, STR_NULL);
+    calls_end_proposed(c, OUTCOME_CANCELLED, STR("Not run: the time of the run was up."));
+    run_end(c, END_BUDGET);
 }

@@ -39,20 +39,11 @@ void calls_end(struct ctx *c, int i, enum call_outcome outcome, struct str text)
     char id[ID_TEXT];
 
     session_result_id(c->s, f.call, id);
-    f.id = arena_str(&c->out->arena, str_of(id));
+    f.id = step_copy(c, id);
     f.outcome = outcome;
     f.text = text;
     f.place = c->s->calls_place + (uint32_t)i;
     step_fact(c, f);
-}
-
-static void set_deadline(struct ctx *c, uint32_t call)
-{
-    struct effect *e = step_effect(c, EFFECT_TIMER);
-
-    e->timer = INPUT_TIMER_CALL;
-    e->call = call;
-    e->in_ms = LIMIT_TOOL_MS;
 }
 
 /* Call id and arguments are views into the answer, which the machine keeps while a call is open. */
@@ -66,7 +57,7 @@ static void start_tool(struct ctx *c, int i)
     e->call_id = call->id;
     e->tool = call->name;
     e->args = call->args;
-    set_deadline(c, number);
+    step_timer(c, INPUT_TIMER_CALL, LIMIT_TOOL_MS)->call = number;
 }
 
 void calls_begin(struct ctx *c, int i)
@@ -150,17 +141,18 @@ void calls_timeout(struct ctx *c)
     run_advance(c);
 }
 
-void calls_cancel_running(struct ctx *c)
+static void cancel_running(struct ctx *c)
 {
     for (int i = 0; i < c->s->n_calls; i++)
         if (c->s->calls[i].state == CALL_RUNNING)
             cancel_tool(c, i);
-    if (session_open_calls(c->s, CALL_RUNNING) > 0) {
-        struct effect *e = step_effect(c, EFFECT_TIMER);
+}
 
-        e->timer = INPUT_TIMER_CANCEL;
-        e->in_ms = LIMIT_CANCEL_MS;
-    }
+void calls_cancel_running(struct ctx *c)
+{
+    cancel_running(c);
+    if (session_open_calls(c->s, CALL_RUNNING) > 0)
+        step_timer(c, INPUT_TIMER_CANCEL, LIMIT_CANCEL_MS);
 }
 
 void calls_give_up(struct ctx *c, enum call_outcome outcome)
@@ -170,28 +162,16 @@ void calls_give_up(struct ctx *c, enum call_outcome outcome)
             calls_end(c, i, outcome, STR("The call was interrupted; it may or may not have happened."));
 }
 
-static void end_proposed(struct ctx *c, enum call_outcome outcome, struct str why)
+void calls_end_proposed(struct ctx *c, enum call_outcome outcome, struct str why)
 {
     for (int i = 0; i < c->s->n_calls; i++)
         if (c->s->calls[i].state == CALL_PROPOSED)
             calls_end(c, i, outcome, why);
 }
 
-void calls_drop_proposed(struct ctx *c, struct str why)
-{
-    end_proposed(c, OUTCOME_CANCELLED, why);
-}
-
-void calls_fail_proposed(struct ctx *c, struct str why)
-{
-    end_proposed(c, OUTCOME_ERROR, why);
-}
-
 void calls_stop_running(struct ctx *c)
 {
-    for (int i = 0; i < c->s->n_calls; i++)
-        if (c->s->calls[i].state == CALL_RUNNING)
-            cancel_tool(c, i);
+    cancel_running(c);
     calls_give_up(c, OUTCOME_UNKNOWN);
 }
 

@@ -34,13 +34,11 @@ static struct wish wish_as_before(const struct session *s, enum run_origin origi
 
 static struct wish wish_of_queued(struct ctx *c, const struct run_wish *next)
 {
-    struct arena *a = &c->out->arena;
-
     return (struct wish){.origin = (enum run_origin)next->origin,
                          .unattended = next->unattended,
-                         .provider = arena_str(a, str_of(next->provider)),
-                         .model = arena_str(a, str_of(next->model)),
-                         .effort = arena_str(a, str_of(next->effort)),
+                         .provider = step_copy(c, next->provider),
+                         .model = step_copy(c, next->model),
+                         .effort = step_copy(c, next->effort),
                          .limits = next->limits};
 }
 
@@ -48,7 +46,7 @@ static struct wish wish_of_queued(struct ctx *c, const struct run_wish *next)
 static struct str choose(struct ctx *c, const char *pin, struct str wanted, const char *before)
 {
     if (pin[0] != '\0' || wanted.n == 0)
-        return arena_str(&c->out->arena, str_of(pin[0] != '\0' ? pin : before));
+        return step_copy(c, pin[0] != '\0' ? pin : before);
     return wanted;
 }
 
@@ -92,7 +90,7 @@ static void put_run_started(struct ctx *c, const struct wish *wish)
     char id[ID_TEXT];
 
     session_run_id(s, f.run, id);
-    f.id = arena_str(&c->out->arena, str_of(id));
+    f.id = step_copy(c, id);
     f.provider = choose(c, s->model[0] != '\0' ? s->provider : "", wish->provider, s->run_provider);
     f.model = choose(c, s->model, wish->model, s->run_model);
     f.effort = choose(c, s->effort, wish->effort, is_request ? "" : s->run_effort);
@@ -250,7 +248,7 @@ static void put_posted(struct ctx *c, struct fact *f)
         char id[ID_TEXT];
 
         id_derive(c->s->nonce, "post", (uint32_t)c->s->seq, 0, 0, id);
-        f->id = arena_str(&c->out->arena, str_of(id));
+        f->id = step_copy(c, id);
     }
     step_fact(c, *f);
 }
@@ -294,8 +292,7 @@ void door_post(struct ctx *c)
     seq = c->s->seq;
     if (in->execute && mismatch == NULL)
         door = open_door(c, run_id);
-    step_reply(c, REPLY_POSTED);
-    r = step_last_reply(c);
+    r = step_reply(c, REPLY_POSTED);
     if (r == NULL)
         return;
     str_copy(r->message_id, sizeof(r->message_id), f.id);
@@ -313,6 +310,7 @@ void door_resume(struct ctx *c)
     const char *mismatch;
     enum reply_kind kind;
     char run_id[ID_TEXT];
+    struct reply *r;
 
     if (!session_exists(c->s)) {
         step_reply(c, REPLY_NOT_FOUND);
@@ -320,10 +318,10 @@ void door_resume(struct ctx *c)
     }
     mismatch = sync_mismatch(c);
     kind = mismatch != NULL ? REPLY_NEED_SYNC : open_door(c, run_id);
-    step_reply(c, kind);
-    if (step_last_reply(c) == NULL)
+    r = step_reply(c, kind);
+    if (r == NULL)
         return;
-    step_last_reply(c)->sync_reason = mismatch;
+    r->sync_reason = mismatch;
     if (mismatch == NULL && kind != REPLY_NOTHING && kind != REPLY_NO_MODEL && kind != REPLY_UNPRICED)
-        memcpy(step_last_reply(c)->run_id, run_id, sizeof(run_id));
+        memcpy(r->run_id, run_id, sizeof(r->run_id));
 }

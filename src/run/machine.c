@@ -141,6 +141,7 @@ static void on_cancel(struct ctx *c)
 {
     struct session *s = c->s;
     char id[ID_TEXT];
+    struct reply *r;
 
     if (!s->run.active && s->n_questions == 0) {
         step_reply(c, session_exists(s) ? REPLY_NO_RUN : REPLY_NOT_FOUND);
@@ -156,9 +157,9 @@ static void on_cancel(struct ctx *c)
     } else if (!s->run.cancelling) {
         run_cancel(c, c->in->by);
     }
-    step_reply(c, REPLY_STOPPED);
-    if (step_last_reply(c) != NULL)
-        memcpy(step_last_reply(c)->run_id, id, sizeof(id));
+    r = step_reply(c, REPLY_STOPPED);
+    if (r != NULL)
+        memcpy(r->run_id, id, sizeof(r->run_id));
 }
 
 /* ---- one step ---- */

@@ -14,17 +14,13 @@ static struct fact of_question(struct ctx *c, enum fact_kind kind, int i)
     char id[ID_TEXT];
 
     session_question_id(c->s, f.call, id);
-    f.id = arena_str(&c->out->arena, str_of(id));
+    f.id = step_copy(c, id);
     return f;
 }
 
 static void arm(struct ctx *c, uint32_t call, int64_t in_ms)
 {
-    struct effect *e = step_effect(c, EFFECT_TIMER);
-
-    e->timer = INPUT_TIMER_QUESTION;
-    e->call = call;
-    e->in_ms = in_ms;
+    step_timer(c, INPUT_TIMER_QUESTION, in_ms)->call = call;
 }
 
 static void ask(struct ctx *c, int i, const struct ask *ask)
@@ -62,7 +58,7 @@ void questions_ask(struct ctx *c, int i)
         ask(c, i, &wish);
 }
 
-static void close(struct ctx *c, int i, enum closing how, struct str by, struct str answer)
+static void put_closed(struct ctx *c, int i, enum closing how, struct str by, struct str answer)
 {
     struct fact f = of_question(c, FACT_QUESTION_CLOSED, i);
 
@@ -78,7 +74,7 @@ void questions_withdraw(struct ctx *c)
         int i = session_find_call(c->s, c->s->questions[0].call);
         const char *by = c->s->run.stopped_by;
 
-        close(c, i, CLOSING_WITHDRAWN, by[0] == '\0' ? STR("budget") : arena_str(&c->out->arena, str_of(by)), STR_NULL);
+        put_closed(c, i, CLOSING_WITHDRAWN, by[0] == '\0' ? STR("budget") : step_copy(c, by), STR_NULL);
         calls_end(c, i, OUTCOME_CANCELLED, STR("Not answered: the run was ended."));
     }
 }
@@ -130,10 +126,8 @@ static struct ask read_ask(struct ctx *c, int i)
 static void refuse_answer(struct ctx *c, const struct ask *wish)
 {
     struct buf names = BUF_INIT;
-    struct reply *r;
+    struct reply *r = step_reply(c, REPLY_BAD_ANSWER);
 
-    step_reply(c, REPLY_BAD_ANSWER);
-    r = step_last_reply(c);
     if (r == NULL)
         return;
     for (uint32_t k = 0; k < wish->n_options; k++) {
@@ -149,10 +143,8 @@ static void refuse_answer(struct ctx *c, const struct ask *wish)
 
 static void reply_answered(struct ctx *c, uint32_t call, uint32_t runs_before, bool was_running)
 {
-    struct reply *r;
+    struct reply *r = step_reply(c, REPLY_ANSWERED);
 
-    step_reply(c, REPLY_ANSWERED);
-    r = step_last_reply(c);
     if (r == NULL)
         return;
     session_question_id(c->s, call, r->question_id);
@@ -170,7 +162,7 @@ static void apply(struct ctx *c, int i, struct str answer)
     bool was_running = c->s->run.active;
 
     machine_pin_model(c);
-    close(c, i, in->dismiss ? CLOSING_DISMISSED : CLOSING_ANSWERED, in->by, answer);
+    put_closed(c, i, in->dismiss ? CLOSING_DISMISSED : CLOSING_ANSWERED, in->by, answer);
     calls_end(c, i, in->dismiss ? OUTCOME_DENIED : OUTCOME_OK,
               in->dismiss ? STR("The person does not want to answer this question. Go on without the answer, or end.")
                           : answer);
@@ -210,7 +202,7 @@ static void expire(struct ctx *c, int i)
 {
     struct ask wish = read_ask(c, i);
 
-    close(c, i, CLOSING_EXPIRED, STR("deadline"), wish.fallback);
+    put_closed(c, i, CLOSING_EXPIRED, STR("deadline"), wish.fallback);
     if (wish.fallback.n > 0)
         calls_end(c, i, OUTCOME_OK, wish.fallback);
     else

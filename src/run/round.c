@@ -9,7 +9,7 @@ static struct str message_id(struct ctx *c, uint32_t gen)
     char id[ID_TEXT];
 
     session_message_id(c->s, c->s->run.number, c->s->run.round, gen, id);
-    return arena_str(&c->out->arena, str_of(id));
+    return step_copy(c, id);
 }
 
 static struct fact of_round(const struct ctx *c, enum fact_kind kind)
@@ -66,9 +66,9 @@ void round_start_model(struct ctx *c)
 {
     struct effect *e = step_effect(c, EFFECT_MODEL_START);
 
-    e->provider = arena_str(&c->out->arena, str_of(c->s->run_provider));
-    e->model = arena_str(&c->out->arena, str_of(c->s->run_model));
-    e->effort = arena_str(&c->out->arena, str_of(c->s->run_effort));
+    e->provider = step_copy(c, c->s->run_provider);
+    e->model = step_copy(c, c->s->run_model);
+    e->effort = step_copy(c, c->s->run_effort);
     e->closing = c->s->run.closing;
     e->max_output = budget_output_tokens(c->s);
 }
@@ -149,16 +149,25 @@ void round_keep_text(struct ctx *c)
         put_answer(c, NULL, true);
 }
 
+void round_abort(struct ctx *c)
+{
+    if (!c->s->run.round_open)
+        return;
+    step_effect(c, EFFECT_MODEL_ABORT);
+    round_keep_text(c);
+}
+
 /* Calls of an answer that was cut may be cut too: the model is told. Without any, the run has no whole answer to give.
  */
 static bool end_cut_answer(struct ctx *c)
 {
     if (c->s->n_calls == 0) {
-        run_end(c, END_ERROR, FAILURE_LENGTH,
-                STR("The answer was cut by the limit of its length; ask for a shorter one, or raise the limit."));
+        run_fail(c, FAILURE_LENGTH,
+                 STR("The answer was cut by the limit of its length; ask for a shorter one, or raise the limit."));
         return false;
     }
-    calls_fail_proposed(c, STR("Not run: the answer was cut by the limit of its length. Make it shorter."));
+    calls_end_proposed(c, OUTCOME_ERROR,
+                       STR("Not run: the answer was cut by the limit of its length. Make it shorter."));
     return true;
 }
 
@@ -214,9 +223,9 @@ static void give_up(struct ctx *c, bool is_short)
 {
     round_keep_text(c);
     if (is_short)
-        run_end(c, END_BUDGET, FAILURE_NONE, STR_NULL);
+        run_end(c, END_BUDGET);
     else
-        run_end(c, END_ERROR, (enum failure)c->in->failure, c->in->text);
+        run_fail(c, (enum failure)c->in->failure, c->in->text);
 }
 
 void round_failed(struct ctx *c)
@@ -241,12 +250,7 @@ void round_failed(struct ctx *c)
         f.discarded = message_id(c, f.gen);
     step_fact(c, f);
     release_text(c);
-    {
-        struct effect *e = step_effect(c, EFFECT_TIMER);
-
-        e->timer = INPUT_TIMER_RETRY;
-        e->in_ms = f.due - c->in->now;
-    }
+    step_timer(c, INPUT_TIMER_RETRY, f.due - c->in->now);
 }
 
 void round_retry(struct ctx *c)

@@ -28,29 +28,39 @@ static void put_end(struct ctx *c, enum run_end end, enum failure failure, struc
     f.cost = cost_at_end(c);
     round_tell_cost(c, f.cost);
     session_run_id(c->s, r->number, id);
-    f.id = arena_str(&c->out->arena, str_of(id));
+    f.id = step_copy(c, id);
     f.usage = r->usage;
     if (r->round_open && c->in->kind == INPUT_MODEL_FAILED && c->in->usage.reported)
         usage_add(&f.usage, &c->in->usage);
     f.rounds = r->round;
     f.ms = c->in->steady - c->m->run_began;
     if (end == END_CANCELLED)
-        f.by = arena_str(&c->out->arena, str_of(r->stopped_by));
+        f.by = step_copy(c, r->stopped_by);
     if (end == END_BUDGET)
-        f.reason = arena_str(&c->out->arena, str_of(r->over_kind));
+        f.reason = step_copy(c, r->over_kind);
     if (end == END_SUSPENDED)
         f.reason = STR("question");
     step_fact(c, f);
 }
 
-void run_end(struct ctx *c, enum run_end end, enum failure failure, struct str text)
+static void finish(struct ctx *c, enum run_end how, enum failure failure, struct str text)
 {
     struct run_wish next = c->s->next;
     bool queued = c->s->run.queued, had_rounds = c->s->run.round > 0;
 
-    put_end(c, end, failure, text);
+    put_end(c, how, failure, text);
     if (had_rounds || queued) /* else another one would end as this one did */
-        door_successor(c, end, queued ? &next : NULL);
+        door_successor(c, how, queued ? &next : NULL);
+}
+
+void run_end(struct ctx *c, enum run_end how)
+{
+    finish(c, how, FAILURE_NONE, STR_NULL);
+}
+
+void run_fail(struct ctx *c, enum failure failure, struct str text)
+{
+    finish(c, END_ERROR, failure, text);
 }
 
 /* ---- what is next ---- */
@@ -71,16 +81,16 @@ static bool is_stuck(struct ctx *c)
         why = arena_strf(a, "In %u rounds in a row not one call of the model went well.", session_fruitless(s));
     else
         return false;
-    run_end(c, END_ERROR, FAILURE_NO_PROGRESS, why);
+    run_fail(c, FAILURE_NO_PROGRESS, why);
     return true;
 }
 
 static void next_round(struct ctx *c)
 {
     if (budget_is_unpriced(c->s)) {
-        run_end(
-            c, END_ERROR, FAILURE_PRICE,
-            STR("Money is limited, and nobody has said what this model costs: see \"models\" in the configuration."));
+        run_fail(c, FAILURE_PRICE,
+                 STR("Money is limited, and nobody has said what this model costs: see \"models\" in the "
+                     "configuration."));
         return;
     }
     if (budget_allows_round(c)) {
@@ -89,7 +99,7 @@ static void next_round(struct ctx *c)
     } else if (budget_allows_closing(c)) {
         round_begin(c);
     } else {
-        run_end(c, END_BUDGET, FAILURE_NONE, STR_NULL);
+        run_end(c, END_BUDGET);
     }
 }
 
@@ -102,24 +112,24 @@ void run_advance(struct ctx *c)
         return;
     if (s->run.cancelling) {
         questions_withdraw(c);
-        calls_drop_proposed(c, STR("Not run: the run was stopped."));
+        calls_end_proposed(c, OUTCOME_CANCELLED, STR("Not run: the run was stopped."));
         if (session_open_calls(s, CALL_RUNNING) == 0)
-            run_end(c, END_CANCELLED, FAILURE_NONE, STR_NULL);
+            run_end(c, END_CANCELLED);
         return;
     }
     calls_start(c);
     if (session_open_calls(s, CALL_RUNNING) > 0)
         return;
     if (s->n_questions > 0) {
-        run_end(c, END_SUSPENDED, FAILURE_NONE, STR_NULL);
+        run_end(c, END_SUSPENDED);
         return;
     }
     if (s->run.closing) {
-        run_end(c, END_BUDGET, FAILURE_NONE, STR_NULL);
+        run_end(c, END_BUDGET);
         return;
     }
     if (!s->unread && s->inbox == 0) {
-        run_end(c, END_COMPLETED, FAILURE_NONE, STR_NULL);
+        run_end(c, END_COMPLETED);
         return;
     }
     next_round(c);
@@ -132,10 +142,7 @@ void run_cancel(struct ctx *c, struct str by)
     struct session *s = c->s;
 
     step_fact(c, (struct fact){.kind = FACT_CANCEL_REQUESTED, .run = s->run.number, .by = by});
-    if (s->run.round_open) {
-        step_effect(c, EFFECT_MODEL_ABORT);
-        round_keep_text(c);
-    }
+    round_abort(c);
     calls_cancel_running(c);
     run_advance(c);
 }
@@ -166,7 +173,7 @@ void run_recover(struct ctx *c)
               (uint32_t)(in_model ? LIMIT_GIVE_UP_MODEL_CRASHES : LIMIT_GIVE_UP_TOOL_CRASHES);
     if (in_model) {
         session_message_id(s, r->number, r->round, r->gen, id);
-        f.discarded = arena_str(&c->out->arena, str_of(id));
+        f.discarded = step_copy(c, id);
         goes_on = !give_up && budget_has_try(s);
         f.tokens = goes_on ? budget_prompt_tokens(s) : 0;
         f.cost = goes_on ? budget_worst_cost(s) : 0;
@@ -178,12 +185,11 @@ void run_recover(struct ctx *c)
         run_advance(c);
     } else if (give_up) {
         round_keep_text(c);
-        run_end(c, END_ERROR, FAILURE_CRASH_LOOP,
-                STR("The server stopped again and again during this run; it was given up."));
+        run_fail(c, FAILURE_CRASH_LOOP, STR("The server stopped again and again during this run; it was given up."));
     } else if (!goes_on) {
         budget_allows_try(c); /* says which limit it is */
         round_keep_text(c);
-        run_end(c, END_BUDGET, FAILURE_NONE, STR_NULL);
+        run_end(c, END_BUDGET);
     } else {
         buf_clear(&c->m->text);
         buf_clear(&c->m->reasoning);
@@ -194,7 +200,7 @@ void run_recover(struct ctx *c)
 void run_lose(struct ctx *c)
 {
     calls_give_up(c, OUTCOME_UNKNOWN);
-    calls_drop_proposed(c, STR("Not run: the run was ended."));
+    calls_end_proposed(c, OUTCOME_CANCELLED, STR("Not run: the run was ended."));
     put_end(c, END_ERROR, FAILURE_INTERNAL,
             STR("What came next was lost when the store was damaged; the run was ended by its repair."));
 }

@@ -43,6 +43,11 @@ void step_fact(struct ctx *c, struct fact f)
     out->facts[out->n_facts++] = f;
 }
 
+struct str step_copy(struct ctx *c, const char *text)
+{
+    return arena_str(&c->out->arena, str_of(text));
+}
+
 struct effect *step_effect(struct ctx *c, enum effect_kind kind)
 {
     struct step *out = c->out;
@@ -60,14 +65,23 @@ struct effect *step_effect(struct ctx *c, enum effect_kind kind)
     return e;
 }
 
-void step_reply(struct ctx *c, enum reply_kind kind)
+struct effect *step_timer(struct ctx *c, enum input_kind timer, int64_t in_ms)
+{
+    struct effect *e = step_effect(c, EFFECT_TIMER);
+
+    e->timer = timer;
+    e->in_ms = in_ms;
+    return e;
+}
+
+struct reply *step_reply(struct ctx *c, enum reply_kind kind)
 {
     const struct session *s = c->s;
     const char *last;
     struct reply *r;
 
     if (c->in->from.token == 0)
-        return;
+        return NULL;
     r = &step_effect(c, EFFECT_REPLY)->reply;
     r->kind = kind;
     r->to = c->in->from;
@@ -82,12 +96,5 @@ void step_reply(struct ctx *c, enum reply_kind kind)
         str_copy(r->pending_call_id, sizeof(r->pending_call_id),
                  calls_details(c, session_find_call(s, s->questions[0].call))->id);
     r->metadata_version = s->metadata_version;
-}
-
-struct reply *step_last_reply(struct ctx *c)
-{
-    for (uint32_t i = c->out->n_effects; i > 0; i--)
-        if (c->out->effects[i - 1].kind == EFFECT_REPLY)
-            return &c->out->effects[i - 1].reply;
-    return NULL;
+    return r;
 }

@@ -14,9 +14,12 @@ struct ctx {
 void step_begin(struct step *st); /* empty again; what the last one held is gone */
 /* Numbers the fact, folds it and puts it into the append. */
 void step_fact(struct ctx *c, struct fact f);
+/* A copy for a fact or an effect: the session's own texts may change before the step is carried out. */
+struct str step_copy(struct ctx *c, const char *text);
 struct effect *step_effect(struct ctx *c, enum effect_kind kind); /* zeroed; borrowed until the next one */
-void step_reply(struct ctx *c, enum reply_kind kind);             /* with the view of the session */
-struct reply *step_last_reply(struct ctx *c);                     /* of this step; NULL: none yet */
+struct effect *step_timer(struct ctx *c, enum input_kind timer, int64_t in_ms);
+/* With the view of the session. NULL: nobody asked; else borrowed as an effect is. */
+struct reply *step_reply(struct ctx *c, enum reply_kind kind);
 
 /* round.c: model calls */
 void round_begin(struct ctx *c);
@@ -27,6 +30,7 @@ void round_failed(struct ctx *c);
 void round_retry(struct ctx *c);
 /* What people saw, reasoning too, becomes an interrupted message; closes the round if there was any. */
 void round_keep_text(struct ctx *c);
+void round_abort(struct ctx *c); /* the call in flight, if there is one; what it brought is kept */
 /* The last word on what the run has cost, where what was told last had something reserved. */
 void round_tell_cost(struct ctx *c, int64_t cost);
 bool round_is_current(const struct ctx *c);
@@ -37,8 +41,7 @@ void calls_done(struct ctx *c);  /* a result came */
 void calls_timeout(struct ctx *c);
 void calls_cancel_running(struct ctx *c);
 void calls_give_up(struct ctx *c, enum call_outcome outcome); /* every running call */
-void calls_drop_proposed(struct ctx *c, struct str why);
-void calls_fail_proposed(struct ctx *c, struct str why);
+void calls_end_proposed(struct ctx *c, enum call_outcome outcome, struct str why);
 void calls_stop_running(struct ctx *c); /* and wait for none */
 void calls_recover(struct ctx *c, bool give_up);
 
@@ -89,8 +92,9 @@ void run_advance(struct ctx *c); /* the one place that decides what is next */
 void run_cancel(struct ctx *c, struct str by);
 void run_cancel_bound(struct ctx *c); /* a stop has waited long enough */
 void run_recover(struct ctx *c);
-/* Begins what follows by itself, too. */
-void run_end(struct ctx *c, enum run_end end, enum failure failure, struct str text);
+/* Both begin the run that follows by itself, if there is one. */
+void run_end(struct ctx *c, enum run_end how);
+void run_fail(struct ctx *c, enum failure failure, struct str text);
 void run_lose(struct ctx *c); /* what followed in the log is gone: it ends, and nothing follows */
 
 /* machine.c: what is said of a session */

@@ -59,8 +59,7 @@ static void put(struct ctx *c, struct fact f)
         return;
     }
     step_fact(c, f);
-    step_reply(c, REPLY_CHANGED);
-    r = step_last_reply(c);
+    r = step_reply(c, REPLY_CHANGED);
     if (r == NULL)
         return;
     r->removed = c->in->change.removed;
