@@ -7,7 +7,7 @@
 #include "base/str.h"
 #include "base/utf8.h"
 #include "check.h"
-#include "session/session.h"
+#include "story.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -63,21 +63,10 @@ static void check_accepted(const struct fact *f)
 /* In a model call, in tool calls, at rest: a session that takes the fact has moved on, and is asked again. */
 static void check_folds(const struct fact *f)
 {
-    static struct call calls[2];
-    struct fact story[] = {
-        {.kind = FACT_SESSION_CREATED, .id = STR("s")},
-        {.kind = FACT_MESSAGE_POSTED, .id = STR("m")},
-        {.kind = FACT_RUN_STARTED, .run = 1},
-        {.kind = FACT_ROUND_STARTED, .run = 1, .round = 1, .admitted = 1},
-        {.kind = FACT_ASSISTANT, .run = 1, .round = 1, .place = 1, .calls = {calls, 2}},
-        {.kind = FACT_CALL_STARTED, .run = 1, .call = 1},
-        {.kind = FACT_CALL_ENDED, .run = 1, .call = 1, .place = 2},
-        {.kind = FACT_RUN_ENDED, .run = 1},
-    };
     struct session s;
 
     session_init(&s);
-    for (size_t i = 0; i <= ARRAY_LEN(story); i++) {
+    for (size_t i = 0; i <= STORY_FACTS; i++) {
         struct session other = s;
 
         for (int k = 0; k < 3; k++) {
@@ -89,10 +78,8 @@ static void check_folds(const struct fact *f)
             session_fold(&other, &next);
             CHECK(session_is_whole(&other) && session_state_word(&other) != NULL);
         }
-        if (i < ARRAY_LEN(story)) {
-            story[i].seq = s.seq + 1;
-            session_fold(&s, &story[i]);
-        }
+        if (i < STORY_FACTS)
+            story_go_on(&s, i);
     }
 }
 

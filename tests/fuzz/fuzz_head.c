@@ -6,28 +6,17 @@
  */
 #include "base/str.h"
 #include "check.h"
-#include "session/session.h"
+#include "story.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void make_head(struct buf *out)
 {
-    static struct call calls[2];
-    struct fact story[] = {
-        {.kind = FACT_SESSION_CREATED, .id = STR("s")},
-        {.kind = FACT_MESSAGE_POSTED, .id = STR("m")},
-        {.kind = FACT_RUN_STARTED, .run = 1},
-        {.kind = FACT_ROUND_STARTED, .run = 1, .round = 1, .admitted = 1},
-        {.kind = FACT_ASSISTANT, .run = 1, .round = 1, .place = 1, .calls = {calls, 2}},
-        {.kind = FACT_CALL_STARTED, .run = 1, .call = 1},
-    };
     struct session s;
 
     session_init(&s);
-    for (size_t i = 0; i < ARRAY_LEN(story); i++) {
-        story[i].seq = s.seq + 1;
-        session_fold(&s, &story[i]);
-    }
+    for (size_t i = 0; i < STORY_IN_TOOLS; i++)
+        story_go_on(&s, i);
     session_write_head(&s, out);
 }
 

@@ -406,25 +406,33 @@ static void disk_open_session(struct store *st, struct str id, uint64_t token)
     sim_after(d->w, (int64_t)sim_below(d->w, 15), deliver_opened, o, d->w->life);
 }
 
-struct query_answer {
+struct later {
     struct answer *answer;
     query_fn *done;
     void *arg;
-    bool of_watcher; /* then nobody but this question owns arg */
+    bool owns_arg;
 };
 
 static void deliver_answer(struct sim *w, void *arg, uint64_t life)
 {
-    struct query_answer *q = arg;
+    struct later *q = arg;
 
     if (life == w->life && !w->dead) {
         q->done(q->arg, q->answer);
     } else {
         answer_free(q->answer);
-        if (q->of_watcher)
+        if (q->owns_arg)
             mem_free(q->arg);
     }
     mem_free(q);
+}
+
+void disk_answer(struct sim *w, int64_t in_ms, struct answer *a, query_fn *done, void *arg, bool owns_arg)
+{
+    struct later *q = mem_zalloc(sizeof(*q));
+
+    *q = (struct later){.answer = a, .done = done, .arg = arg, .owns_arg = owns_arg};
+    sim_after(w, in_ms, deliver_answer, q, w->life);
 }
 
 static void read_facts(const struct disk *d, const struct query *q, struct answer *a)
@@ -499,7 +507,8 @@ static void read_ids(const struct disk *d, const struct query *q, struct answer 
 static void disk_query(struct store *st, const struct query *q, query_fn *done, void *arg)
 {
     struct disk *d = CONTAINER_OF(st, struct disk, store);
-    struct query_answer *later;
+    bool is_watcher = q->kind == QUERY_FACTS;
+    struct answer *a;
 
     if (q->kind == QUERY_FEED || q->kind == QUERY_SESSION) {
         overseers_query(d->w, q, done, arg);
@@ -507,19 +516,14 @@ static void disk_query(struct store *st, const struct query *q, query_fn *done, 
     }
     if (!sim_port(d->w))
         return;
-    later = mem_zalloc(sizeof(*later));
-    later->answer = answer_new();
-    later->done = done;
-    later->arg = arg;
-    later->of_watcher = q->kind == QUERY_FACTS;
-    if (later->of_watcher) {
-        read_facts(d, q, later->answer);
-    } else if (q->kind == QUERY_RECEIPT) {
-        read_receipt(d, q, later->answer);
-    } else {
-        read_ids(d, q, later->answer);
-    }
-    sim_after(d->w, (int64_t)sim_below(d->w, 30), deliver_answer, later, d->w->life);
+    a = answer_new();
+    if (is_watcher)
+        read_facts(d, q, a);
+    else if (q->kind == QUERY_RECEIPT)
+        read_receipt(d, q, a);
+    else
+        read_ids(d, q, a);
+    disk_answer(d->w, (int64_t)sim_below(d->w, 30), a, done, arg, is_watcher);
 }
 
 static uint64_t disk_writer(const struct store *st)

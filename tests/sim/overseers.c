@@ -230,27 +230,6 @@ static void pull(struct overseer *v)
 
 /* ---- the store's side: made now, answered later ---- */
 
-struct reading {
-    struct answer *answer;
-    query_fn *done;
-    void *arg;
-    bool of_overseer; /* then nobody but this question owns arg */
-};
-
-static void deliver(struct sim *w, void *arg, uint64_t life)
-{
-    struct reading *r = arg;
-
-    if (life == w->life && !w->dead) {
-        r->done(r->arg, r->answer);
-    } else {
-        answer_free(r->answer);
-        if (r->of_overseer)
-            mem_free(r->arg);
-    }
-    mem_free(r);
-}
-
 static void read_session(const struct sim *w, struct str id, struct answer *a)
 {
     const struct session *s = disk_fold(w->disk, id);
@@ -267,17 +246,14 @@ static void read_session(const struct sim *w, struct str id, struct answer *a)
 
 void overseers_query(struct sim *w, const struct query *q, query_fn *done, void *arg)
 {
-    struct reading *r = mem_zalloc(sizeof(*r));
+    bool is_overseer = q->limit > 0; /* the hub leaves that to the store */
+    struct answer *a = answer_new();
 
-    r->answer = answer_new();
-    r->done = done;
-    r->arg = arg;
-    r->of_overseer = q->limit > 0; /* the hub leaves that to the store */
     if (q->kind == QUERY_FEED)
-        account_read(w->account, q->after, q->limit > 0 ? q->limit : 1 + sim_feed_below(w, 10), r->answer);
+        account_read(w->account, q->after, is_overseer ? q->limit : 1 + sim_feed_below(w, 10), a);
     else
-        read_session(w, q->session_id, r->answer);
-    sim_after(w, (int64_t)sim_feed_below(w, 30), deliver, r, w->life);
+        read_session(w, q->session_id, a);
+    disk_answer(w, (int64_t)sim_feed_below(w, 30), a, done, arg, is_overseer);
 }
 
 static void deliver_newest(struct sim *w, void *arg, uint64_t life)

@@ -90,6 +90,8 @@ uint64_t disk_incarnation(const struct disk *d, struct str session); /* counts e
 /* The same, for what somebody is shown or asks now: UINT64_MAX, as if neither, while the server learns of an erasure.
  */
 uint64_t disk_incarnation_seen(const struct disk *d, struct str session);
+/* Made now, told later, if the server that asked still lives. `owns_arg`: else nobody frees it. */
+void disk_answer(struct sim *w, int64_t in_ms, struct answer *a, query_fn *done, void *arg, bool owns_arg);
 void disk_check_end(struct disk *d);
 
 /* actors.c */

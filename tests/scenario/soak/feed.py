@@ -9,7 +9,7 @@ from harness.environment import short_directory
 from harness.offline import script
 from harness.server import running
 
-from . import gauge
+from . import gauge, verdict
 
 REACH = 200_000  # facts
 PARTS = 4  # numbers of the feed that a fact may have
@@ -89,10 +89,7 @@ def main():
         talk_much(server.api, "talk")
         sizes = copy_and_delete(server, "talk", REACH + 20_000)
         wrong = list(findings(server, early, sizes))
-    for line in wrong:
-        print(f"WRONG: {line}")
-    print("not good" if wrong else "good")
-    return 1 if wrong else 0
+    return verdict.tell(wrong)
 
 
 if __name__ == "__main__":

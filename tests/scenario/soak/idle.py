@@ -15,7 +15,7 @@ from harness.offline import say, words
 from harness.server import running
 from harness.sse import Watcher
 
-from . import gauge
+from . import gauge, verdict
 
 WORKERS = 8
 # What the heap may grow by once caches are full and it has its shape: 6 bytes a session were measured over 20,000,
@@ -124,10 +124,7 @@ def main():
         samples = come_and_go(server, options.sessions, options.step)
         wrong = [*findings(samples, options.warm), *silence(server, options.silence)]
         print(system_calls(server, options.silence))
-    for line in wrong:
-        print(f"WRONG: {line}")
-    print("not good" if wrong else "good")
-    return 1 if wrong else 0
+    return verdict.tell(wrong)
 
 
 if __name__ == "__main__":

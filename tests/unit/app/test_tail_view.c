@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "app/tail_view.h"
-#include "temporary.h"
+#include "paper.h"
 
 #include <time.h>
 
 struct fixture {
-    struct loop *loop;
-    int fds[2];
+    struct paper paper;
     struct tail_view view;
 };
 
@@ -15,25 +14,18 @@ static const struct terminal pipe_end = {0}, narrow = {.is_terminal = true, .wid
 
 static void begin(struct fixture *f, const struct terminal *terminal, bool is_json)
 {
-    struct err err;
-
     setenv("TZ", "UTC", 1);
     tzset();
-    assert_int_equal(loop_new(&f->loop, &err), 0);
-    assert_int_equal(pipe(f->fds), 0);
-    tail_view_init(&f->view, output_new(f->loop, f->fds[1], false, NULL, NULL), terminal, is_json);
+    paper_begin(&f->paper);
+    tail_view_init(&f->view, f->paper.output, terminal, is_json);
 }
 
 static void feed(struct fixture *f, const char *event)
 {
-    struct json *node = NULL;
     struct arena arena;
-    struct err err;
 
     arena_init(&arena);
-    if (json_parse(&arena, str_of(event), &node, &err) < 0)
-        fail_msg("%s", err.text);
-    tail_view_event(&f->view, node, str_of(event));
+    tail_view_event(&f->view, paper_event(event, &arena), str_of(event));
     arena_done(&arena);
 }
 
@@ -49,18 +41,9 @@ static void text(struct fixture *f, const char *type, const char *id, int offset
 /* Ends the view; what was printed must be this. */
 static void printed(struct fixture *f, const char *wanted)
 {
-    char got[2000];
-    ssize_t n;
-
     tail_view_finish(&f->view);
-    output_free(f->view.out);
     tail_view_done(&f->view);
-    close(f->fds[1]);
-    n = read(f->fds[0], got, sizeof(got) - 1);
-    got[n < 0 ? 0 : n] = '\0';
-    assert_string_equal(got, wanted);
-    close(f->fds[0]);
-    loop_free(f->loop);
+    paper_end(&f->paper, wanted);
 }
 
 #define SAID(id, content)                                                                                              \
@@ -187,11 +170,8 @@ static void events_of_another_shape_do_no_harm(void **state UNUSED)
         feed(&f, odd[i]);
     assert_int_equal(f.view.seq, 0);
     tail_view_finish(&f.view);
-    output_free(f.view.out);
     tail_view_done(&f.view);
-    close(f.fds[0]);
-    close(f.fds[1]);
-    loop_free(f.loop);
+    paper_end(&f.paper, NULL);
 }
 
 static void questions_are_told_with_their_options_and_how_they_closed(void **state UNUSED)

@@ -1,33 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 #include "app/turn_view.h"
-#include "temporary.h"
+#include "paper.h"
 
 struct fixture {
-    struct loop *loop;
-    int fds[2];
+    struct paper paper;
     struct turn_view view;
 };
 
 static void begin(struct fixture *f, enum turn_style style)
 {
-    struct err err;
-
-    assert_int_equal(loop_new(&f->loop, &err), 0);
-    assert_int_equal(pipe(f->fds), 0);
-    turn_view_init(&f->view, output_new(f->loop, f->fds[1], false, NULL, NULL), style);
+    paper_begin(&f->paper);
+    turn_view_init(&f->view, f->paper.output, style);
 }
 
 static enum turn_end feed(struct fixture *f, const char *event)
 {
-    struct json *node = NULL;
     enum turn_end end;
     struct arena arena;
-    struct err err;
 
     arena_init(&arena);
-    if (json_parse(&arena, str_of(event), &node, &err) < 0)
-        fail_msg("%s", err.text);
-    end = turn_view_event(&f->view, node, str_of(event));
+    end = turn_view_event(&f->view, paper_event(event, &arena), str_of(event));
     arena_done(&arena);
     return end;
 }
@@ -44,18 +36,9 @@ static void token(struct fixture *f, const char *id, int offset, const char *tex
 /* Ends the view; what was printed must be this. */
 static void printed(struct fixture *f, const char *text)
 {
-    char got[1000];
-    ssize_t n;
-
     turn_view_finish(&f->view);
-    output_free(f->view.out);
     turn_view_done(&f->view);
-    close(f->fds[1]);
-    n = read(f->fds[0], got, sizeof(got) - 1);
-    got[n < 0 ? 0 : n] = '\0';
-    assert_string_equal(got, text);
-    close(f->fds[0]);
-    loop_free(f->loop);
+    paper_end(&f->paper, text);
 }
 
 #define COMPLETE "{\"type\":\"complete\",\"end\":\"completed\",\"seq\":9}"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/buf.h"
+#include "base/count.h"
 #include "base/log.h"
 #include "base/log_limit.h"
 #include "base/str.h"
@@ -58,19 +59,6 @@ static void drain(const struct reader *r, struct buf *out)
 
     while ((n = read(r->out, part, sizeof(part))) > 0)
         buf_add(out, part, (size_t)n);
-}
-
-static size_t count(const struct buf *b, const char *text)
-{
-    struct str rest = buf_str(b);
-    size_t n = 0;
-    ptrdiff_t at;
-
-    while ((at = str_find(rest, str_of(text))) >= 0) {
-        rest = str_skip(rest, (size_t)at + strlen(text));
-        n++;
-    }
-    return n;
 }
 
 static int guard(void **state UNUSED)
@@ -147,7 +135,7 @@ static void fields_of_an_unwanted_line_are_not_made(void **state UNUSED)
     assert_int_equal(evaluations, 1);
     assert_int_equal(errno, ENOENT); /* who logs an error still has it */
     drain(&r, &out);
-    assert_int_equal(count(&out, "\n"), 1);
+    assert_int_equal(count_text(&out, "\n"), 1);
     close_reader(&r);
 }
 
@@ -176,16 +164,16 @@ static void a_full_pipe_never_stops_the_writer(void **state UNUSED)
     assert_int_equal(log_dropped() - before, 1001);
     assert_int_equal(fcntl(r.in, F_GETFL) & O_NONBLOCK, 0); /* the flag of a pipe that others may share */
     drain(&r, &out);
-    assert_int_equal(count(&out, "\n"), passed);
-    assert_int_equal(count(&out, "lost"), 0);
+    assert_int_equal(count_text(&out, "\n"), passed);
+    assert_int_equal(count_text(&out, "lost"), 0);
 
     buf_clear(&out);
     LOG_INFO("run.end", log_text("found", "x"));
     LOG_INFO("run.end", log_text("found", "y"));
     drain(&r, &out);
-    assert_int_equal(count(&out, "\n"), 3);
-    assert_int_equal(count(&out, "\"event\":\"log.dropped\",\"lines\":1001}"), 1);
-    assert_int_equal(count(&out, "found"), 2);
+    assert_int_equal(count_text(&out, "\n"), 3);
+    assert_int_equal(count_text(&out, "\"event\":\"log.dropped\",\"lines\":1001}"), 1);
+    assert_int_equal(count_text(&out, "found"), 2);
     close_reader(&r);
 }
 
@@ -205,7 +193,7 @@ static void a_stream_that_is_not_ours_to_open_is_asked_first(void **state UNUSED
     assert_int_equal(dup3(r.in, LATER, O_CLOEXEC), LATER);
     assert_int_not_equal(log_until_dropped(before), 1);
     drain(&r, &out);
-    assert_int_not_equal(count(&out, "\n"), 0);
+    assert_int_not_equal(count_text(&out, "\n"), 0);
     close(LATER);
     close_reader(&r);
 }
@@ -224,7 +212,7 @@ static void a_full_socket_never_stops_the_writer(void **state UNUSED)
     open_log(r.in, LOG_FORMAT_JSON);
     passed = log_until_dropped(before) - 1;
     drain(&r, &out);
-    assert_int_equal(count(&out, "\n"), passed);
+    assert_int_equal(count_text(&out, "\n"), passed);
     close_reader(&r);
 }
 

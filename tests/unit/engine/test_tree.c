@@ -15,13 +15,19 @@
 #define NAMED .provider = STR("p"), .model = STR("m")
 #define THE_STOP "store(cancel_requested run_ended cancelled)"
 
-/* Of a run in its first model call; what happens when that is stored. */
-static const char *stop(struct house *h, const struct input *cancel)
+/* In its first model call. */
+static void begin_run(struct house *h)
 {
     const struct input begin = EXECUTE("m1", NAMED);
 
     house_feed(h, &begin);
     house_stored(h);
+}
+
+/* Of a run that has begun; what happens when that is stored. */
+static const char *stop(struct house *h, const struct input *cancel)
+{
+    begin_run(h);
     assert_string_equal(house_feed(h, cancel), THE_STOP);
     return house_stored(h);
 }
@@ -64,12 +70,11 @@ static void a_store_that_cannot_say_what_is_below_is_no_success(void **state UNU
 
 static void what_is_below_and_cannot_be_opened_is_no_success(void **state UNUSED)
 {
-    const struct input begin = EXECUTE("m1", NAMED), all = CANCEL();
+    const struct input all = CANCEL();
     struct house h;
 
     house_open(&h);
-    house_feed(&h, &begin);
-    house_stored(&h);
+    begin_run(&h);
     h.below = "low";
     h.broken = true; /* this session is in memory already */
     house_feed(&h, &all);
@@ -92,12 +97,11 @@ static void what_does_not_stop_asks_nobody_below(void **state UNUSED)
 
 static void a_stop_on_its_way_ends_with_the_server(void **state UNUSED)
 {
-    const struct input begin = EXECUTE("m1", NAMED), all = CANCEL();
+    const struct input all = CANCEL();
     struct house h;
 
     house_open(&h);
-    house_feed(&h, &begin);
-    house_stored(&h);
+    begin_run(&h);
     house_feed(&h, &all);
     house_die(&h);
     assert_string_equal(house_recover(&h), "load store(run_recovered)");

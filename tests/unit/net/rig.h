@@ -5,6 +5,7 @@
  * another thread. Nothing sleeps: the script waits for bytes or for the end of a connection, at
  * most RIG_WAIT_S. cmocka's asserts belong to the main thread, so the script uses CHECK().
  */
+#include "base/count.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -127,19 +128,6 @@ static UNUSED bool rig_hear(int fd, const char *text, size_t times, struct buf *
 static UNUSED bool rig_has(const struct buf *heard, const char *text)
 {
     return str_find(buf_str(heard), str_of(text)) >= 0;
-}
-
-static UNUSED size_t rig_count(const struct buf *heard, const char *text)
-{
-    struct str rest = buf_str(heard);
-    size_t n = 0;
-    ptrdiff_t at;
-
-    while ((at = str_find(rest, str_of(text))) >= 0) {
-        rest = str_skip(rest, (size_t)at + strlen(text));
-        n++;
-    }
-    return n;
 }
 
 /* One request on a connection of its own; `text` asks for nothing or for a close. */

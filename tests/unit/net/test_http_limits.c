@@ -123,7 +123,7 @@ static void fill_the_budget(struct rig *rig)
     CHECK(rig, rig_say(first, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 600\r\nConnection: close\r\n\r\n"));
     CHECK(rig, rig_say_bytes(first, body, sizeof(body)));
     CHECK(rig, rig_hear_all(first, &heard));
-    CHECK(rig, rig_count(&heard, "HTTP/1.1 200 ") == 2);
+    CHECK(rig, count_text(&heard, "HTTP/1.1 200 ") == 2);
     close(first);
     close(second);
 }

@@ -90,7 +90,7 @@ static void ask_under_names(struct rig *rig)
     CHECK(rig, rig_has(&heard, longest));
     CHECK(rig, rig_ask(rig, "GET /200 HTTP/1.1\r\nHost: x\r\nConnection: close\r\nx-request-id:  Az0._:-  \r\n\r\n",
                        &heard));
-    CHECK(rig, rig_count(&heard, "\r\nX-Request-Id: Az0._:-\r\n") == 1);
+    CHECK(rig, count_text(&heard, "\r\nX-Request-Id: Az0._:-\r\n") == 1);
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         snprintf(request, sizeof(request),
                  "GET /200 HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Request-Id: %s\r\n\r\n", bad[i]);
@@ -130,7 +130,7 @@ static void ask_for_everything(struct rig *rig)
 
     for (size_t i = 0; i < ARRAY_LEN(requests); i++) {
         CHECK(rig, rig_ask(rig, requests[i], &heard));
-        CHECK(rig, rig_count(&heard, "\r\nX-Request-Id: me\r\n") == 1);
+        CHECK(rig, count_text(&heard, "\r\nX-Request-Id: me\r\n") == 1);
     }
 }
 
@@ -192,7 +192,7 @@ static void who_knocks_often_does_not_fill_the_log(void **state UNUSED)
 
     log_set_level(LOG_LEVEL_INFO);
     run(knock_often);
-    passed = rig_count(&lines, "\"status\":401");
+    passed = count_text(&lines, "\"status\":401");
     assert_in_range(passed, LIMIT_LOG_LINES_PER_SECOND, KNOCKS - 1);
     rest = buf_str(&lines);
     while ((at = str_find(rest, STR("\"what\":\"refused\",\"lines\":"))) >= 0) {
@@ -206,7 +206,7 @@ static void success_is_for_who_asks_for_it(void **state UNUSED)
 {
     log_set_level(LOG_LEVEL_INFO);
     run(ask_for_everything);
-    assert_int_equal(rig_count(&lines, "\n"), 1);
+    assert_int_equal(count_text(&lines, "\n"), 1);
     has("\"status\":503");
 }
 

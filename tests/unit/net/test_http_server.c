@@ -106,7 +106,7 @@ static void send_ahead(struct rig *rig)
             CHECK(rig, rig_say_bytes(fd, rest.p, rest.n < piece ? rest.n : piece));
         CHECK(rig, rig_hear_all(fd, &heard));
         close(fd);
-        CHECK(rig, rig_count(&heard, "HTTP/1.1 200 OK\r\n") == 81);
+        CHECK(rig, count_text(&heard, "HTTP/1.1 200 OK\r\n") == 81);
         for (int i = 0; i < 40; i++) {
             char both[2][16];
 
@@ -133,7 +133,7 @@ static void send_bad_ahead(struct rig *rig)
                        "GET /three HTTP/1.1\r\nHost: x\r\n\r\n",
                        &heard));
     CHECK(rig, rig_has(&heard, "<GET 0 /one "));
-    CHECK(rig, rig_count(&heard, "HTTP/1.1 ") == 2);
+    CHECK(rig, count_text(&heard, "HTTP/1.1 ") == 2);
     CHECK(rig, rig_has(&heard, "HTTP/1.1 400 "));
 }
 
@@ -254,7 +254,7 @@ static void send_malformed(struct rig *rig)
             if (!rig_say_bytes(fd, rows[i].p, first) || (cut == 1 && send(fd, rows[i].p + first, 1, MSG_NOSIGNAL) < 0))
                 return;
             if (!rig_hear_all(fd, &heard) || (heard.n > 0 && !str_has_prefix(buf_str(&heard), STR("HTTP/1.1 4"))) ||
-                rig_count(&heard, "HTTP/1.1 ") > 1 || (cut == 0 && heard.n == 0))
+                count_text(&heard, "HTTP/1.1 ") > 1 || (cut == 0 && heard.n == 0))
                 return;
             close(fd);
         }

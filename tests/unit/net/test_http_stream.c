@@ -173,7 +173,7 @@ static void hear_large(struct rig *rig)
         struct buf heard CLEANUP(buf_done) = BUF_INIT;
 
         CHECK(rig, rig_ask(rig, paths[i], &heard));
-        CHECK(rig, rig_count(&heard, "\r\n10000\r\nllll") == 200);
+        CHECK(rig, count_text(&heard, "\r\n10000\r\nllll") == 200);
         CHECK(rig, heard.n > 200 * sizeof(large) && heard.n < 201 * sizeof(large));
         CHECK(rig, str_find(buf_str(&heard), STR("\r\n0\r\n\r\n")) == (ptrdiff_t)heard.n - 7);
     }
@@ -189,7 +189,7 @@ static void hear_beats(struct rig *rig)
     struct buf heard CLEANUP(buf_done) = BUF_INIT;
 
     CHECK(rig, rig_ask(rig, "GET /beat HTTP/1.1\r\nHost: x\r\n\r\n", &heard));
-    CHECK(rig, rig_count(&heard, "8\r\n: beat\n\n\r\n") == 3);
+    CHECK(rig, count_text(&heard, "8\r\n: beat\n\n\r\n") == 3);
 }
 
 static void silence_is_filled_with_heartbeats(void **state UNUSED)
