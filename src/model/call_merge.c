@@ -25,7 +25,14 @@ void call_merge_done(struct call_merge *m)
     for (size_t i = 0; i < m->n; i++)
         part_done(&m->parts[i]);
     mem_free(m->parts);
+    mem_free(m->known);
     *m = (struct call_merge){0};
+}
+
+void call_merge_know(struct call_merge *m, struct str id)
+{
+    m->known = mem_grow(m->known, &m->known_cap, m->n_known + 1, sizeof(*m->known));
+    m->known[m->n_known++] = str_hash(id, 0);
 }
 
 /* The newest call with this index. One that names another id and a name has begun anew: some servers count badly. */
@@ -119,10 +126,15 @@ static struct str repaired_text(struct str text, struct arena *a, bool *repaired
     return arena_str(a, buf_str(&out));
 }
 
-static bool is_usable_id(struct str id, const struct call *calls, size_t n)
+static bool is_usable_id(const struct call_merge *m, struct str id, const struct call *calls, size_t n)
 {
+    uint64_t hash = str_hash(id, 0);
+
     if (id.n == 0 || id.n > ID_MAX)
         return false;
+    for (size_t i = 0; i < m->n_known; i++)
+        if (m->known[i] == hash)
+            return false;
     for (size_t i = 0; i < n; i++)
         if (str_eq(calls[i].id, id))
             return false;
@@ -141,7 +153,7 @@ struct record_list call_merge_take(const struct call_merge *m, struct arena *a, 
 
         if (p->name.n == 0)
             continue;
-        if (!is_usable_id(c.id, calls, n)) {
+        if (!is_usable_id(m, c.id, calls, n)) {
             id_random(id);
             c.id = arena_str(a, str_of(id));
         }

@@ -3,7 +3,8 @@
 /*
  * Tool calls arrive in fragments. With an index they are merged by it; without one by id, else
  * they extend the last call. Names given again are not added again, calls that never got a name
- * are dropped, missing or repeated ids get one of ours, no arguments at all become "{}".
+ * are dropped, missing or repeated ids get one of ours, no arguments at all become "{}". Some servers begin to count
+ * anew in each answer ("call_1"): an id that the transcript has already is a repeated one too.
  */
 #include "base/arena.h"
 #include "base/buf.h"
@@ -19,9 +20,12 @@ struct call_part;
 struct call_merge {
     struct call_part *parts;
     size_t n, cap;
+    uint64_t *known; /* hashes of ids; one that only looks known gets another name, which harms nobody */
+    size_t n_known, known_cap;
 };
 
-void call_merge_done(struct call_merge *m); /* a zeroed one is empty */
+void call_merge_done(struct call_merge *m);                /* a zeroed one is empty */
+void call_merge_know(struct call_merge *m, struct str id); /* of a call of the transcript */
 /* False: this would be one more call than LIMIT_CALLS_PER_ROUND. */
 NODISCARD bool call_merge_add(struct call_merge *m, const struct call_fragment *f);
 /* Every call has a name and arguments that are JSON: it may be taken though nobody said that it was whole. */

@@ -162,8 +162,20 @@ static void on_deadline(void *arg)
     stream_leave(s);
 }
 
+/* So that no call of the answer has the id of an earlier one: an answer to a question is told by it. */
+static void know_earlier_calls(struct model_stream *s, const struct model_request *q)
+{
+    for (size_t i = 0; i < q->n_messages; i++) {
+        const struct call *calls = q->messages[i].calls.items;
+
+        for (size_t k = 0; k < q->messages[i].calls.count; k++)
+            call_merge_know(&s->calls, calls[k].id);
+    }
+}
+
 void stream_start(struct model_stream *s, const struct model_request *q)
 {
+    know_earlier_calls(s, q);
     s->started_ms = clock_mono_ms();
     s->starting = true;
     stream_enter(s);

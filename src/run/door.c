@@ -262,6 +262,8 @@ static bool post_is_refused(struct ctx *c, bool executes)
 
     if (!session_exists(s) && c->in->session_id.n == 0)
         step_reply(c, REPLY_NOT_FOUND);
+    else if (c->in->own_id && c->in->change.seen < s->inbox_seq)
+        step_reply(c, REPLY_MOVED); /* another one came meanwhile, which may have this id */
     else if (is_full)
         step_reply(c, REPLY_FULL);
     else if (executes && c->in->busy == BUSY_REJECT && s->run.active)

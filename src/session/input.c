@@ -120,6 +120,7 @@ static const struct record_field input_fields[] = {
     FLAG(pinned),
     {.name = "if_match", .type = RECORD_I64, AT(if_match)},
     TEXT(message_id),
+    FLAG(own_id),
     TEXT(text),
     FLAG(execute),
     {.name = "has_sync", .type = RECORD_BOOL, AT(sync.present)},

@@ -118,11 +118,12 @@ struct input {
     struct run_limits session_limits; /* create, update: of all runs of the session */
     uint64_t if_match;                /* metadata version; 0: whichever */
     struct str message_id;
+    bool own_id;     /* post: the client chose it, and as of change.seen no message of the session had it */
     struct str text; /* post: message; delta: piece; tool_done: result; model_failed: error */
     bool execute;    /* post: and start */
     bool later;      /* post: not for the run that is active */
 
-    struct change change;        /* edit, remove, withdraw */
+    struct change change;        /* edit, remove, withdraw; post: `seen`, with own_id */
     struct record_list messages; /* struct old_message[]: edit: the new one; create: those of its source */
     struct str source;           /* create: the session they come from */
     uint64_t of_seq;             /* create: as of that fact of it */

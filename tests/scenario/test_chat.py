@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Every reply of POST /chat, with sessions in every state, before and after a restart."""
 
+import threading
 from unittest.mock import ANY
 
 from harness.api import expect
@@ -60,6 +61,53 @@ def test_a_message_and_its_run_in_one_call(server, between):
     assert post(server, session_id="busy", **new) == executed("busy", "already_running", run_id=runs["busy"])
     # The answer goes first; until then the message waits.
     assert post(server, session_id="asking", **new) == executed("asking", "completed", has_pending_question=True)
+
+
+def test_an_id_is_that_of_one_message(server, between):
+    """Who heard nothing sends again: it is there once. All that names messages can rely on their ids."""
+    api = server.api
+    guide = "/api/v1/sessions/s/guidance"
+
+    def is_refused(name, path=CHAT, **body):
+        told = expect(server.client().post(path, json={"message": "again", "text": "again", **body}), 409)
+        assert told["error"]["code"] == "conflict"
+        assert told["session_id"] == body.get("session_id", "s")
+        assert told["message_id"] == name
+
+    post(server, session_id="s", message_id="one", system_prompt="Be brief.")
+    is_refused("one", session_id="s", message_id="one")  # it waits
+    is_refused("one", guide, id="one")
+    api.wait_run(api.execute("s")["run_id"])
+    keyed = {"headers": {"Idempotency-Key": "k"}, "json": {"text": "two", "id": "two"}}
+    first = expect(server.client().post(guide, **keyed), 202)
+    api.wait_run(first["run_id"])
+    between(server)
+    for name in [m["id"] for m in server.api.messages("s")]:  # of people, of the model, of the system
+        is_refused(name, session_id="s", message_id=name)
+        is_refused(name, guide, id=name)
+    assert expect(server.client().post(guide, **keyed), 202) == first  # a repeat is a repeat
+    is_refused("new", session_id="new", message_id="new", system_prompt="Be brief.")
+    assert [m["role"] for m in server.api.messages("s")] == ["system", "user", "assistant", "user", "assistant"]
+
+
+def test_of_many_with_one_id_one_is_taken(server):
+    gate, told = threading.Barrier(16), []
+
+    def send(name):
+        with server.client() as client:
+            gate.wait()
+            told.append((name, client.post(CHAT, json={"message": name, "session_id": "s", "message_id": name})))
+
+    senders = [threading.Thread(target=send, args=(f"m{i % 8}",)) for i in range(16)]
+    for each in senders:
+        each.start()
+    for each in senders:
+        each.join()
+    assert sorted((name, reply.status_code) for name, reply in told) == [
+        (f"m{i}", status) for i in range(8) for status in (201, 409)
+    ]
+    waiting = server.api.get("/api/v1/sessions/s/guidance")["messages"]
+    assert sorted(m["id"] for m in waiting) == [f"m{i}" for i in range(8)]
 
 
 def test_a_message_of_a_client_with_another_view_is_kept_and_nothing_started(server, between):

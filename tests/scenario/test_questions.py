@@ -199,6 +199,23 @@ def test_a_model_is_offered_the_tool_and_sees_the_answer(make_server, provider):
     assert second["messages"][-1] == {"role": "tool", "tool_call_id": "call_1", "content": "blue"}
 
 
+def test_a_late_answer_is_not_taken_for_the_next_question(make_server, provider):
+    """Some providers name the first call of each of their answers the same."""
+    server = make_server(env=provider.environment)
+    for question in ("first?", "second?"):
+        arguments = json.dumps({"question": question})
+        provider.reply(p.tool(0, id="call_1", name="ask_user", arguments=arguments), p.finish("tool_calls"), p.done())
+    provider.reply(*p.answer("So be it."))
+    server.api.chat("go", "q", execute=True)
+    poll(lambda: server.api.session("q")["state"], lambda s: s == "asking")
+    server.api.wait_run(answer(server, "q", "yes", expected_tool_call_id="call_1")["run_id"])
+    shown = pending(server, "q")
+    assert shown["question"] == "second?"
+    answer(server, "q", "yes", 409, expected_tool_call_id="call_1")  # sent again by who heard nothing
+    server.api.wait_run(answer(server, "q", "no", expected_tool_call_id=shown["tool_call_id"])["run_id"])
+    assert [m["content"] for m in server.api.messages("q") if m["role"] == "tool"] == ["yes", "no"]
+
+
 def test_a_client_sync_knows_the_question(server):
     suspended(server, "q", HOW)
     shown = pending(server, "q")

@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "face/bamboo/bamboo.h"
 #include "face/bamboo/change.h"
+#include "face/bamboo/post.h"
 #include "face/bamboo/turn.h"
 
 /* ---- posting ---- */
@@ -46,12 +47,7 @@ void guidance_post(struct exchange *x)
     static const struct budget_wish no_wish = {.unpriced = 0};
     static const struct model_wish no_model = {.effort = 0};
     struct guidance_request *q = x->in;
-    struct input in = {.kind = INPUT_POST,
-                       .origin = ORIGIN_HTTP,
-                       .text = q->text,
-                       .execute = true,
-                       .later = q->mode == GUIDANCE_AFTER_RUN,
-                       .limits = turn_limits(x, &no_wish)};
+    struct post *p = arena_zalloc(&x->arena, sizeof(*p));
     struct err err = {.code = ERR_OK};
     char id[ID_TEXT];
 
@@ -61,11 +57,19 @@ void guidance_post(struct exchange *x)
         exchange_fail_err(x, &err);
         return;
     }
-    if (!turn_model(x, &no_model, &in))
+    *p = (struct post){.session_id = x->id, .is_chosen = q->id.n > 0, .on_reply = on_posted};
+    p->in = (struct input){.kind = INPUT_POST,
+                           .origin = ORIGIN_HTTP,
+                           .text = q->text,
+                           .execute = true,
+                           .later = q->mode == GUIDANCE_AFTER_RUN,
+                           .limits = turn_limits(x, &no_wish)};
+    if (!turn_model(x, &no_model, &p->in))
         return;
     id_random(id);
-    in.message_id = q->id.n > 0 ? q->id : arena_str(&x->arena, str_of(id));
-    exchange_submit(x, x->id, &in, on_posted);
+    p->in.message_id = p->is_chosen ? q->id : arena_str(&x->arena, str_of(id));
+    x->state = p;
+    post_submit(x);
 }
 
 /* ---- what waits ---- */

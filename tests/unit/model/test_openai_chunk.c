@@ -255,6 +255,26 @@ static void fragments_are_merged(void **state UNUSED)
     }
 }
 
+static void an_id_of_the_transcript_is_not_given_again(void **state UNUSED)
+{
+    CLEANUP(call_merge_done) struct call_merge m = {0};
+    struct call_fragment known = {.has_index = true, .id = STR("call_1"), .name = STR("f")},
+                         other = {.has_index = true, .index = 1, .id = STR("call_2"), .name = STR("f")};
+    const struct call *calls;
+    bool repaired = false;
+    struct arena a;
+
+    arena_init(&a);
+    call_merge_know(&m, STR("call_0"));
+    call_merge_know(&m, STR("call_1"));
+    assert_true(call_merge_add(&m, &known));
+    assert_true(call_merge_add(&m, &other));
+    calls = call_merge_take(&m, &a, &repaired).items;
+    assert_int_equal(calls[0].id.n, 36);
+    assert_true(str_is(calls[1].id, "call_2"));
+    arena_done(&a);
+}
+
 static void a_cut_call_is_known_and_dropped(void **state UNUSED)
 {
     static const struct {
@@ -284,6 +304,7 @@ int main(void)
         cmocka_unit_test(a_chunk_like_the_last_is_not_parsed_again),
         cmocka_unit_test(only_chunks_with_nothing_but_a_text_are_learned),
         cmocka_unit_test(fragments_are_merged),
+        cmocka_unit_test(an_id_of_the_transcript_is_not_given_again),
         cmocka_unit_test(a_cut_call_is_known_and_dropped),
     };
 
