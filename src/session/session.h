@@ -10,7 +10,7 @@
 #include "base/limits.h"
 #include "session/fact.h"
 
-#define SESSION_FOLD_VERSION 7 /* raise with every change of the struct or of session_fold() */
+#define SESSION_FOLD_VERSION 8 /* raise with every change of the struct or of session_fold() */
 
 enum call_state { CALL_PROPOSED, CALL_RUNNING, CALL_ASKED, CALL_OVER };
 

@@ -162,7 +162,8 @@ enum field_type { NUMBER, FLAG, TEXT };
 #define FIELD(type, member) {#member, type, offsetof(struct session, member), sizeof(((struct session *)NULL)->member)}
 #define LIMITS_FIELDS(member)                                                                                          \
     FIELD(NUMBER, member.max_tokens), FIELD(NUMBER, member.max_cost), FIELD(NUMBER, member.max_ms),                    \
-        FIELD(NUMBER, member.max_rounds), FIELD(NUMBER, member.max_calls), FIELD(FLAG, member.unpriced)
+        FIELD(NUMBER, member.max_rounds), FIELD(NUMBER, member.max_calls), FIELD(NUMBER, member.max_children),         \
+        FIELD(FLAG, member.unpriced)
 static const struct {
     const char *name;
     enum field_type type;

@@ -77,6 +77,7 @@ static const struct record_field run_limits_fields[] = {
     {.name = "max_ms", .type = RECORD_I64, .offset = offsetof(struct run_limits, max_ms)},
     {.name = "max_rounds", .type = RECORD_U32, .offset = offsetof(struct run_limits, max_rounds)},
     {.name = "max_calls", .type = RECORD_U32, .offset = offsetof(struct run_limits, max_calls)},
+    {.name = "max_children", .type = RECORD_U32, .offset = offsetof(struct run_limits, max_children)},
     {.name = "unpriced", .type = RECORD_BOOL, .offset = offsetof(struct run_limits, unpriced)},
 };
 RECORD(run_limits, "limits");

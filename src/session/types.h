@@ -173,7 +173,8 @@ struct run_limits {
     int64_t max_cost; /* micros */
     int64_t max_ms;   /* from its start; of all runs: while one is active */
     uint32_t max_rounds, max_calls;
-    bool unpriced; /* models without a price are used, although money is limited */
+    uint32_t max_children; /* kept for runs that start others: there are none yet */
+    bool unpriced;         /* models without a price are used, although money is limited */
 };
 extern const struct record run_limits_record;
 

@@ -331,7 +331,7 @@ def test_a_budget_is_read_where_it_was_set(server, between):
     """In the reply of each change, at any time later, and as it was in the past."""
     client, budget = (
         server.client(lasting=True),
-        {"max_total_tokens": 100000, "max_wall_ms": 3_600_000, "unpriced": "allow"},
+        {"max_total_tokens": 100000, "max_subagents": 3, "max_wall_ms": 3_600_000, "unpriced": "allow"},
     )
     made = expect(client.post("/api/v1/sessions", json={"budget": budget}), 201)["session"]
     path = f"/api/v1/sessions/{made['id']}"

@@ -40,7 +40,7 @@ static const struct record_field run_budget_fields[] = {
     FIELD(struct budget_wish, "max_total_tokens", limits.max_tokens, RECORD_I64, .max = INT64_MAX),
     FIELD(struct budget_wish, "max_rounds", limits.max_rounds, RECORD_U32),
     FIELD(struct budget_wish, "max_tool_calls", limits.max_calls, RECORD_U32),
-    FIELD(struct budget_wish, "max_subagents", max_subagents, RECORD_U32),
+    FIELD(struct budget_wish, "max_subagents", limits.max_children, RECORD_U32),
     FIELD(struct budget_wish, "max_wall_ms", limits.max_ms, RECORD_I64, .max = INT64_MAX),
     FIELD(struct budget_wish, "max_cost_micros", limits.max_cost, RECORD_I64, .max = INT64_MAX),
     FIELD(struct budget_wish, "unpriced", unpriced, RECORD_ENUM, .names = unpriced_names),

@@ -34,8 +34,7 @@ struct unsupported {
 /* What a run, or all runs of a session, may use. */
 struct budget_wish {
     struct run_limits limits;
-    uint32_t max_subagents; /* there are none yet */
-    int unpriced;           /* 0: a model without a price is refused where money is limited */
+    int unpriced; /* 0: a model without a price is refused where money is limited */
 };
 
 struct run_limits budget_wish_limits(const struct budget_wish *w);

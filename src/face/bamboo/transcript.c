@@ -130,7 +130,7 @@ static void write_limits(const struct run_limits *l, struct json_writer *w)
 {
     json_key(w, "budget");
     if (l->max_tokens == 0 && l->max_cost == 0 && l->max_ms == 0 && l->max_rounds == 0 && l->max_calls == 0 &&
-        !l->unpriced) {
+        l->max_children == 0 && !l->unpriced) {
         json_put_null(w);
         return;
     }
@@ -138,6 +138,7 @@ static void write_limits(const struct run_limits *l, struct json_writer *w)
     key_limit(w, "max_total_tokens", l->max_tokens);
     key_limit(w, "max_rounds", l->max_rounds);
     key_limit(w, "max_tool_calls", l->max_calls);
+    key_limit(w, "max_subagents", l->max_children);
     key_limit(w, "max_wall_ms", l->max_ms);
     key_limit(w, "max_cost_micros", l->max_cost);
     if (l->unpriced)

@@ -113,6 +113,7 @@ struct run_limits turn_limits(const struct exchange *x, const struct budget_wish
         .max_ms = smaller(asked->max_ms, allowed->max_ms),
         .max_rounds = (uint32_t)smaller(asked->max_rounds, allowed->max_rounds),
         .max_calls = (uint32_t)smaller(asked->max_calls, allowed->max_calls),
+        .max_children = asked->max_children,
         .unpriced = wish->unpriced != 0,
     };
 }

@@ -56,6 +56,7 @@ static void a_chat_with_everything(void **state UNUSED)
     assert_int_equal(q.budget.limits.max_tokens, 10);
     assert_int_equal(q.budget.limits.max_rounds, 2);
     assert_int_equal(q.budget.limits.max_calls, 4);
+    assert_int_equal(q.budget.limits.max_children, 1);
     assert_int_equal(q.on_busy, BUSY_INTERRUPT);
     assert_true(q.no_human_approver);
 }

@@ -121,8 +121,8 @@ static void a_budget_is_shown_with_what_was_used_of_it(void **state UNUSED)
         {{.max_ms = 5}, "{\"max_wall_ms\":5}"},
         {{.max_rounds = 2}, "{\"max_rounds\":2}"},
         {{.unpriced = true}, "{\"unpriced\":\"allow\"}"},
-        {{.max_tokens = 1, .max_rounds = 2, .max_calls = 3, .max_cost = 4},
-         "{\"max_total_tokens\":1,\"max_rounds\":2,\"max_tool_calls\":3,\"max_cost_micros\":4}"},
+        {{.max_tokens = 1, .max_rounds = 2, .max_calls = 3, .max_children = 5, .max_cost = 4},
+         "{\"max_total_tokens\":1,\"max_rounds\":2,\"max_tool_calls\":3,\"max_subagents\":5,\"max_cost_micros\":4}"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
