@@ -559,7 +559,10 @@ const char *session_state_word(const struct session *s)
 
 /* ---- head row ---- */
 
-/* The struct itself, guarded by version and size: whoever changes it raises the version with this line. */
+/*
+ * The struct itself, guarded by version and size: whoever changes it raises the version with this line. Between its
+ * fields there are gaps, of which nobody knows what a copy leaves in them: they are written as zeros.
+ */
 _Static_assert(sizeof(struct session) == 2040 && SESSION_FOLD_VERSION == 8,
                "the fold changed: raise SESSION_FOLD_VERSION");
 
@@ -575,7 +578,7 @@ void session_write_head(const struct session *s, struct buf *out)
     memset(&h, 0, sizeof(h));
     h.version = SESSION_FOLD_VERSION;
     h.size = sizeof(struct session);
-    h.fold = *s;
+    session_copy_fields(s, &h.fold);
     buf_add(out, &h, sizeof(h));
 }
 

@@ -153,10 +153,14 @@ const char *session_state_word(const struct session *s);
 
 /* The name of a field in which the two differ; NULL: they are the same session. */
 const char *session_differs(const struct session *a, const struct session *b);
+/* The same session, and zeros between its fields. */
+void session_copy_fields(const struct session *s, struct session *out);
 /* Its bytes are those of some session: counts within their arrays, texts terminated, words that exist. */
 bool session_is_whole(const struct session *s);
 
-/* Head row: the fold as bytes. Reading refuses another fold version, or what is not whole (the caller folds the log).
+/*
+ * Head row: the fold as bytes, the same ones for the same session. Reading refuses another fold version, or what is not
+ * whole (the caller folds the log).
  */
 void session_write_head(const struct session *s, struct buf *out);
 NODISCARD bool session_read_head(struct str bytes, struct session *out);

@@ -262,6 +262,19 @@ static const struct {
     FIELD(NUMBER, pin_seq),
 };
 
+/* Elements are compared and copied whole. */
+_Static_assert(sizeof(struct open_question) == 2 * sizeof(uint64_t) + 2 * sizeof(uint32_t) &&
+                   sizeof(struct spent) == 3 * sizeof(int64_t) + 2 * sizeof(uint32_t) &&
+                   sizeof(((struct session *)NULL)->calls[0]) == 2,
+               "a gap within a field: name its members");
+
+void session_copy_fields(const struct session *s, struct session *out)
+{
+    memset(out, 0, sizeof(*out));
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+        memcpy((char *)out + fields[i].offset, (const char *)s + fields[i].offset, fields[i].size);
+}
+
 const char *session_differs(const struct session *a, const struct session *b)
 {
     for (size_t i = 0; i < ARRAY_LEN(fields); i++) {

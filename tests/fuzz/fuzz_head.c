@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Heads of sessions: what is read is a whole session, is written as the same bytes, and goes on as any session does,
+ * Heads of sessions: what is read is a whole session, is written as the same session, and goes on as any session does,
  * whatever facts come. The input is laid over the head of a session in tool calls, at the place that its first two
  * bytes name: most of a head made of chance is refused.
  */
@@ -42,7 +42,8 @@ static void check_folds(const struct session *s)
 
 static void check_read(const struct session *s, struct str bytes)
 {
-    CLEANUP(buf_done) struct buf written = BUF_INIT;
+    CLEANUP(buf_done) struct buf written = BUF_INIT, again = BUF_INIT;
+    struct session back;
     char id[ID_TEXT];
     uint32_t messages;
     const char *last;
@@ -50,7 +51,9 @@ static void check_read(const struct session *s, struct str bytes)
     CHECK(session_is_whole(s) && session_head_is_current(bytes));
     CHECK(session_state_word(s) != NULL && session_differs(s, s) == NULL);
     session_write_head(s, &written);
-    CHECK(str_eq(buf_str(&written), bytes));
+    CHECK(session_read_head(buf_str(&written), &back) && session_differs(s, &back) == NULL);
+    session_write_head(&back, &again);
+    CHECK(str_eq(buf_str(&written), buf_str(&again)));
     session_view(s, &messages, &last);
     CHECK(strlen(last) <= ID_MAX);
     session_run_id(s, s->runs, id);

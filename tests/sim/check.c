@@ -4,7 +4,7 @@
 
 #include "base/str.h"
 
-/* Byte for byte: a fold is copied by assignment from a zeroed struct. */
+/* Every byte of every field, what is behind the end of a text included. */
 bool check_same_fold(const struct session *a, const struct session *b)
 {
     struct buf left = BUF_INIT, right = BUF_INIT;
