@@ -22,6 +22,8 @@ struct engine *engine_new(struct store *st, const struct ports *ports, const str
     e->hub_tokens = map_new();
     e->keyed = map_new();
     e->keyed_by_token = map_new();
+    e->chosen = map_new();
+    e->chosen_by_token = map_new();
     e->tree_stops = map_new();
     e->began_wall = ports->now(ports->arg);
     e->began_mono = ports->mono(ports->arg);
@@ -42,12 +44,15 @@ void engine_free(struct engine *e)
         return;
     watch_free_all(e);
     feed_hub_free(e->feed);
+    chosen_free_all(e);
     while ((l = map_any(e->lives, &it)) != NULL)
         live_free(e, l);
     keyed_free_all(e);
     tree_free_all(e);
     map_free(e->keyed);
     map_free(e->keyed_by_token);
+    map_free(e->chosen);
+    map_free(e->chosen_by_token);
     map_free(e->tree_stops);
     map_free(e->lives);
     map_free(e->by_token);
@@ -86,6 +91,14 @@ void engine_submit(struct engine *e, struct str session_id, const struct input *
         tree_expect_stop(e, session_id, in);
     if (in->key.n > 0 && in->fingerprint.n > 0 && in->from.token != 0 && !e->parked)
         keyed_submit(e, session_id, in);
+    else
+        engine_take(e, session_id, in);
+}
+
+void engine_take(struct engine *e, struct str session_id, const struct input *in)
+{
+    if (chosen_concerns(in) && !e->parked)
+        chosen_submit(e, session_id, in);
     else
         engine_admit(e, session_id, in);
 }
@@ -126,9 +139,12 @@ void engine_admit(struct engine *e, struct str session_id, const struct input *i
 
 void engine_tell(struct engine *e, const struct reply *r)
 {
+    uint64_t token = r->to.token;
+
     if (!tree_takes_reply(e, r))
         e->ports.reply(e->ports.arg, r);
     keyed_told(e, r);
+    chosen_told(e, token);
 }
 
 void engine_query(struct engine *e, const struct query *q, query_fn *done, void *arg)

@@ -123,7 +123,7 @@ static void admit(struct engine *e, struct str id, const struct input *in)
         map_put_u64(e->keyed_by_token, k->first.token, k);
         buf_add_str(&k->fingerprint, in->fingerprint);
         buf_add_str(&k->request, in->request);
-        engine_admit(e, id, in);
+        engine_take(e, id, in);
     }
 }
 

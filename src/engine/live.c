@@ -40,6 +40,12 @@ static void waiting_free(struct waiting *w)
     mem_free(w);
 }
 
+static void forget_reply(struct engine *e, uint64_t token)
+{
+    keyed_forget(e, token);
+    chosen_told(e, token);
+}
+
 void live_free(struct engine *e, struct live *l)
 {
     map_take(e->lives, l->id);
@@ -49,7 +55,7 @@ void live_free(struct engine *e, struct live *l)
         struct held *h = LIST_ITEM(l->queue.next, struct held, link);
 
         if (h->kind == HELD_EFFECT && h->effect.kind == EFFECT_REPLY)
-            keyed_forget(e, h->effect.reply.to.token);
+            forget_reply(e, h->effect.reply.to.token);
         held_free(e, h);
     }
     while (first_input(l) != NULL)

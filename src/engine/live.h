@@ -94,7 +94,9 @@ struct engine {
     struct map *hub_tokens;
     struct map *keyed;          /* struct keyed, by session and key: requests that are on their way */
     struct map *keyed_by_token; /* those that are carried out, by the token of their reply */
-    struct map *tree_stops;     /* struct tree_stop, by the token of their reply */
+    struct map *chosen;         /* struct chosen, by session and message: posts under an id of the sender's choice */
+    struct map *chosen_by_token;
+    struct map *tree_stops; /* struct tree_stop, by the token of their reply */
     struct feed_hub *feed;
     int64_t feed_due;    /* mono; when it was last said to want serving; -1: not */
     struct list waiting; /* lives to be recovered later */
@@ -133,6 +135,12 @@ void keyed_told(struct engine *e, const struct reply *r); /* the reply was given
 void keyed_forget(struct engine *e, uint64_t token);      /* it will never be given */
 void keyed_free_all(struct engine *e);
 
+/* chosen.c */
+bool chosen_concerns(const struct input *in);
+void chosen_submit(struct engine *e, struct str id, const struct input *in); /* one that it concerns */
+void chosen_told(struct engine *e, uint64_t token);                          /* the reply was given, or never will be */
+void chosen_free_all(struct engine *e);
+
 /* tree.c */
 /* Somebody asks for the stop of a session: its reply will be that of the whole tree. */
 void tree_expect_stop(struct engine *e, struct str top, const struct input *in);
@@ -161,6 +169,7 @@ void run_log_reset(const struct live *l, const struct err *why);
 void engine_count_fact(struct engine *e, struct live *l, const struct fact *f); /* it was shown */
 void engine_count_piece(struct engine *e, struct live *l, size_t bytes, int64_t now);
 
+void engine_take(struct engine *e, struct str session_id, const struct input *in);  /* it has no key, or a new one */
 void engine_admit(struct engine *e, struct str session_id, const struct input *in); /* it is to be carried out */
 void engine_tell(struct engine *e, const struct reply *r); /* everything it rests on is stored, or it was refused */
 /* Wall ms as it was at the start, and since then by a clock that is not set: for ages. */

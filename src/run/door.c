@@ -253,17 +253,26 @@ static void put_posted(struct ctx *c, struct fact *f)
     step_fact(c, *f);
 }
 
+/* The message wants the id of the system message that is made with it. */
+static bool is_of_system_message(const struct ctx *c)
+{
+    const struct input *in = c->in;
+
+    return !session_exists(c->s) && in->system.n > 0 && in->message_id.n > 0 && str_eq(in->message_id, in->session_id);
+}
+
 /* Refused before anything of it is stored. */
 static bool post_is_refused(struct ctx *c, bool executes)
 {
     const struct session *s = c->s;
     struct wish wish = wish_of_input(c->in);
     bool is_full = s->inbox + s->later >= LIMIT_INBOX_MESSAGES;
+    bool is_taken = c->in->is_taken || is_of_system_message(c);
 
     if (!session_exists(s) && c->in->session_id.n == 0)
         step_reply(c, REPLY_NOT_FOUND);
-    else if (c->in->own_id && c->in->change.seen < s->inbox_seq)
-        step_reply(c, REPLY_MOVED); /* another one came meanwhile, which may have this id */
+    else if (is_taken)
+        step_reply(c, REPLY_TAKEN);
     else if (is_full)
         step_reply(c, REPLY_FULL);
     else if (executes && c->in->busy == BUSY_REJECT && s->run.active)

@@ -118,12 +118,12 @@ struct input {
     struct run_limits session_limits; /* create, update: of all runs of the session */
     uint64_t if_match;                /* metadata version; 0: whichever */
     struct str message_id;
-    bool own_id;     /* post: the client chose it, and as of change.seen no message of the session had it */
     struct str text; /* post: message; delta: piece; tool_done: result; model_failed: error */
     bool execute;    /* post: and start */
     bool later;      /* post: not for the run that is active */
+    bool is_taken;   /* post: another message of the session has this message_id */
 
-    struct change change;        /* edit, remove, withdraw; post: `seen`, with own_id */
+    struct change change;        /* edit, remove, withdraw */
     struct record_list messages; /* struct old_message[]: edit: the new one; create: those of its source */
     struct str source;           /* create: the session they come from */
     uint64_t of_seq;             /* create: as of that fact of it */
@@ -170,6 +170,7 @@ NODISCARD int input_read(struct str bytes, struct arena *a, struct input *out, s
     X(NO_MODEL)  /* nothing was done: a run would have to begin, and nobody says with which model */                   \
     X(UNPRICED)  /* nothing was done: money is limited, and nobody knows what the model costs */                       \
     X(NOT_FOUND)                                                                                                       \
+    X(TAKEN)          /* post: another message has the id that was chosen: message_id */                               \
     X(EXISTS)         /* create: the id is taken */                                                                    \
     X(QUEUED)         /* a run follows the active one: run_id of that */                                               \
     X(BUSY)           /* rejected, as asked for: run_id of the active run */                                           \

@@ -10,19 +10,20 @@
 #include "session/session.h"
 
 enum query_kind {
-    QUERY_FACTS,      /* session_id; after/before, limit, kinds, seqs -> facts */
-    QUERY_MESSAGES,   /* session_id; after_message, limit (newest ones) -> messages, total */
-    QUERY_INBOX,      /* session_id; after_message -> messages that wait, oldest first; is_taken */
-    QUERY_SESSION,    /* session_id -> sessions[0]; ERR_NOT_FOUND */
-    QUERY_SESSIONS,   /* search, state, cursor or offset, limit -> sessions, total, next */
-    QUERY_RUN,        /* run_id -> runs[0]; ERR_NOT_FOUND */
-    QUERY_RUNS,       /* session_id, limit -> runs, newest first */
-    QUERY_ACTIVE,     /* -> runs that are active, all sessions */
-    QUERY_UNFINISHED, /* -> session_ids to recover */
-    QUERY_BUSY,       /* session_id, before -> session_ids below it in which a run is active or a question is open */
-    QUERY_QUESTIONS,  /* session_id, or empty: of all; cursor, limit -> questions that are open, oldest first, next */
-    QUERY_RECEIPT,    /* session_id (which need not exist), key -> receipts[0], or none */
-    QUERY_FEED,       /* after, limit, bytes -> feed, first_seq, last_seq, upto, more */
+    QUERY_FACTS,       /* session_id; after/before, limit, kinds, seqs -> facts */
+    QUERY_MESSAGES,    /* session_id; after_message, limit (newest ones) -> messages, total */
+    QUERY_INBOX,       /* session_id; after_message -> messages that wait, oldest first; is_taken */
+    QUERY_SESSION,     /* session_id -> sessions[0]; ERR_NOT_FOUND */
+    QUERY_SESSIONS,    /* search, state, cursor or offset, limit -> sessions, total, next */
+    QUERY_RUN,         /* run_id -> runs[0]; ERR_NOT_FOUND */
+    QUERY_RUNS,        /* session_id, limit -> runs, newest first */
+    QUERY_ACTIVE,      /* -> runs that are active, all sessions */
+    QUERY_UNFINISHED,  /* -> session_ids to recover */
+    QUERY_BUSY,        /* session_id, before -> session_ids below it in which a run is active or a question is open */
+    QUERY_QUESTIONS,   /* session_id, or empty: of all; cursor, limit -> questions that are open, oldest first, next */
+    QUERY_RECEIPT,     /* session_id (which need not exist), key -> receipts[0], or none */
+    QUERY_HAS_MESSAGE, /* session_id (which need not exist), after_message: an id -> is_taken */
+    QUERY_FEED,        /* after, limit, bytes -> feed, first_seq, last_seq, upto, more */
 };
 
 #define QUERY_SEQS_MAX 16
@@ -47,7 +48,7 @@ struct query {
     bool without_texts;       /* messages, inbox: what they say and the calls they make is not wanted */
     bool exactly;             /* messages: after_message itself, or nothing */
     uint32_t before_place;    /* messages: of lower places only; 0: no bound */
-    struct str after_message; /* messages: only what follows it; unknown: everything. inbox: is_taken is about it */
+    struct str after_message; /* messages: only what follows it; unknown: everything. Others: is_taken is about it */
     struct str search, state, cursor, session_kind, root; /* sessions */
     struct str key;                                       /* receipt */
     uint32_t offset;
@@ -121,7 +122,7 @@ struct answer {
     struct feed_row *feed;
     uint64_t upto; /* feed: everything up to this number has been looked at */
     bool more;     /* facts, messages, inbox, feed: the page was cut */
-    bool is_taken; /* inbox: the message asked for is in the transcript */
+    bool is_taken; /* inbox: the message asked for is in the transcript; has_message: there, or it waits */
     struct message *messages;
     struct session_row *sessions;
     struct run_row *runs;

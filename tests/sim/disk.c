@@ -200,6 +200,20 @@ static void hash_fact(struct sim *w, const struct fact *f)
     buf_done(&body);
 }
 
+/* One that was removed from the transcript is there as well: only the store of the server knows which those are. */
+static bool has_message(const struct row *r, struct str id)
+{
+    bool is_there = false;
+
+    for (size_t i = 0; i < r->n; i++) {
+        const struct fact *f = &r->facts[i]->items[0];
+
+        if (f->kind == FACT_MESSAGE_POSTED || f->kind == FACT_MESSAGE_WITHDRAWN)
+            is_there = str_eq(f->id, id) ? f->kind == FACT_MESSAGE_POSTED : is_there;
+    }
+    return is_there;
+}
+
 static void store_facts(struct disk *d, struct row *r, const struct queued *q)
 {
     for (uint32_t i = 0; q->a.facts != NULL && i < q->a.facts->n; i++) {
@@ -210,6 +224,8 @@ static void store_facts(struct disk *d, struct row *r, const struct queued *q)
         if (r->n > 0 && f->epoch < r->facts[r->n - 1]->items[0].epoch)
             sim_fail(d->w, "I-EPOCH", "session " STR_FMT ": the epoch fell at seq %" PRIu64, STR_ARG(r->id), f->seq);
         check_fact(d->w, &r->fold, f);
+        if (f->kind == FACT_MESSAGE_POSTED && has_message(r, f->id))
+            sim_fail(d->w, "I-NAME", "session " STR_FMT " has two messages " STR_FMT, STR_ARG(r->id), STR_ARG(f->id));
         keys_check_fact(d->w, r->id, f);
         r->facts = mem_grow(r->facts, &r->cap, r->n + 1, sizeof(struct facts *));
         r->places = mem_grow(r->places, &r->cap_places, r->n + 1, sizeof(*r->places));
@@ -521,6 +537,8 @@ static void disk_query(struct store *st, const struct query *q, query_fn *done, 
         read_facts(d, q, a);
     else if (q->kind == QUERY_RECEIPT)
         read_receipt(d, q, a);
+    else if (q->kind == QUERY_HAS_MESSAGE)
+        a->is_taken = has_message(find(d, q->session_id), q->after_message);
     else
         read_ids(d, q, a);
     disk_answer(d->w, (int64_t)sim_below(d->w, 30), a, done, arg, is_watcher);

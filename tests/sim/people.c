@@ -103,7 +103,10 @@ static void post(struct people *p, unsigned session)
     char id[ID_TEXT], text[64];
     struct input in = {.kind = INPUT_POST, .nonce = sim_random(w), .model = STR("m"), .provider = STR("p")};
 
-    snprintf(id, sizeof(id), "message-%" PRIu64, p->next_message++);
+    if (sim_chance(w, 15)) /* somebody else may have chosen that one */
+        snprintf(id, sizeof(id), "again-%" PRIu64, sim_below(w, 9));
+    else
+        snprintf(id, sizeof(id), "message-%" PRIu64, p->next_message++);
     snprintf(text, sizeof(text), "please do thing %" PRIu64, sim_below(w, 1000));
     in.message_id = str_of(id);
     in.text = str_of(text);

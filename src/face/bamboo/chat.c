@@ -2,13 +2,12 @@
 /* POST /chat: one turn of a person, kept; with "execute": true it is started too. */
 #include "base/str.h"
 #include "face/bamboo/bamboo.h"
-#include "face/bamboo/post.h"
 #include "face/bamboo/turn.h"
 
-/* In x->state. */
+/* What the reply needs of the request. */
 struct chat {
-    struct post post;
-    bool execute, has_sync; /* what the reply needs of the request, beside the session */
+    struct str session_id, message_id; /* the latter chosen by the client, or empty */
+    bool execute, has_sync;
 };
 
 static void write_start(struct exchange *x, const struct chat *chat, const struct reply *reply, struct json_writer *w)
@@ -22,7 +21,7 @@ static void write_start(struct exchange *x, const struct chat *chat, const struc
                                           : STR("completed"));
     if (runs)
         json_key_text(w, "run_id", reply->run_id);
-    json_key_str(w, "events_url", turn_events_url(x, chat->post.session_id));
+    json_key_str(w, "events_url", turn_events_url(x, chat->session_id));
     if (chat->has_sync)
         turn_write_sync(w, reply, runs);
     else if (!runs && reply->has_question)
@@ -35,10 +34,14 @@ static void on_reply(struct exchange *x, const struct reply *reply)
     struct buf body CLEANUP(buf_done) = BUF_INIT;
     struct json_writer w = JSON_WRITER(&body);
 
-    if (exchange_failed_by(x, reply, chat->post.session_id))
+    if (exchange_failed_by(x, reply, chat->session_id))
         return;
     if (reply->kind == REPLY_BUSY) {
         exchange_busy(x, reply, "Session is currently running; the message was not taken.");
+        return;
+    }
+    if (reply->kind == REPLY_TAKEN) {
+        turn_say_taken(x, "chat request: message_id", chat->session_id, chat->message_id);
         return;
     }
     if (reply->kind != REPLY_POSTED) {
@@ -46,8 +49,8 @@ static void on_reply(struct exchange *x, const struct reply *reply)
         return;
     }
     json_begin_object(&w);
-    json_key_str(&w, "session_id", chat->post.session_id);
-    json_key_str(&w, "stream_url", turn_events_url(x, chat->post.session_id));
+    json_key_str(&w, "session_id", chat->session_id);
+    json_key_str(&w, "stream_url", turn_events_url(x, chat->session_id));
     json_key_str(&w, "status", STR("streaming"));
     json_key_text(&w, "message_id", reply->message_id);
     json_key_u64(&w, "ingress_seq", reply->seq);
@@ -61,9 +64,7 @@ void chat_post(struct exchange *x)
 {
     struct chat_request *q = x->in;
     struct chat *chat = arena_zalloc(&x->arena, sizeof(*chat));
-    struct post *p = &chat->post;
-    struct input *in = &p->in;
-    char id[ID_TEXT];
+    struct input in = {.kind = INPUT_POST, .origin = ORIGIN_HTTP, .text = q->message, .execute = q->execute};
 
     if (!turn_id(x, "chat request", "session_id", &q->session_id) ||
         !turn_id(x, "chat request", "message_id", &q->message_id))
@@ -72,23 +73,18 @@ void chat_post(struct exchange *x)
         exchange_fail(x, ERR_BAD_REQUEST, "chat request: message: must not be empty");
         return;
     }
-    *in = (struct input){.kind = INPUT_POST, .origin = ORIGIN_HTTP, .text = q->message, .execute = q->execute};
-    if (!turn_model(x, &q->wish, in) ||
-        !turn_session(x, &q->unsupported, q->workspace_path, q->system_prompt, q->enhance_prompt, in))
+    if (!turn_model(x, &q->wish, &in) ||
+        !turn_session(x, &q->unsupported, q->workspace_path, q->system_prompt, q->enhance_prompt, &in))
         return;
-    id_random(id);
-    p->is_chosen = q->message_id.n > 0;
-    in->message_id = p->is_chosen ? q->message_id : arena_str(&x->arena, str_of(id));
-    in->session_id = q->session_id.n > 0 ? q->session_id : turn_session_id(x, STR_NULL);
-    in->limits = turn_limits(x, &q->budget);
-    in->sync = q->client_sync;
-    in->sync.present = request_has(x->json, "client_sync");
-    in->busy = q->on_busy;
-    in->unattended = q->no_human_approver;
-    p->session_id = in->session_id;
-    p->on_reply = on_reply;
-    chat->execute = q->execute;
-    chat->has_sync = in->sync.present;
+    in.message_id = q->message_id;
+    in.session_id = q->session_id.n > 0 ? q->session_id : turn_session_id(x, STR_NULL);
+    in.limits = turn_limits(x, &q->budget);
+    in.sync = q->client_sync;
+    in.sync.present = request_has(x->json, "client_sync");
+    in.busy = q->on_busy;
+    in.unattended = q->no_human_approver;
+    *chat = (struct chat){
+        .session_id = in.session_id, .message_id = in.message_id, .execute = q->execute, .has_sync = in.sync.present};
     x->state = chat;
-    post_submit(x);
+    exchange_submit(x, in.session_id, &in, on_reply);
 }

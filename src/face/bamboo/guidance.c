@@ -3,7 +3,6 @@
 #include "base/str.h"
 #include "face/bamboo/bamboo.h"
 #include "face/bamboo/change.h"
-#include "face/bamboo/post.h"
 #include "face/bamboo/turn.h"
 
 /* ---- posting ---- */
@@ -15,6 +14,12 @@ static void on_posted(struct exchange *x, const struct reply *reply)
 
     if (exchange_failed_by(x, reply, x->id))
         return;
+    if (reply->kind == REPLY_TAKEN) {
+        const struct guidance_request *q = x->in;
+
+        turn_say_taken(x, "guidance: id", x->id, q->id);
+        return;
+    }
     if (reply->kind != REPLY_POSTED) {
         exchange_fail(x, ERR_INTERNAL, "The message was not taken.");
         return;
@@ -47,9 +52,13 @@ void guidance_post(struct exchange *x)
     static const struct budget_wish no_wish = {.unpriced = 0};
     static const struct model_wish no_model = {.effort = 0};
     struct guidance_request *q = x->in;
-    struct post *p = arena_zalloc(&x->arena, sizeof(*p));
+    struct input in = {.kind = INPUT_POST,
+                       .origin = ORIGIN_HTTP,
+                       .text = q->text,
+                       .execute = true,
+                       .later = q->mode == GUIDANCE_AFTER_RUN,
+                       .limits = turn_limits(x, &no_wish)};
     struct err err = {.code = ERR_OK};
-    char id[ID_TEXT];
 
     if (!turn_id(x, "guidance", "id", &q->id) || !check_text(x, q->text))
         return;
@@ -57,19 +66,10 @@ void guidance_post(struct exchange *x)
         exchange_fail_err(x, &err);
         return;
     }
-    *p = (struct post){.session_id = x->id, .is_chosen = q->id.n > 0, .on_reply = on_posted};
-    p->in = (struct input){.kind = INPUT_POST,
-                           .origin = ORIGIN_HTTP,
-                           .text = q->text,
-                           .execute = true,
-                           .later = q->mode == GUIDANCE_AFTER_RUN,
-                           .limits = turn_limits(x, &no_wish)};
-    if (!turn_model(x, &no_model, &p->in))
+    if (!turn_model(x, &no_model, &in))
         return;
-    id_random(id);
-    p->in.message_id = p->is_chosen ? q->id : arena_str(&x->arena, str_of(id));
-    x->state = p;
-    post_submit(x);
+    in.message_id = q->id;
+    exchange_submit(x, x->id, &in, on_posted);
 }
 
 /* ---- what waits ---- */

@@ -2,6 +2,7 @@
 #include "face/bamboo/turn.h"
 
 #include "base/str.h"
+#include "face/error_body.h"
 
 #include <sodium.h>
 
@@ -89,6 +90,22 @@ bool turn_id(struct exchange *x, const char *what, const char *name, struct str 
     exchange_fail(x, ERR_BAD_REQUEST, "%s: %s: 1 to %d characters of A-Za-z0-9._:- and neither \".\" nor \"..\"", what,
                   name, ID_MAX);
     return false;
+}
+
+void turn_say_taken(struct exchange *x, const char *where, struct str session_id, struct str message_id)
+{
+    struct buf body CLEANUP(buf_done) = BUF_INIT;
+    struct json_writer w = JSON_WRITER(&body);
+    struct str text = arena_strf(&x->arena,
+                                 "%s: a message of this session has this id already, and nothing was done. Where this "
+                                 "request was sent before, it has arrived; else choose another id, or leave it out.",
+                                 where);
+
+    error_body_begin(&w, text, err_wire_name(ERR_CONFLICT), exchange_request_name(x));
+    json_key_str(&w, "session_id", session_id);
+    json_key_str(&w, "message_id", message_id);
+    json_end_object(&w);
+    exchange_send(x, 409, &body);
 }
 
 struct str turn_events_url(struct exchange *x, struct str session_id)

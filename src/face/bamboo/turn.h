@@ -24,5 +24,7 @@ struct str turn_events_url(struct exchange *x, struct str session_id);
 struct run_limits turn_limits(const struct exchange *x, const struct budget_wish *wish);
 /* True: absent (then empty) or an id, without blanks around it. Else answered with 400. `what` is the request. */
 bool turn_id(struct exchange *x, const char *what, const char *name, struct str *id);
+/* 409: another message of the session has the id that was chosen in the field `where`. */
+void turn_say_taken(struct exchange *x, const char *where, struct str session_id, struct str message_id);
 /* "sync": how the server's view differs from the client's. */
 void turn_write_sync(struct json_writer *w, const struct reply *reply, bool is_running);

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Answers from one session's facts: the transcript, and the messages that wait. */
+/* Answers about the messages of one session: the transcript, what waits, and whether one is there. */
 #include "base/mem.h"
 #include "base/str.h"
 #include "store/sqlite/fact_row.h"
 #include "store/sqlite/reader.h"
 
-/* The newest first: one that a client has seen lately is found after a few steps. An unknown one: 0 rows, *place is -1.
- */
+/* The newest one: older versions took two under one id. An unknown one: 0 rows, *place is -1. */
 static int place_of(struct db *db, int64_t sid, struct str id, int64_t *place, struct err *err)
 {
     static const char sql[] = "SELECT place FROM message WHERE sid = ? AND id = ? ORDER BY place DESC LIMIT 1";
@@ -198,4 +197,18 @@ int query_inbox(struct db *db, const struct query *q, struct answer *a, struct e
         rc = read_inbox(&r, err);
     }
     return end(&r, false, rc);
+}
+
+/* ---- one id ---- */
+
+int query_has_message(struct db *db, const struct query *q, struct answer *a, struct err *err)
+{
+    static const char sql[] = "SELECT EXISTS(SELECT 1 FROM message m WHERE m.sid = s.sid AND m.id = ?2)"
+                              " OR EXISTS(SELECT 1 FROM inbox i WHERE i.sid = s.sid AND i.id = ?2)"
+                              " FROM session s WHERE s.id = ?1";
+    int64_t is_taken = 0;
+    int rc = db_number(db, sql, VALUES(V_TEXT(q->session_id), V_TEXT(q->after_message)), &is_taken, err);
+
+    a->is_taken = is_taken != 0;
+    return rc < 0 ? rc : 0;
 }

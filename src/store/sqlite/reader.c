@@ -152,10 +152,19 @@ static int open_session(struct reader *r, struct opening *c)
 
 /* The feed is none of them: how far it reaches is the store's. */
 static query_answer_fn *const answers[] = {
-    [QUERY_FACTS] = query_facts,     [QUERY_MESSAGES] = query_messages,   [QUERY_INBOX] = query_inbox,
-    [QUERY_SESSION] = query_session, [QUERY_SESSIONS] = query_sessions,   [QUERY_RUN] = query_run,
-    [QUERY_RUNS] = query_runs,       [QUERY_ACTIVE] = query_active,       [QUERY_UNFINISHED] = query_unfinished,
-    [QUERY_BUSY] = query_busy,       [QUERY_QUESTIONS] = query_questions, [QUERY_RECEIPT] = query_receipt,
+    [QUERY_FACTS] = query_facts,
+    [QUERY_MESSAGES] = query_messages,
+    [QUERY_INBOX] = query_inbox,
+    [QUERY_SESSION] = query_session,
+    [QUERY_SESSIONS] = query_sessions,
+    [QUERY_RUN] = query_run,
+    [QUERY_RUNS] = query_runs,
+    [QUERY_ACTIVE] = query_active,
+    [QUERY_UNFINISHED] = query_unfinished,
+    [QUERY_BUSY] = query_busy,
+    [QUERY_QUESTIONS] = query_questions,
+    [QUERY_RECEIPT] = query_receipt,
+    [QUERY_HAS_MESSAGE] = query_has_message,
 };
 
 static int connect(struct reader *r, struct err *err)

@@ -20,6 +20,7 @@ NODISCARD int query_facts(struct db *db, const struct query *q, struct answer *a
 /* query_messages.c: what was said in one session, and what waits there. */
 NODISCARD int query_messages(struct db *db, const struct query *q, struct answer *a, struct err *err);
 NODISCARD int query_inbox(struct db *db, const struct query *q, struct answer *a, struct err *err);
+NODISCARD int query_has_message(struct db *db, const struct query *q, struct answer *a, struct err *err);
 /* query_lists.c: the answers that come from rows of sessions and runs. */
 NODISCARD int query_session(struct db *db, const struct query *q, struct answer *a, struct err *err);
 NODISCARD int query_sessions(struct db *db, const struct query *q, struct answer *a, struct err *err);

@@ -89,8 +89,11 @@ static const char version_2[] =
     " due INTEGER NOT NULL, PRIMARY KEY(sid, call)) WITHOUT ROWID;"
     "CREATE INDEX question_at ON question(at, sid, call);";
 
+/* A message by its id: its sender may have chosen it, and names it again. */
+static const char version_3[] = "CREATE INDEX message_id ON message(sid, id);";
+
 /* steps[v] brings a file of version v to v + 1. Released steps never change. */
-static const char *const steps[] = {version_1, version_2};
+static const char *const steps[] = {version_1, version_2, version_3};
 
 #define VERSION ((int64_t)ARRAY_LEN(steps))
 

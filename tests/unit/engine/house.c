@@ -69,20 +69,26 @@ static void fake_partial(struct store *st UNUSED, int64_t sid UNUSED, uint64_t e
 
 static void fake_query(struct store *st UNUSED, const struct query *q, query_fn *done, void *arg)
 {
-    struct answer *a = answer_new();
+    struct answer *a;
     const char *found = NULL;
 
-    assert_true(q->kind == QUERY_UNFINISHED || q->kind == QUERY_BUSY);
+    if (q->kind == QUERY_HAS_MESSAGE && house->is_slow) {
+        house->looks[house->n_looks++] = (struct house_look){done, arg};
+        buf_addf(&house->said, "look ");
+        return;
+    }
+    a = answer_new();
+    assert_true(q->kind == QUERY_UNFINISHED || q->kind == QUERY_BUSY || q->kind == QUERY_HAS_MESSAGE);
     if (q->kind == QUERY_BUSY)
         found = house->below;
-    else if (session_is_unfinished(&house->row))
+    else if (q->kind == QUERY_UNFINISHED && session_is_unfinished(&house->row))
         found = "s";
     if (found != NULL) {
         a->session_ids = arena_alloc(&a->arena, sizeof(struct str));
         a->session_ids[0] = str_of(found);
         a->n = 1;
     }
-    if (house->is_blind)
+    if (house->is_blind && q->kind != QUERY_HAS_MESSAGE)
         a->rc = err_set(&a->err, ERR_STORAGE, "cannot be read");
     done(arg, a);
 }
@@ -384,6 +390,23 @@ const char *house_refused(struct house *h)
 {
     buf_clear(&h->said);
     complete(h, -ERR_STORAGE);
+    answer_opens(h);
+    return told(h);
+}
+
+const char *house_found(struct house *h, bool is_taken)
+{
+    struct answer *a = answer_new();
+    struct house_look oldest = h->looks[0];
+
+    buf_clear(&h->said);
+    assert_true(h->n_looks > 0);
+    h->n_looks--;
+    memmove(h->looks, h->looks + 1, h->n_looks * sizeof(oldest));
+    a->is_taken = is_taken;
+    if (h->is_blind)
+        a->rc = err_set(&a->err, ERR_STORAGE, "cannot be read");
+    oldest.done(oldest.arg, a);
     answer_opens(h);
     return told(h);
 }

@@ -7,7 +7,8 @@
  *   load store(run_started 2 round_started budget)
  *   model(2.1.0) reply(started run 2)
  *
- * `load` is the question to the store, `store` an append, the rest are the ports. A watcher's facts are told apart.
+ * `load` and `look` are questions to the store, `store` an append, the rest are the ports. A watcher's facts are told
+ * apart.
  */
 #include "engine/engine.h"
 
@@ -34,6 +35,12 @@ struct house {
     bool broken;       /* the store cannot be read */
     const char *below; /* a session that is at work below this one, as the store says; NULL: none */
     bool is_blind;     /* it cannot say */
+    bool is_slow;      /* whether there is a message of some id it says when it is told to: house_found() */
+    struct house_look {
+        query_fn *done;
+        void *arg;
+    } looks[HOUSE_ENTRIES];
+    size_t n_looks;
 
     struct subscriber *watcher;
     struct input timer; /* the newest that was set */
@@ -51,6 +58,7 @@ void house_watch(struct house *h); /* from now on; the session exists */
 /* Each tells what happens because of it; the line is borrowed until the next call. */
 const char *house_feed(struct house *h, const struct input *in); /* a timer: the newest that was set, when it is due */
 const char *house_recover(struct house *h);
-const char *house_stored(struct house *h);  /* all appends on their way are */
-const char *house_refused(struct house *h); /* none of them is */
-const char *house_later(struct house *h);   /* the pause is over that the engine wanted */
+const char *house_stored(struct house *h);               /* all appends on their way are */
+const char *house_refused(struct house *h);              /* none of them is */
+const char *house_found(struct house *h, bool is_taken); /* the oldest question is answered */
+const char *house_later(struct house *h);                /* the pause is over that the engine wanted */

@@ -333,8 +333,6 @@ static void answer_query(struct stand *st, const struct query *q, struct answer 
         answer_facts(s, q, a);
     } else if (q->kind == QUERY_SESSION) {
         answer_session(s, a);
-    } else if (q->kind == QUERY_INBOX) {
-        a->last_seq = s->m.s.seq; /* and no message: who tests what waits answers by stand_on_query() */
     }
 }
 

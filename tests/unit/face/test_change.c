@@ -41,9 +41,9 @@ static int set_up(void **state)
     looks = old = 0;
     was_taken = false;
     stand_begin(state);
+    stand_on_query(st, answer_inbox);
     stand_call(st, "POST /api/v1/chat", NULL, "{\"message\":\"hi\",\"session_id\":\"s\",\"message_id\":\"m1\"}");
     stand_call(st, "POST /api/v1/chat", NULL, "{\"message\":\"hello\",\"session_id\":\"s\",\"message_id\":\"m2\"}");
-    stand_on_query(st, answer_inbox);
     return 0;
 }
 

@@ -13,7 +13,7 @@
 
 static void the_same_key_means_the_same_session(void **state UNUSED)
 {
-    const char *body = "{\"message\":\"hi\"}";
+    const char *body = "{\"message\":\"hi\",\"message_id\":\"m\"}";
     struct http_request *a = stand_call(st, "POST /api/v1/chat", "Idempotency-Key: k1", body);
     struct http_request *b = stand_call(st, "POST /api/v1/chat", "Idempotency-Key: k1", body);
     struct http_request *c = stand_call(st, "POST /api/v1/chat", "Idempotency-Key: k2", body);

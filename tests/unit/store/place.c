@@ -154,7 +154,8 @@ struct sqlite_stats place_stats(const struct driver *d)
 
 void place_make_version_1(const struct place *p)
 {
-    static const char *const undo[] = {"DROP TABLE receipt",
+    static const char *const undo[] = {"DROP INDEX message_id",
+                                       "DROP TABLE receipt",
                                        "DROP TABLE feed",
                                        "DROP TABLE question",
                                        "ALTER TABLE session DROP COLUMN open_questions",

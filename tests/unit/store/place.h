@@ -17,7 +17,7 @@ int place_try(const struct place *p, bool read_only, struct store **out, struct 
 
 /* By a connection of its own: runs the statement; the number it gives, or -1. */
 int64_t place_sql(const struct place *p, const char *sql);
-void place_make_version_1(const struct place *p); /* takes back what the second version brought */
+void place_make_version_1(const struct place *p); /* takes back what later versions brought */
 /* How often the bytes stand in the files of the directory. */
 size_t place_count_bytes(const struct place *p, struct str needle);
 /* Files in the directory. */

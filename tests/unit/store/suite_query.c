@@ -297,6 +297,52 @@ static void the_inbox_is_listed_in_the_order_it_is_taken(void **state)
     assert_inbox(d, (struct query){.session_id = STR("a")}, "u3=then/4", false, false);
 }
 
+static void assert_has(struct driver *d, const char *session, const char *id, bool expected)
+{
+    const struct query q = {.kind = QUERY_HAS_MESSAGE, .session_id = str_of(session), .after_message = str_of(id)};
+    struct answer *a = driver_query(d, &q);
+
+    assert_int_equal(a->rc, 0);
+    assert_int_equal(a->is_taken, expected);
+    answer_free(a);
+}
+
+static void a_message_is_there_until_it_is_removed_or_taken_back(void **state)
+{
+    static const char *const ids[] = {"a", "u1", "m1", "u2", "u3"};
+    struct driver *d = driver_of(state);
+    struct story t, other;
+
+    assert_has(d, "a", "u1", false); /* no such session */
+    story_open(&t, d, STR("a"));
+    story_create(&t, STR("T"), STR("system"));
+    story_post(&t, STR("u1"), STR("first"));
+    story_run(&t, STR("r"));
+    story_round(&t);
+    story_post(&t, STR("u2"), STR("now"));
+    story_add(&t, (struct fact){.kind = FACT_MESSAGE_POSTED, .id = STR("u3"), .text = STR("then"), .later = true});
+    story_answer(&t, STR("m1"), STR("x"), NULL, 0);
+    assert_int_equal(story_commit(&t, d), 0);
+    story_open(&other, d, STR("b"));
+    story_create(&other, STR("T"), STR_NULL);
+    assert_int_equal(story_commit(&other, d), 0);
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
+        assert_has(d, "a", ids[i], true);
+        assert_has(d, "b", ids[i], false);
+    }
+    assert_has(d, "a", "u", false);
+    story_add(&t, (struct fact){.kind = FACT_MESSAGE_WITHDRAWN, .id = STR("u2"), .of_seq = 5, .bytes = 3});
+    story_end(&t, END_CANCELLED);
+    story_add(&t,
+              (struct fact){
+                  .kind = FACT_MESSAGES_REMOVED, .place = 1, .upto = 2, .removed = 1, .bytes = 5, .last = STR("m1")});
+    assert_int_equal(story_commit(&t, d), 0);
+    assert_has(d, "a", "u1", false);
+    assert_has(d, "a", "u2", false);
+    assert_has(d, "a", "m1", true);
+    assert_has(d, "a", "u3", true);
+}
+
 static void sizes_are_told_where_texts_are_left_out(void **state)
 {
     struct driver *d = driver_of(state);
@@ -670,6 +716,7 @@ const struct CMUnitTest suite_query_cases[] = {
     SUITE_CASE(the_transcript_stands_in_the_order_of_places),
     SUITE_CASE(what_is_posted_waits_for_its_round),
     SUITE_CASE(the_inbox_is_listed_in_the_order_it_is_taken),
+    SUITE_CASE(a_message_is_there_until_it_is_removed_or_taken_back),
     SUITE_CASE(sizes_are_told_where_texts_are_left_out),
     SUITE_CASE(a_transcript_of_too_many_bytes_is_cut_at_its_front),
     SUITE_CASE(the_row_says_what_the_fold_says_after_each_step),
