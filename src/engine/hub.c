@@ -289,10 +289,10 @@ struct subscriber *subscriber_new(struct hub *h, const struct position *at, void
     s->want = (at->has_cursor ? at->after : h->published.seq) + 1;
     s->pos = OUTSIDE;
     s->caught_at = OUTSIDE;
-    if (at->has_cursor && at->message_id.n == ID_TEXT - 1) {
+    if (at->has_cursor && at->offset > 0 && at->message_id.n == ID_TEXT - 1) {
         str_copy(s->message, sizeof(s->message), at->message_id);
         s->have[DELTA_TEXT] = at->offset;
-        s->have[DELTA_REASONING] = OUTSIDE; /* a cursor counts the text; its reasoning was before it */
+        s->have[DELTA_REASONING] = OUTSIDE; /* a cursor counts the text; its reasoning was before the first word */
     }
     list_add_tail(&h->subscribers, &s->link);
     h->n_subscribers++;

@@ -12,7 +12,10 @@
 struct hub;
 struct subscriber;
 
-/* A watcher's position: all facts up to `after`, and of message `message_id` that much text. */
+/*
+ * A watcher's position: all facts up to `after`, and of message `message_id` that much text. Who has any of it has had
+ * the reasoning; who has none gets all of that anew.
+ */
 struct position {
     bool has_cursor; /* false: from the snapshot on */
     uint64_t after;

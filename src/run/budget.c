@@ -130,13 +130,25 @@ bool budget_allows_round(struct ctx *c)
     return false;
 }
 
-/* A session that had its last round in an earlier run has none in this one. */
+/*
+ * A session that had its last round in an earlier run has none in this one. A run that goes on after an answer is the
+ * work of the one that asked, which had no last round; but where the time is up, there is none to end in.
+ */
+static bool has_closed_before(const struct session *s)
+{
+    struct hit hit;
+
+    if (s->run.round > 0 || !session_meets(s, &hit))
+        return false;
+    return s->run.origin != ORIGIN_ANSWER || is_met(s->limits.max_ms, session_spent(s).ms, "", &hit);
+}
+
 bool budget_allows_closing(const struct ctx *c)
 {
     const struct session *s = c->s;
     struct hit hit;
 
-    if (s->run.round == 0 && session_meets(s, &hit))
+    if (has_closed_before(s))
         return false;
     return !money_is_short(s, 0, budget_worst_cost(s), &hit);
 }

@@ -160,7 +160,7 @@ void watcher_join_after(struct watcher *w, struct stage *st, uint64_t after, str
 {
     const struct position at = {.has_cursor = true, .after = after, .message_id = message, .offset = offset};
 
-    *w = (struct watcher){.stage = st, .seq = after, .from_middle = offset > 0, .thoughtless = true};
+    *w = (struct watcher){.stage = st, .seq = after, .from_middle = offset > 0, .thoughtless = offset > 0};
     str_copy(w->message, sizeof(w->message), message);
     w->s = subscriber_new(st->hub, &at, on_wake, w);
 }
@@ -177,7 +177,9 @@ void watcher_rejoin(struct watcher *w)
         .has_cursor = true, .after = w->seq, .message_id = str_of(w->message), .offset = w->text.n};
 
     watcher_leave(w);
-    w->thoughtless = w->message[0] != '\0';
+    w->thoughtless = w->text.n > 0;
+    if (!w->thoughtless)
+        buf_clear(&w->reasoning); /* all of it comes anew */
     w->s = subscriber_new(w->stage->hub, &at, on_wake, w);
 }
 

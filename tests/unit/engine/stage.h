@@ -42,7 +42,7 @@ struct watcher {
     uint64_t seq;          /* last fact it was given */
     char message[ID_TEXT]; /* of which it has text */
     bool from_middle;      /* the test let it begin inside that message: its text is not whole */
-    bool thoughtless;      /* it came with a cursor, which counts no reasoning: that message brings none */
+    bool thoughtless; /* it came with a cursor into the text, which counts no reasoning: that message brings none */
     struct buf text, reasoning;
     unsigned wakes;
     uint64_t behind, upto; /* the last BEHIND */

@@ -387,6 +387,25 @@ static void a_cursor_counts_text_and_has_had_its_reasoning(void **state UNUSED)
     stage_close(&st);
 }
 
+static void a_cursor_before_the_first_word_gets_the_reasoning_anew(void **state UNUSED)
+{
+    struct watcher w, back;
+
+    stage_begin(&st, 16);
+    watcher_join(&w, &st);
+    stage_think(&st, "hm");
+    watcher_pump(&w);
+    watcher_join_after(&back, &st, w.seq, str_of(w.message), 0);
+    stage_think(&st, "m");
+    assert_string_equal(watcher_pump(&back), "think'hmm'@0 empty");
+    stage_piece(&st, "Hel");
+    stage_answer(&st);
+    assert_string_equal(watcher_pump(&back), "'Hel'@0 5:assistant empty");
+    watcher_done(&w);
+    watcher_done(&back);
+    stage_close(&st);
+}
+
 /* ---- snapshots ---- */
 
 static void a_snapshot_in_mid_message_repeats_nothing(void **state UNUSED)
@@ -549,6 +568,7 @@ int main(void)
         cmocka_unit_test(reasoning_is_a_text_of_its_own),
         cmocka_unit_test(late_watchers_get_the_reasoning_before_the_text),
         cmocka_unit_test(a_cursor_counts_text_and_has_had_its_reasoning),
+        cmocka_unit_test(a_cursor_before_the_first_word_gets_the_reasoning_anew),
         cmocka_unit_test(a_snapshot_in_mid_message_repeats_nothing),
         cmocka_unit_test(a_snapshot_with_less_text_than_was_shown_repeats_nothing),
         cmocka_unit_test(every_fact_and_every_byte_comes_exactly_once_wherever_the_seam_is),

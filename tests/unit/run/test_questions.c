@@ -82,6 +82,39 @@ static void several_are_asked_together_and_the_last_answer_goes_on(void **state 
     rig_done(&r);
 }
 
+static void what_is_answered_has_a_round_to_end_with_though_the_budget_is_spent(void **state UNUSED)
+{
+    static const struct {
+        struct run_limits limits;
+        const char *told;
+    } rows[] = {
+        {{.max_rounds = 1},
+         "question_closed(1 answered 'a' by ann) call_ended(1 ok @2) run_started(2) budget_exceeded(session_max_rounds "
+         "1/1) round_started(2.1 +0 closing) budget | model_start(2.1.0 closing) reply(answered started run 2) > "
+         "model"},
+        {{.max_ms = 500},
+         "question_closed(1 answered 'a' by ann) call_ended(1 ok @2) run_started(2) "
+         "budget_exceeded(session_max_wall_ms "
+         "1000/500) run_ended(2 budget) | timer(run 2 +0s) reply(answered started run 2) > ready"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct line story[] = {
+            {{.kind = INPUT_UPDATE, .set_limits = true, .session_limits = rows[i].limits}, NULL},
+            {ANSWER(.text = STR("a")), rows[i].told},
+        };
+        const struct input begins = EXECUTE("m1"), asked = DONE(1, 1, 0, ASKS(asks, 1));
+        struct rig r;
+
+        rig_init(&r);
+        rig_feed(&r, &begins);
+        r.now += 1000;
+        rig_feed(&r, &asked);
+        TELL(&r, story);
+        rig_done(&r);
+    }
+}
+
 static void what_runs_beside_a_question_goes_on_and_what_follows_waits(void **state UNUSED)
 {
     const struct line story[] = {
@@ -277,6 +310,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_question_suspends_the_run_and_its_answer_begins_another),
         cmocka_unit_test(several_are_asked_together_and_the_last_answer_goes_on),
+        cmocka_unit_test(what_is_answered_has_a_round_to_end_with_though_the_budget_is_spent),
         cmocka_unit_test(what_runs_beside_a_question_goes_on_and_what_follows_waits),
         cmocka_unit_test(an_answer_that_comes_while_the_run_is_at_work_is_taken_by_it),
         cmocka_unit_test(a_deadline_gives_the_default_answer_or_says_that_nobody_answered),
