@@ -376,8 +376,8 @@ TESTED = [
     (
         "what follows a lost receipt is stored",
         "src/engine/live.c",
-        "                       .epoch = new_epoch(e, l),",
-        "                       .epoch = l->epoch != 0 ? l->epoch : new_epoch(e, l),",
+        "    a.epoch = new_epoch(e, l);",
+        "    a.epoch = l->epoch != 0 ? l->epoch : new_epoch(e, l);",
         "engine/test_keyed",
     ),
     (

@@ -182,7 +182,7 @@ static bool needs_recovery(const struct engine *e, const struct live *l)
 
 static void take_over(struct engine *e, struct live *l, struct opened *o)
 {
-    const struct run_state *r = &o->session.run;
+    const struct partial *p = opened_partial(o);
 
     machine_done(&l->m);
     machine_init(&l->m, &o->session);
@@ -193,10 +193,9 @@ static void take_over(struct engine *e, struct live *l, struct opened *o)
     l->published = o->session;
     if (o->calls != NULL)
         machine_keep(&l->m, o->calls);
-    if (o->has_partial && r->round_open && o->partial.run == r->number && o->partial.round == r->round &&
-        o->partial.gen == r->gen) {
-        buf_add_str(&l->m.text, o->partial.text);
-        buf_add_str(&l->m.reasoning, o->partial.reasoning);
+    if (p != NULL) {
+        buf_add_str(&l->m.text, p->text);
+        buf_add_str(&l->m.reasoning, p->reasoning);
     }
 }
 
@@ -281,21 +280,11 @@ static void on_erased(struct engine *e, struct live *l)
     }
     /* Whoever wrote meanwhile meets a session that does not exist (any more). */
     list_init(&inputs);
-    while (!list_is_empty(&l->inputs)) {
-        struct list *it = l->inputs.next;
-
-        list_remove(it);
-        list_add_tail(&inputs, it);
-    }
+    list_move_all(&inputs, &l->inputs);
     id = (struct str){mem_strndup(l->id.p, l->id.n), l->id.n};
     live_free(e, l);
     l = live_new(e, id);
-    while (!list_is_empty(&inputs)) {
-        struct list *it = inputs.next;
-
-        list_remove(it);
-        list_add_tail(&l->inputs, it);
-    }
+    list_move_all(&l->inputs, &inputs);
     live_open(e, l);
     mem_free((void *)(uintptr_t)id.p);
 }

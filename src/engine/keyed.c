@@ -133,12 +133,9 @@ static void pass_on(struct engine *e, struct str id, const struct arrival *a,
 {
     struct arena arena;
     struct input in;
-    struct err err;
-    int rc;
 
     arena_init(&arena);
-    rc = input_read(buf_str(&a->input), &arena, &in, &err);
-    assert(rc == 0); /* we wrote it */
+    live_read_input(&a->input, &arena, &in);
     take(e, id, &in);
     arena_done(&arena);
 }

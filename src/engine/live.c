@@ -93,39 +93,27 @@ void live_queue_input(struct live *l, const struct input *in)
     list_add_tail(&l->inputs, &w->link);
 }
 
-static void with_waiting(struct engine *e, struct waiting *w,
-                         void (*use)(struct engine *, void *, const struct input *), void *arg)
+void live_read_input(const struct buf *bytes, struct arena *a, struct input *out)
 {
-    struct arena arena;
-    struct input in;
     struct err err;
-    int rc;
+    int rc = input_read(buf_str(bytes), a, out, &err);
 
-    arena_init(&arena);
-    rc = input_read(buf_str(&w->bytes), &arena, &in, &err);
     assert(rc == 0); /* we wrote it */
-    use(e, arg, &in);
-    arena_done(&arena);
-    waiting_free(w);
-}
-
-static void feed_one(struct engine *e, void *arg, const struct input *in)
-{
-    live_feed(e, arg, in);
-}
-
-static void refuse_one(struct engine *e, void *arg, const struct input *in)
-{
-    live_refuse(e, in, arg);
 }
 
 void live_feed_queued(struct engine *e, struct live *l)
 {
     while (l->state == LIVE_READY && first_input(l) != NULL) {
         struct waiting *w = first_input(l);
+        struct arena arena;
+        struct input in;
 
         list_remove(&w->link);
-        with_waiting(e, w, feed_one, l);
+        arena_init(&arena);
+        live_read_input(&w->bytes, &arena, &in);
+        live_feed(e, l, &in);
+        arena_done(&arena);
+        waiting_free(w);
     }
 }
 
@@ -197,46 +185,49 @@ static uint64_t new_epoch(struct engine *e, const struct live *l)
     return e->generation << EPOCH_WRITER_BITS | store_writer(e->store);
 }
 
+/* Of the session as it is after the step; nothing of the step itself but its receipt. */
+static struct append append_of(struct engine *e, const struct live *l, uint64_t first, const struct receipt *receipt)
+{
+    bool unfinished = session_is_unfinished(&l->m.s);
+
+    return (struct append){.sid = l->sid,
+                           .token = l->token,
+                           .session_id = l->id,
+                           .expect = l->epoch != 0 ? l->epoch : l->row_epoch,
+                           .owner = unfinished ? store_writer(e->store) : 0,
+                           .unfinished = unfinished,
+                           .state = session_state_word(&l->m.s),
+                           .first = first,
+                           .receipt = receipt};
+}
+
+static void append_now(struct engine *e, struct live *l, const struct append *a)
+{
+    l->sent++;
+    FAULT_POINT("engine.append");
+    store_append(e->store, a);
+}
+
 /* Without facts no number tells what comes after it whether it got there: its epoch does. */
 static void append_receipt(struct engine *e, struct live *l, const struct receipt *receipt)
 {
-    bool exists = session_exists(&l->m.s), unfinished = session_is_unfinished(&l->m.s);
-    struct append a = {.sid = l->sid,
-                       .token = l->token,
-                       .session_id = l->id,
-                       .expect = l->epoch != 0 ? l->epoch : l->row_epoch,
-                       .epoch = new_epoch(e, l),
-                       .owner = unfinished ? store_writer(e->store) : 0,
-                       .unfinished = unfinished,
-                       .state = session_state_word(&l->m.s),
-                       .first = l->m.s.seq + 1,
-                       .receipt = receipt};
+    struct append a = append_of(e, l, l->m.s.seq + 1, receipt);
 
-    if (exists)
+    a.epoch = new_epoch(e, l);
+    if (session_exists(&l->m.s))
         l->epoch = a.epoch;
     else
         l->state = LIVE_NOTING;
-    l->sent++;
-    FAULT_POINT("engine.append");
-    store_append(e->store, &a);
+    append_now(e, l, &a);
 }
 
 static void append_step(struct engine *e, struct live *l, struct step *st, uint64_t seq_before,
                         const struct receipt *receipt)
 {
-    bool unfinished = session_is_unfinished(&l->m.s);
-    struct append a = {.sid = l->sid,
-                       .token = l->token,
-                       .session_id = l->id,
-                       .expect = l->epoch != 0 ? l->epoch : l->row_epoch,
-                       .owner = unfinished ? store_writer(e->store) : 0,
-                       .unfinished = unfinished,
-                       .state = session_state_word(&l->m.s),
-                       .erase = st->erase,
-                       .first = seq_before + 1,
-                       .receipt = receipt,
-                       .head = l->m.s.run.active ? NULL : &l->m.s};
+    struct append a = append_of(e, l, seq_before + 1, receipt);
 
+    a.erase = st->erase;
+    a.head = l->m.s.run.active ? NULL : &l->m.s;
     if (l->epoch == 0)
         l->epoch = new_epoch(e, l);
     a.epoch = l->epoch;
@@ -244,9 +235,7 @@ static void append_step(struct engine *e, struct live *l, struct step *st, uint6
         st->facts[i].epoch = l->epoch;
     if (st->n_facts > 0)
         a.facts = facts_new(st->facts, st->n_facts);
-    l->sent++;
-    FAULT_POINT("engine.append");
-    store_append(e->store, &a);
+    append_now(e, l, &a);
     if (a.facts != NULL) {
         machine_keep(&l->m, a.facts);
         hold_publish(e, l, a.facts);
@@ -469,10 +458,15 @@ static void answer_held(struct engine *e, struct live *l, const struct err *why)
     }
     while (first_input(l) != NULL) {
         struct waiting *w = first_input(l);
-        struct err copy = *why;
+        struct arena arena;
+        struct input in;
 
         list_remove(&w->link);
-        with_waiting(e, w, refuse_one, &copy);
+        arena_init(&arena);
+        live_read_input(&w->bytes, &arena, &in);
+        live_refuse(e, &in, why);
+        arena_done(&arena);
+        waiting_free(w);
     }
 }
 

@@ -42,12 +42,9 @@ static bool ask_live(struct engine *e, struct watched *w)
 
 static bool ask_answer(struct watched *w, const struct opened *o)
 {
-    const struct run_state *r = &o->session.run;
-    bool text = o->has_partial && r->round_open && o->partial.run == r->number && o->partial.round == r->round &&
-                o->partial.gen == r->gen;
+    const struct partial *p = opened_partial(o);
 
-    return hub_set_snapshot(w->hub, &o->session, text ? o->partial.text : STR_NULL,
-                            text ? o->partial.reasoning : STR_NULL);
+    return hub_set_snapshot(w->hub, &o->session, p == NULL ? STR_NULL : p->text, p == NULL ? STR_NULL : p->reasoning);
 }
 
 static void watched_free(struct engine *e, struct watched *w)

@@ -69,6 +69,15 @@ struct opened *opened_new(void)
     return o;
 }
 
+const struct partial *opened_partial(const struct opened *o)
+{
+    const struct run_state *r = &o->session.run;
+    const struct partial *p = &o->partial;
+    bool is_open = r->round_open && p->run == r->number && p->round == r->round && p->gen == r->gen;
+
+    return o->has_partial && is_open ? p : NULL;
+}
+
 void opened_free(struct opened *o)
 {
     if (o == NULL)

@@ -112,4 +112,6 @@ void store_poll(struct store *st);
 void store_close(struct store *st);
 
 struct opened *opened_new(void);
+/* The text of the model call that is open; NULL: there is none, or it is of an earlier try. */
+const struct partial *opened_partial(const struct opened *o);
 void opened_free(struct opened *o);
