@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Ids of messages that senders choose: what a repeat is told, and when an id is free again (the rest is in test_chat.py)."""
+"""Ids of messages that senders choose: what a repeat is told, and when an id is free again (else see test_chat.py)."""
 
 from harness.api import expect
 from harness.offline import say
