@@ -152,6 +152,13 @@ void engine_query(struct engine *e, const struct query *q, query_fn *done, void 
     store_query(e->store, q, done, arg);
 }
 
+const struct session *engine_shown(const struct engine *e, struct str session_id)
+{
+    const struct live *l = map_find(e->lives, session_id);
+
+    return l == NULL || l->state != LIVE_READY ? NULL : &l->published;
+}
+
 /* ---- recovery ---- */
 
 static void recover(struct engine *e, struct live *l)

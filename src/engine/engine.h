@@ -53,6 +53,9 @@ void engine_feed_unwatch(struct engine *e, struct feed_watcher *w);
 /* Reads go straight to the store. */
 void engine_query(struct engine *e, const struct query *q, query_fn *done, void *arg);
 
+/* What has been shown of a session that is worked on, until the next call; NULL: it is not, or is being loaded. */
+const struct session *engine_shown(const struct engine *e, struct str session_id);
+
 /* From the store's callbacks and the ports' promises. */
 void engine_on_appended(struct engine *e, const struct appended *done);
 void engine_on_opened(struct engine *e, struct opened *o);

@@ -474,6 +474,21 @@ int session_find_call(const struct session *s, uint32_t call)
     return call >= s->first_call && call - s->first_call < s->n_calls ? (int)(call - s->first_call) : -1;
 }
 
+uint32_t session_critical(const struct session *s, uint64_t seqs[SESSION_CRITICAL_MAX])
+{
+    uint32_t n = 0;
+
+    if (s->title_seq > 0)
+        seqs[n++] = s->title_seq;
+    if (s->pin_seq > 0)
+        seqs[n++] = s->pin_seq;
+    for (int i = 0; i < s->n_questions; i++)
+        seqs[n++] = s->questions[i].seq;
+    if (s->exceeded_seq > 0)
+        seqs[n++] = s->exceeded_seq;
+    return n;
+}
+
 bool session_is_newest(const struct session *s, const struct fact *f)
 {
     switch (f->kind) {

@@ -131,6 +131,10 @@ bool session_has_open_calls(const struct session *s);                        /* 
 void session_view(const struct session *s, uint32_t *messages, const char **last);
 /* Index into calls[], -1: not a call of the last assistant message. */
 int session_find_call(const struct session *s, uint32_t call);
+/* The facts that tell how a session stands to who has seen nothing of it: title and pin, what is asked, a spent budget.
+ */
+#define SESSION_CRITICAL_MAX (3 + LIMIT_QUESTIONS)
+uint32_t session_critical(const struct session *s, uint64_t seqs[SESSION_CRITICAL_MAX]); /* how many they are */
 /* The newest of its kind (always true for kinds that are not LATEST). */
 bool session_is_newest(const struct session *s, const struct fact *f);
 

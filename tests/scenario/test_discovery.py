@@ -75,6 +75,26 @@ def test_runs_at_work_are_listed(server, between):
     assert set(active(between(server))) == {"later"}
 
 
+TOLD_FIRST = ["session_title_updated", "session_pinned_updated", "budget_exceeded"]
+
+
+def test_what_a_late_watcher_is_told_first_is_said_of_a_run_at_work(server, between):
+    server.api.chat(script({"tools": [{"name": "a"}]}, {"hang": "headers"}), "s")
+    server.api.execute("s", run_budget={"max_rounds": 1})
+    poll(lambda: active(server.api)["s"]["round_count"], lambda rounds: rounds == 2)
+    expect(server.client().patch("/api/v1/sessions/s", json={"title": "This one", "pinned": True}), 200)
+    server.api.turn(HANG, "plain")
+    api = between(server)
+    poll(lambda: active(api)["s"]["last_critical_events"], lambda events: len(events) == 3)
+    told = {name: row["last_critical_events"] for name, row in active(api).items()}
+    watcher = api.watch("s")
+    watcher.wait_type("runner_progress")
+    assert told["plain"] == []
+    assert [event["type"] for event in told["s"]] == TOLD_FIRST
+    assert told["s"] == [frame.event for frame in watcher.frames[1:4]]
+    watcher.close()
+
+
 @pytest.mark.parametrize("prompt", [HANG, ASK])
 def test_a_deleted_session_has_no_run_at_work(server, prompt):
     server.api.turn(prompt, "s")

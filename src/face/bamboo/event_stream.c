@@ -236,12 +236,9 @@ static void take_snapshot(struct event_stream *s)
     const struct session *now = hub_session(subscriber_hub(s->sub));
     struct query q = {.kind = QUERY_FACTS, .session_id = session_id(s)};
 
+    _Static_assert(SESSION_CRITICAL_MAX + 3 <= QUERY_SEQS_MAX, "there is room for all of them");
     s->ended_before = now->end_seq > 0 && session_is_at_rest(now);
-    add_seq(&q, now->title_seq);
-    add_seq(&q, now->pin_seq);
-    for (int i = 0; i < now->n_questions; i++)
-        add_seq(&q, now->questions[i].seq);
-    add_seq(&q, now->exceeded_seq);
+    q.n_seqs = session_critical(now, q.seqs);
     add_seq(&q, now->run.active ? now->progress_seq : 0);
     add_seq(&q, now->budget_seq);
     add_seq(&q, s->ended_before ? now->end_seq : 0);

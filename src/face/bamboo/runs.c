@@ -113,32 +113,106 @@ void session_runs_get(struct exchange *x)
 
 /* ---- those at work ---- */
 
-static void on_active(struct exchange *x, const struct answer *a)
+struct at_work {
+    struct str session_id, run_id, events; /* the latter as JSON values with commas */
+    int64_t started_at;
+    uint32_t rounds;
+};
+
+/* In x->state. */
+struct active {
+    struct at_work *rows;
+    size_t n, at;
+};
+
+static void look_at_next(struct exchange *x);
+
+static void write_at_work(const struct at_work *r, struct json_writer *w)
 {
+    json_begin_object(w);
+    json_key_str(w, "session_id", r->session_id);
+    json_key_str(w, "run_id", r->run_id);
+    json_key(w, "started_at");
+    run_time_write(r->started_at, w);
+    json_key_u64(w, "round_count", r->rounds);
+    json_key(w, "last_critical_events");
+    json_begin_array(w);
+    if (r->events.n > 0)
+        json_put_raw(w, r->events);
+    json_end_array(w);
+    json_key(w, "running_child_session_ids");
+    json_put_raw(w, STR("[]"));
+    json_end_object(w);
+}
+
+static void send_active(struct exchange *x)
+{
+    const struct active *active = x->state;
     struct buf body CLEANUP(buf_done) = BUF_INIT;
     struct json_writer w = JSON_WRITER(&body);
 
     json_begin_object(&w);
     json_key(&w, "sessions");
     json_begin_array(&w);
-    for (size_t i = 0; i < a->n; i++) {
-        const struct run_row *r = &a->runs[i];
-
-        json_begin_object(&w);
-        json_key_str(&w, "session_id", r->session_id);
-        json_key_str(&w, "run_id", r->id);
-        json_key(&w, "started_at");
-        run_time_write(r->started_at, &w);
-        json_key_u64(&w, "round_count", r->rounds);
-        json_key(&w, "last_critical_events");
-        json_put_raw(&w, STR("[]"));
-        json_key(&w, "running_child_session_ids");
-        json_put_raw(&w, STR("[]"));
-        json_end_object(&w);
-    }
+    for (size_t i = 0; i < active->n; i++)
+        write_at_work(&active->rows[i], &w);
     json_end_array(&w);
     json_end_object(&w);
     exchange_send(x, 200, &body);
+}
+
+/* A session that is gone meanwhile has none. */
+static void on_critical(struct exchange *x, const struct answer *a)
+{
+    struct active *active = x->state;
+    struct at_work *r = &active->rows[active->at++];
+    const struct session *now = engine_shown(x->face->o.engine, r->session_id);
+    struct event_context c = {.session_id = r->session_id, .title_version = now == NULL ? 0 : now->title_version};
+    struct buf events CLEANUP(buf_done) = BUF_INIT;
+
+    for (uint32_t i = 0; a->rc == 0 && a->facts != NULL && i < a->facts->n; i++) {
+        if (events.n > 0)
+            buf_add_char(&events, ',');
+        event_wire_write(&c, &a->facts->items[i], &events);
+    }
+    r->events = arena_str(&x->arena, buf_str(&events));
+    look_at_next(x);
+}
+
+/* The engine knows which facts they are, the store what they say. */
+static void look_at_next(struct exchange *x)
+{
+    struct active *active = x->state;
+
+    for (; active->at < active->n; active->at++) {
+        struct query q = {.kind = QUERY_FACTS, .session_id = active->rows[active->at].session_id};
+        const struct session *now = engine_shown(x->face->o.engine, q.session_id);
+
+        q.n_seqs = now == NULL ? 0 : session_critical(now, q.seqs);
+        if (q.n_seqs > 0) {
+            exchange_query(x, &q, on_critical);
+            return;
+        }
+    }
+    send_active(x);
+}
+
+static void on_active(struct exchange *x, const struct answer *a)
+{
+    struct active *active = arena_zalloc(&x->arena, sizeof(*active));
+
+    active->n = a->n;
+    active->rows = arena_zalloc(&x->arena, a->n * sizeof(*active->rows));
+    for (size_t i = 0; i < a->n; i++) {
+        const struct run_row *r = &a->runs[i];
+
+        active->rows[i] = (struct at_work){.session_id = arena_str(&x->arena, r->session_id),
+                                           .run_id = arena_str(&x->arena, r->id),
+                                           .started_at = r->started_at,
+                                           .rounds = r->rounds};
+    }
+    x->state = active;
+    look_at_next(x);
 }
 
 void runs_active_get(struct exchange *x)

@@ -536,6 +536,13 @@ void engine_submit(struct engine *e UNUSED, struct str session_id, const struct 
     feed(the, session_id, in);
 }
 
+const struct session *engine_shown(const struct engine *e UNUSED, struct str session_id)
+{
+    const struct stand_in *s = find_session(the, session_id);
+
+    return s == NULL ? NULL : &s->m.s;
+}
+
 static struct str keep(struct on_its_way *w, struct str s)
 {
     return s.p == NULL ? s : arena_str(&w->arena, s);
