@@ -73,18 +73,15 @@ static struct chosen *chosen_of(struct engine *e, struct str id, struct str mess
 /* ---- the store is asked ---- */
 
 /* The reply may be told, and `k` be gone, before this returns. */
-static void carry_out(struct chosen *k, struct str bytes, const struct answer *answer)
+static void carry_out(struct chosen *k, const struct buf *bytes, const struct answer *answer)
 {
     CLEANUP(buf_done) struct buf id = BUF_INIT;
     struct engine *e = k->e;
     struct arena arena;
     struct input in;
-    struct err err;
-    int rc;
 
     arena_init(&arena);
-    rc = input_read(bytes, &arena, &in, &err);
-    assert(rc == 0); /* we wrote it */
+    live_read_input(bytes, &arena, &in);
     buf_add_str(&id, k->id);
     in.is_taken = answer->is_taken;
     k->token = in.from.token;
@@ -101,8 +98,9 @@ static void on_answer(void *arg, struct answer *answer)
     struct chosen *k = arg;
     struct arrival *a = first_arrival(k);
 
+    assert(a != NULL); /* that of the first asked */
     list_remove(&a->link);
-    carry_out(k, buf_str(&a->input), answer);
+    carry_out(k, &a->input, answer);
     arrival_free(a);
     answer_free(answer);
 }
