@@ -123,19 +123,27 @@ static struct ask read_ask(struct ctx *c, int i)
     return wish;
 }
 
+#define OPTIONS_SHOWN_BYTES 160 /* in an error, which is short; whole options only, or half of one is taken for it */
+
 static void refuse_answer(struct ctx *c, const struct ask *wish)
 {
     struct buf names = BUF_INIT;
     struct reply *r = step_reply(c, REPLY_BAD_ANSWER);
+    uint32_t shown = 0;
 
     if (r == NULL)
         return;
-    for (uint32_t k = 0; k < wish->n_options; k++) {
-        buf_add_str(&names, k > 0 ? STR(", ") : STR(""));
-        buf_add_str(&names, wish->options[k]);
+    for (; shown < wish->n_options && names.n + wish->options[shown].n <= OPTIONS_SHOWN_BYTES; shown++) {
+        buf_add_str(&names, shown > 0 ? STR(", ") : STR(""));
+        buf_add_str(&names, wish->options[shown]);
     }
     if (wish->allow_custom)
         err_set(&r->err, ERR_BAD_REQUEST, "Response must not be empty");
+    else if (shown == 0)
+        err_set(&r->err, ERR_BAD_REQUEST, "Response must be one of the options, in full");
+    else if (shown < wish->n_options)
+        err_set(&r->err, ERR_BAD_REQUEST, "Response must be one of: " STR_FMT ", or one of %u more",
+                STR_ARG(buf_str(&names)), wish->n_options - shown);
     else
         err_set(&r->err, ERR_BAD_REQUEST, "Response must be one of: " STR_FMT, STR_ARG(buf_str(&names)));
     buf_done(&names);

@@ -247,6 +247,42 @@ static void a_client_that_does_not_know_of_the_question_must_look_again(void **s
     rig_done(&r);
 }
 
+static void no_half_of_an_option_is_named(void **state UNUSED)
+{
+    static const struct {
+        unsigned sizes[3];
+        const char *told;
+    } rows[] = {
+        {{1, 1, 1}, "Response must be one of: a, b, c"},
+        {{100, 100, 1}, ", or one of 2 more"},
+        {{10000, 1, 1}, "Response must be one of the options, in full"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct buf args CLEANUP(buf_done) = BUF_INIT;
+        struct call call = {.id = STR("c1"), .name = STR("ask_user"), .effect = EFFECT_ASK};
+        const struct input wrong = ANSWER(.text = STR("z"));
+        const char *said;
+        struct rig r;
+
+        buf_add_str(&args, STR("{\"question\":\"Which?\",\"allow_custom\":false,\"options\":["));
+        for (unsigned k = 0; k < 3; k++) {
+            buf_add_str(&args, k > 0 ? STR(",\"") : STR("\""));
+            for (unsigned n = 0; n < rows[i].sizes[k]; n++)
+                buf_addf(&args, "%c", (char)('a' + (int)k));
+            buf_add_str(&args, STR("\""));
+        }
+        buf_add_str(&args, STR("]}"));
+        call.args = buf_str(&args);
+        ask_with(&r, &call, 1);
+        rig_feed(&r, &wrong);
+        said = rig_reply(&r)->err.text;
+        assert_true(strlen(said) >= strlen(rows[i].told));
+        assert_string_equal(said + strlen(said) - strlen(rows[i].told), rows[i].told);
+        rig_done(&r);
+    }
+}
+
 /* ---- what the model writes ---- */
 
 static void arguments_are_judged_in_words_for_the_model(void **state UNUSED)
@@ -318,6 +354,7 @@ int main(void)
         cmocka_unit_test(stopping_a_wait_is_a_run_without_rounds),
         cmocka_unit_test(nobody_is_asked_where_nobody_is_there),
         cmocka_unit_test(a_client_that_does_not_know_of_the_question_must_look_again),
+        cmocka_unit_test(no_half_of_an_option_is_named),
         cmocka_unit_test(arguments_are_judged_in_words_for_the_model),
         cmocka_unit_test(a_call_that_cannot_be_asked_says_why_and_holds_up_nobody),
     };
