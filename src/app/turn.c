@@ -315,10 +315,12 @@ static void on_posted(void *arg, int status, const struct json *body, const stru
         return;
     turn_take_run(t, body);
     t->view.seq = seq > 0 ? (uint64_t)seq : 0;
-    if (str_is(json_text(json_find(body, "execute_status")), "completed"))
-        turn_question_look(t); /* a question is open: the message waits for its answer */
-    else
+    if (str_is(json_text(json_find(body, "execute_status")), "completed")) {
+        turn_view_note(&t->view, "the message is kept; it is read when the open question is answered");
+        turn_question_look(t);
+    } else {
         ask_who_answers(t);
+    }
 }
 
 static void key_budget(const struct run_limits *l, struct json_writer *w)

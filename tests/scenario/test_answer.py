@@ -51,6 +51,7 @@ def test_a_run_that_asks_is_4_and_says_how_to_go_on(cli, there):
     for again in (cli.run("resume", "s1"), cli.run("run", "--session", "s1", say("Thank you."))):
         assert good(again, 4) == ""
         assert "culm answer s1 TEXT" in again.stderr
+    assert "the message is kept" in again.stderr
     assert good(cli.run("answer", "s1", "b")) == "Thank you.\n"
     assert good(cli.run("questions")) == ""
 
