@@ -253,7 +253,9 @@ static void arrive(struct sim *w, void *arg, uint64_t visit)
         if (v->message[0] != '\0') {
             watch.at.message_id = str_of(v->message);
             watch.at.offset = v->text[DELTA_TEXT].n;
-            v->reasoning_partial = true;
+            v->reasoning_partial = watch.at.offset > 0;
+            if (!v->reasoning_partial) /* before the first word it is told anew */
+                buf_clear(&v->text[DELTA_REASONING]);
         }
     } else {
         forget_all(v);
