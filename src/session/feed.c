@@ -23,6 +23,11 @@ static bool feed_sets_model(const struct fact *f)
     return f->set_model || f->set_effort;
 }
 
+static bool feed_clears(const struct fact *f)
+{
+    return f->how == REMOVAL_CLEAR;
+}
+
 static const struct row {
     enum fact_kind kind;
     unsigned part;

@@ -19,6 +19,7 @@
     X(MESSAGE_POSTED, MESSAGE_POSTED, 0, feed_always)                                                                  \
     X(MESSAGE_EDITED, MESSAGE_EDITED, 0, feed_always)                                                                  \
     X(MESSAGES_REMOVED, MESSAGES_REMOVED, 0, feed_always)                                                              \
+    X(SESSION_CLEARED, MESSAGES_REMOVED, 1, feed_clears)                                                               \
     X(RUN_STARTED, RUN_STARTED, 0, feed_always)                                                                        \
     X(ASSISTANT, ASSISTANT, 0, feed_always)                                                                            \
     X(BUDGET_EXCEEDED, BUDGET_EXCEEDED, 0, feed_always)                                                                \

@@ -132,6 +132,12 @@ def test_questions_and_edits_are_told(api):
     edited = watcher.wait_for(lambda f: f.type == "message_edited" and f.told["message_id"] == last, what="the edit")
     assert edited.told["content"] == "Thanks!"
     assert api.get("/api/v1/sessions/talk/facts", types="message_edited")["facts"][-1] == edited.told
+    expect(api.client.post("/api/v1/sessions/talk/clear"), 200)
+    cleared = watcher.wait_type("session_cleared")
+    removed = watcher.wait_type("messages_removed")
+    assert (removed.told["mode"], removed.told["last_message_id"]) == ("clear", "")
+    assert cleared.id == removed.id + 1
+    assert cleared.told == {"type": "session_cleared"} | {key: removed.told[key] for key in ("session_id", "seq", "at")}
     watcher.leave()
 
 

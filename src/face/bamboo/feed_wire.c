@@ -85,6 +85,14 @@ static void write_committed(const struct feed_row *row, struct buf *out)
     end(&w, row->fact);
 }
 
+static void write_cleared(const struct feed_row *row, struct buf *out)
+{
+    struct json_writer w = JSON_WRITER(out);
+
+    begin(&w, "session_cleared", row->session_id);
+    end(&w, row->fact);
+}
+
 static void write_deleted(const struct feed_row *row, struct buf *out)
 {
     struct json_writer w = JSON_WRITER(out);
@@ -103,10 +111,10 @@ static void write_unreadable(const struct feed_row *row, struct buf *out)
 
 /* Those that are not here are what the session's stream has. */
 static write_fn *const writers[] = {
-    [FEED_SESSION_CREATED] = write_created,     [FEED_TITLE_UPDATED] = write_title,
-    [FEED_PINNED_UPDATED] = write_pinned,       [FEED_MODEL_UPDATED] = write_model,
-    [FEED_HISTORY_COMMITTED] = write_committed, [FEED_SESSION_DELETED] = write_deleted,
-    [FEED_UNREADABLE] = write_unreadable,
+    [FEED_SESSION_CREATED] = write_created, [FEED_TITLE_UPDATED] = write_title,
+    [FEED_PINNED_UPDATED] = write_pinned,   [FEED_MODEL_UPDATED] = write_model,
+    [FEED_SESSION_CLEARED] = write_cleared, [FEED_HISTORY_COMMITTED] = write_committed,
+    [FEED_SESSION_DELETED] = write_deleted, [FEED_UNREADABLE] = write_unreadable,
 };
 
 /* ---- frames ---- */

@@ -55,6 +55,19 @@ static void only_what_changed_is_told(void **state)
     assert_int_equal(parts[0].part, 1); /* also alone: its number does not depend on the others */
 }
 
+static void a_cleared_session_is_told_beside_what_was_removed(void **state)
+{
+    struct fact f = {.kind = FACT_MESSAGES_REMOVED, .how = REMOVAL_RESTORE};
+    struct feed_part parts[FEED_PARTS];
+
+    (void)state;
+    assert_int_equal(feed_parts(&f, parts), 1);
+    f.how = REMOVAL_CLEAR;
+    assert_int_equal(feed_parts(&f, parts), 2);
+    assert_int_equal(parts[0].event, FEED_MESSAGES_REMOVED);
+    assert_int_equal(parts[1].event, FEED_SESSION_CLEARED);
+}
+
 static void numbers_begin_at_one_and_no_two_places_share_one(void **state)
 {
     (void)state;
@@ -74,6 +87,7 @@ int main(void)
         cmocka_unit_test(a_kind_is_on_the_feed_when_some_fact_of_it_is),
         cmocka_unit_test(the_parts_of_a_fact_have_different_numbers_in_order),
         cmocka_unit_test(only_what_changed_is_told),
+        cmocka_unit_test(a_cleared_session_is_told_beside_what_was_removed),
         cmocka_unit_test(numbers_begin_at_one_and_no_two_places_share_one),
     };
 
