@@ -181,12 +181,12 @@ static enum reply_kind meet_active_run(struct ctx *c)
     return REPLY_RUNNING;
 }
 
-/* The one place where a run begins that is not told to. `run_id` is what the reply names. */
+/* The one place where a run begins that is not told to. `run_id`: the one that is active now; empty: none. */
 static enum reply_kind open_door(struct ctx *c, char run_id[ID_TEXT])
 {
     struct wish wish = wish_of_input(c->in);
     struct session *s = c->s;
-    uint32_t run = s->runs + 1;
+    uint32_t run = 0;
     enum reply_kind kind = REPLY_STARTED;
 
     if (s->run.active) {
@@ -199,9 +199,13 @@ static enum reply_kind open_door(struct ctx *c, char run_id[ID_TEXT])
     } else if (is_unpriced(c, &wish)) {
         kind = REPLY_UNPRICED;
     } else {
+        run = s->runs + 1;
         start_run(c, &wish);
     }
-    session_run_id(s, run, run_id);
+    if (run == 0)
+        run_id[0] = '\0';
+    else
+        session_run_id(s, run, run_id);
     return kind;
 }
 
@@ -267,6 +271,7 @@ static bool post_is_refused(struct ctx *c, bool executes)
     const struct session *s = c->s;
     struct wish wish = wish_of_input(c->in);
     bool is_full = s->inbox + s->later >= LIMIT_INBOX_MESSAGES;
+    bool begins = executes && !s->run.active && s->n_questions == 0;
     bool is_taken = c->in->is_taken || is_of_system_message(c);
 
     if (!session_exists(s) && c->in->session_id.n == 0)
@@ -277,9 +282,9 @@ static bool post_is_refused(struct ctx *c, bool executes)
         step_reply(c, REPLY_FULL);
     else if (executes && c->in->busy == BUSY_REJECT && s->run.active)
         step_reply(c, REPLY_BUSY);
-    else if (executes && !s->run.active && s->n_questions == 0 && !knows_model(c))
+    else if (begins && !knows_model(c))
         step_reply(c, REPLY_NO_MODEL);
-    else if (executes && !s->run.active && s->n_questions == 0 && is_unpriced(c, &wish))
+    else if (begins && is_unpriced(c, &wish))
         step_reply(c, REPLY_UNPRICED);
     else
         return false;
@@ -292,7 +297,7 @@ void door_post(struct ctx *c)
     struct fact f = {.kind = FACT_MESSAGE_POSTED, .id = in->message_id, .text = in->text, .key = in->key};
     const char *mismatch = in->execute ? sync_mismatch(c) : NULL; /* the client has not seen this message yet */
     enum reply_kind door = REPLY_NOTHING;
-    char run_id[ID_TEXT];
+    char run_id[ID_TEXT] = "";
     struct reply *r;
     uint64_t seq;
 
@@ -312,7 +317,7 @@ void door_post(struct ctx *c)
     r->started = door == REPLY_STARTED;
     r->already_running = door == REPLY_RUNNING;
     r->queued = door == REPLY_QUEUED;
-    if (door != REPLY_NOTHING)
+    if (run_id[0] != '\0')
         memcpy(r->run_id, run_id, sizeof(r->run_id));
 }
 
@@ -320,7 +325,7 @@ void door_resume(struct ctx *c)
 {
     const char *mismatch;
     enum reply_kind kind;
-    char run_id[ID_TEXT];
+    char run_id[ID_TEXT] = "";
     struct reply *r;
 
     if (!session_exists(c->s)) {
@@ -333,6 +338,6 @@ void door_resume(struct ctx *c)
     if (r == NULL)
         return;
     r->sync_reason = mismatch;
-    if (mismatch == NULL && kind != REPLY_NOTHING && kind != REPLY_NO_MODEL && kind != REPLY_UNPRICED)
+    if (run_id[0] != '\0')
         memcpy(r->run_id, run_id, sizeof(r->run_id));
 }
