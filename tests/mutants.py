@@ -20,7 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 SIMULATED = [
     (
         "acts before the commit",
-        "src/engine/live.c",
+        "src/engine/held.c",
         "h->needs > l->stored || ",
         "",
         200,
@@ -314,7 +314,7 @@ TESTED = [
         "what could not be stored is carried out all the same",
         "src/engine/live.c",
         "    e->ports.abandon(e->ports.arg, l->id);\n    map_take(e->deadlines, l->id); /* its timers are gone */",
-        "    l->stored = l->sent;\n    live_drain(e, l);\n    e->ports.abandon(e->ports.arg, l->id);",
+        "    l->stored = l->sent;\n    held_drain(e, l);\n    e->ports.abandon(e->ports.arg, l->id);",
         "engine/test_door",
     ),
     (
@@ -326,7 +326,7 @@ TESTED = [
     ),
     (
         "a limit of days is one of a day",
-        "src/engine/live.c",
+        "src/engine/held.c",
         "    in.wait_ms = f->in_ms > LIMIT_TIMER_MS ? f->in_ms - LIMIT_TIMER_MS : 0;",
         "    in.wait_ms = 0;",
         "engine/test_timers",

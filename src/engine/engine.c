@@ -114,7 +114,7 @@ void engine_admit(struct engine *e, struct str session_id, const struct input *i
         return;
     }
     if (in->kind == INPUT_TIMER_QUESTION)
-        live_deadline_fired(e, session_id);
+        held_deadline_fired(e, session_id);
     if (l == NULL) {
         if (!input_is_personal(in->kind))
             return; /* late: its session was let go */
@@ -276,7 +276,7 @@ static void on_erased(struct engine *e, struct live *l)
 
     FAULT_POINT("engine.erased");
     keyed_erased(e, l->id);
-    live_drain(e, l);
+    held_drain(e, l);
     e->ports.abandon(e->ports.arg, l->id);
     map_take(e->deadlines, l->id);
     watch_gone(e, l->id);
@@ -315,7 +315,7 @@ void engine_on_appended(struct engine *e, const struct appended *done)
     }
     if (l->state == LIVE_NOTING && l->stored == l->sent) {
         l->state = LIVE_READY;
-        live_drain(e, l);
+        held_drain(e, l);
         live_feed_queued(e, l);
         live_drop_if_idle(e, l);
         return;
@@ -325,7 +325,7 @@ void engine_on_appended(struct engine *e, const struct appended *done)
         e->suspect_at = e->ports.mono(e->ports.arg); /* it made progress: the next one may go on */
         engine_arm(e);
     }
-    live_drain(e, l);
+    held_drain(e, l);
     live_drop_if_idle(e, l);
 }
 

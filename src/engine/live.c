@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * A session that is worked on: opened, fed, its steps appended, dropped when idle; after a refused append it starts
+ * anew.
+ */
 #include "engine/live.h"
 
 #include "base/fault.h"
@@ -20,14 +24,6 @@ struct live *live_new(struct engine *e, struct str id)
     return l;
 }
 
-static void held_free(struct engine *e, struct held *h)
-{
-    list_remove(&h->link);
-    facts_unref(h->facts);
-    mem_free(h);
-    e->queued--;
-}
-
 static struct waiting *first_input(struct live *l)
 {
     return list_is_empty(&l->inputs) ? NULL : LIST_ITEM(l->inputs.next, struct waiting, link);
@@ -40,24 +36,12 @@ static void waiting_free(struct waiting *w)
     mem_free(w);
 }
 
-static void forget_reply(struct engine *e, uint64_t token)
-{
-    keyed_forget(e, token);
-    chosen_told(e, token);
-}
-
 void live_free(struct engine *e, struct live *l)
 {
     map_take(e->lives, l->id);
     if (l->token != 0)
         map_take_u64(e->by_token, l->token);
-    while (!list_is_empty(&l->queue)) {
-        struct held *h = LIST_ITEM(l->queue.next, struct held, link);
-
-        if (h->kind == HELD_EFFECT && h->effect.kind == EFFECT_REPLY)
-            forget_reply(e, h->effect.reply.to.token);
-        held_free(e, h);
-    }
+    held_drop(e, l);
     while (first_input(l) != NULL)
         waiting_free(first_input(l));
     list_remove(&l->link);
@@ -126,55 +110,23 @@ void live_refuse(struct engine *e, const struct input *in, const struct err *why
     engine_tell(e, &r);
 }
 
-/* ---- a step: append and queue ---- */
-
-static void hold_publish(struct engine *e, struct live *l, struct facts *facts)
+static void refuse_inputs(struct engine *e, struct live *l, const struct err *why)
 {
-    struct held *h = mem_zalloc(sizeof(*h));
+    while (first_input(l) != NULL) {
+        struct waiting *w = first_input(l);
+        struct arena arena;
+        struct input in;
 
-    h->kind = HELD_PUBLISH;
-    h->needs = l->sent;
-    h->facts = facts; /* the reference moves in */
-    list_add_tail(&l->queue, &h->link);
-    e->queued++;
+        list_remove(&w->link);
+        arena_init(&arena);
+        live_read_input(&w->bytes, &arena, &in);
+        live_refuse(e, &in, why);
+        arena_done(&arena);
+        waiting_free(w);
+    }
 }
 
-static struct str copy_text(struct str s, char **at)
-{
-    struct str copy = {*at, s.n};
-
-    if (s.n == 0)
-        return STR_NULL;
-    memcpy(*at, s.p, s.n);
-    *at += s.n;
-    return copy;
-}
-
-static void hold_effect(struct engine *e, struct live *l, const struct effect *f)
-{
-    struct str texts[] = {f->text, f->call_id, f->tool, f->args, f->provider, f->model, f->effort};
-    size_t n = 0;
-    struct held *h;
-    char *at;
-
-    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-        n += texts[i].n;
-    h = mem_alloc(sizeof(*h) + n);
-    h->kind = HELD_EFFECT;
-    h->needs = l->sent;
-    h->facts = NULL;
-    h->effect = *f;
-    at = h->text;
-    h->effect.text = copy_text(f->text, &at);
-    h->effect.call_id = copy_text(f->call_id, &at);
-    h->effect.tool = copy_text(f->tool, &at);
-    h->effect.args = copy_text(f->args, &at);
-    h->effect.provider = copy_text(f->provider, &at);
-    h->effect.model = copy_text(f->model, &at);
-    h->effect.effort = copy_text(f->effort, &at);
-    list_add_tail(&l->queue, &h->link);
-    e->queued++;
-}
+/* ---- a step ---- */
 
 /* Every attempt to claim has an epoch of its own, refused ones included: no epoch ever has two writers. */
 static uint64_t new_epoch(struct engine *e, const struct live *l)
@@ -238,7 +190,7 @@ static void append_step(struct engine *e, struct live *l, struct step *st, uint6
     append_now(e, l, &a);
     if (a.facts != NULL) {
         machine_keep(&l->m, a.facts);
-        hold_publish(e, l, a.facts);
+        held_publish(e, l, a.facts);
     }
     if (st->erase)
         l->state = LIVE_ERASING;
@@ -313,124 +265,10 @@ void live_feed(struct engine *e, struct live *l, const struct input *given)
             watch_delta(e, l, &st->effects[i]);
             put_partial(e, l, in.now);
         } else {
-            hold_effect(e, l, &st->effects[i]);
+            held_effect(e, l, &st->effects[i]);
         }
     }
-    live_drain(e, l);
-}
-
-/* ---- carrying out ---- */
-
-static void publish(struct engine *e, struct live *l, struct facts *facts)
-{
-    FAULT_POINT("engine.publish");
-    for (uint32_t i = 0; i < facts->n; i++) {
-        run_log_fact(l, &facts->items[i]);
-        session_fold(&l->published, &facts->items[i]);
-        engine_count_fact(e, l, &facts->items[i]);
-    }
-    watch_publish(e, l, facts);
-    feed_hub_touch(e->feed, l->id);
-}
-
-static void start_model(struct engine *e, struct live *l, const struct effect *f)
-{
-    struct model_call call = {.session_id = l->id,
-                              .run = f->run,
-                              .round = f->round,
-                              .gen = f->gen,
-                              .provider = f->provider,
-                              .model = f->model,
-                              .effort = f->effort,
-                              .max_output = f->max_output,
-                              .closing = f->closing};
-
-    e->ports.model_start(e->ports.arg, &call);
-}
-
-static void start_tool(struct engine *e, struct live *l, const struct effect *f)
-{
-    struct tool_call call = {
-        .session_id = l->id, .run = f->run, .call = f->call, .call_id = f->call_id, .tool = f->tool, .args = f->args};
-
-    e->ports.tool_start(e->ports.arg, &call);
-}
-
-/* How many timers run for the questions of this session. */
-static void deadline_armed(struct engine *e, struct str id)
-{
-    uintptr_t n = (uintptr_t)map_find(e->deadlines, id);
-
-    map_put(e->deadlines, id, (void *)(n + 1));
-}
-
-void live_deadline_fired(struct engine *e, struct str id)
-{
-    uintptr_t n = (uintptr_t)map_take(e->deadlines, id);
-
-    if (n > 1)
-        map_put(e->deadlines, id, (void *)(n - 1));
-}
-
-static void set_timer(struct engine *e, struct live *l, const struct effect *f)
-{
-    struct input in = {
-        .kind = f->timer, .run = f->run, .round = f->round, .gen = f->gen, .call = f->call, .set_by = l->token};
-
-    in.wait_ms = f->in_ms > LIMIT_TIMER_MS ? f->in_ms - LIMIT_TIMER_MS : 0;
-    if (f->timer == INPUT_TIMER_QUESTION) { /* until then the session may be out of memory and in again */
-        in.set_by = 0;
-        in.nonce = l->m.s.nonce;
-        deadline_armed(e, l->id);
-    }
-    e->ports.timer(e->ports.arg, l->id, f->in_ms - in.wait_ms, &in);
-}
-
-static void carry_out(struct engine *e, struct live *l, const struct effect *f)
-{
-    switch (f->kind) {
-    case EFFECT_REPLY:
-        FAULT_POINT("engine.reply");
-        engine_tell(e, &f->reply);
-        break;
-    case EFFECT_MODEL_START:
-        FAULT_POINT("engine.model_start");
-        if (!e->parked)
-            start_model(e, l, f);
-        break;
-    case EFFECT_MODEL_ABORT:
-        e->ports.model_abort(e->ports.arg, l->id);
-        break;
-    case EFFECT_TOOL_START:
-        if (!e->parked)
-            start_tool(e, l, f);
-        break;
-    case EFFECT_TOOL_CANCEL:
-        e->ports.tool_cancel(e->ports.arg, l->id, f->call);
-        break;
-    case EFFECT_TIMER:
-        FAULT_POINT("engine.timer");
-        set_timer(e, l, f);
-        break;
-    case EFFECT_DELTA:
-        assert(!"deltas are not held");
-        break;
-    }
-}
-
-void live_drain(struct engine *e, struct live *l)
-{
-    while (!list_is_empty(&l->queue)) {
-        struct held *h = LIST_ITEM(l->queue.next, struct held, link);
-
-        if (h->needs > l->stored || !e->ports.trusted(e->ports.arg))
-            return;
-        if (h->kind == HELD_PUBLISH)
-            publish(e, l, h->facts);
-        else
-            carry_out(e, l, &h->effect);
-        held_free(e, h);
-    }
+    held_drain(e, l);
 }
 
 bool live_drop_if_idle(struct engine *e, struct live *l)
@@ -443,32 +281,6 @@ bool live_drop_if_idle(struct engine *e, struct live *l)
 }
 
 /* ---- a refused append is a crash of this one session ---- */
-
-static void answer_held(struct engine *e, struct live *l, const struct err *why)
-{
-    while (!list_is_empty(&l->queue)) {
-        struct held *h = LIST_ITEM(l->queue.next, struct held, link);
-
-        if (h->kind == HELD_EFFECT && h->effect.kind == EFFECT_REPLY) {
-            struct reply r = {.kind = REPLY_UNAVAILABLE, .to = h->effect.reply.to, .err = *why};
-
-            engine_tell(e, &r);
-        }
-        held_free(e, h);
-    }
-    while (first_input(l) != NULL) {
-        struct waiting *w = first_input(l);
-        struct arena arena;
-        struct input in;
-
-        list_remove(&w->link);
-        arena_init(&arena);
-        live_read_input(&w->bytes, &arena, &in);
-        live_refuse(e, &in, why);
-        arena_done(&arena);
-        waiting_free(w);
-    }
-}
 
 static int64_t reset_pause(uint32_t resets)
 {
@@ -483,7 +295,8 @@ void live_reset(struct engine *e, struct live *l, const struct err *why)
 
     e->ports.abandon(e->ports.arg, l->id);
     map_take(e->deadlines, l->id); /* its timers are gone */
-    answer_held(e, l, why);
+    held_refuse(e, l, why);
+    refuse_inputs(e, l, why);
     machine_done(&l->m);
     if (!unfinished) {
         live_free(e, l);

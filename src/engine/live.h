@@ -117,15 +117,21 @@ struct live *live_new(struct engine *e, struct str id);
 void live_free(struct engine *e, struct live *l);
 void live_open(struct engine *e, struct live *l);
 void live_feed(struct engine *e, struct live *l, const struct input *in);
-void live_drain(struct engine *e, struct live *l);
 void live_reset(struct engine *e, struct live *l, const struct err *why);
 void live_refuse(struct engine *e, const struct input *in, const struct err *why);
-void live_deadline_fired(struct engine *e, struct str id);
 void live_queue_input(struct live *l, const struct input *in);
 void live_read_input(const struct buf *bytes, struct arena *a, struct input *out); /* that was written in the engine */
 void live_feed_queued(struct engine *e, struct live *l);
 /* Frees it when nothing keeps it in memory; false: it stays. */
 bool live_drop_if_idle(struct engine *e, struct live *l);
+
+/* held.c: from here on it rests on the appends that were sent */
+void held_publish(struct engine *e, struct live *l, struct facts *facts); /* the reference moves in */
+void held_effect(struct engine *e, struct live *l, const struct effect *f);
+void held_drain(struct engine *e, struct live *l);                         /* what rests on what is stored is done */
+void held_drop(struct engine *e, struct live *l);                          /* nobody is told */
+void held_refuse(struct engine *e, struct live *l, const struct err *why); /* those are told who asked */
+void held_deadline_fired(struct engine *e, struct str id);
 
 /* keyed.c */
 void keyed_submit(struct engine *e, struct str id, const struct input *in); /* the input has a key and an address */
