@@ -19,6 +19,13 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 # (name, file, text, replacement, seeds in which the simulator must notice)
 SIMULATED = [
     (
+        "takes two messages under one id",
+        "src/engine/chosen.c",
+        "    return in->kind == INPUT_POST",
+        "    return false && in->kind == INPUT_POST",
+        50,
+    ),
+    (
         "acts before the commit",
         "src/engine/held.c",
         "h->needs > l->stored || ",

@@ -143,6 +143,23 @@ def test_a_call_that_a_crash_cut_stays_charged_at_its_worst(make_configured, pro
     assert run["usage"]["total_tokens"] == 110
 
 
+def test_what_a_run_has_cost_is_known_while_it_is_at_work(make_configured, provider, between):
+    server = make_configured(env=provider.environment, **prices(1, 2))
+    call = p.tool(0, id="c1", name="look", arguments="{}")
+    provider.reply(p.usage(30, 1), p.reset())
+    provider.reply(call, p.finish("tool_calls"), p.usage(100, 10), p.done())
+    provider.reply(p.headers(), p.silence()).reply(p.headers(), p.silence())
+    run_id = server.api.turn("hello", "s")[1]
+    provider.wait_requests(3)
+    api = between(server)
+    run = poll(lambda: api.run(run_id), lambda run: run["cost_micros"] >= 152)
+    worst = api.session("s")["token_usage"]["reserved_micros"]
+    assert (run["cost_micros"] - 152) in (0, worst)  # what a crash cut stays charged at its worst
+    assert run["usage"] == {"prompt_tokens": 130, "completion_tokens": 11, "total_tokens": 141}
+    assert (run["status"], run["cost_micros"]) == ("running", api.session("s")["cost_micros"])
+    assert api.get("/api/v1/sessions/s/runs")["sum"]["cost_micros"] == run["cost_micros"]
+
+
 @pytest.mark.parametrize("reason", ["stop", "length"])
 def test_answers_that_are_asked_for_again_are_paid_too(make_configured, provider, between, reason):
     server = make_configured(env=provider.environment, **prices(1, 2))

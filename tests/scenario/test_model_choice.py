@@ -2,10 +2,13 @@
 """Which model a run takes, on a server that has models and no default one."""
 
 import json
+import signal
+import threading
 
 import pytest
 
-from harness.api import expect
+from harness import provider as p
+from harness.api import expect, poll
 
 CHAT, SESSIONS = "/api/v1/chat", "/api/v1/sessions"
 OFFLINE = "offline/offline"
@@ -70,3 +73,33 @@ def test_a_wrong_name_is_refused_as_ever(server):
     assert "did you mean local" in told["error"]["message"]
     told = expect(server.api.client.post("/api/v1/execute/s", json={"provider": "local"}), 400)
     assert "lists no models" in told["error"]["message"]
+
+
+def test_a_run_keeps_its_model_through_a_reload_and_calls_with_the_key_of_now(make_server, provider):
+    server = make_server(args=["--log", "json"], start=False)
+    server.data_dir.mkdir()
+
+    def configure(key, model):
+        mine = {"base_url": provider.url, "api_key": key, "models": [model, "first"]}
+        config = {"providers": {"mine": mine}, "defaults": {"model": f"mine/{model}"}}
+        (server.data_dir / "config.json").write_text(json.dumps(config))
+
+    configure("sk-scenario-canary", "first")
+    server.start()
+    go_on = threading.Event()
+    call = p.tool(0, id="c1", name="look", arguments="{}")
+    provider.reply(call, p.wait(go_on), p.finish("tool_calls"), p.usage(1, 1), p.done())
+    provider.reply(*p.answer("second round")).reply(*p.answer("next run"))
+    run = server.api.turn("one", "s")[1]
+    provider.wait_requests(1)
+    configure("sk-of-now", "second")
+    server.signal(signal.SIGHUP)
+    poll(server.log_events, lambda lines: any(line["event"] == "config.reload" for line in lines))
+    go_on.set()
+    assert server.api.wait_run(run)["model"] == "first"
+    _, run = server.api.whole_turn("two", "s")
+    assert server.api.run(run)["model"] == "second"
+    asked = [(r.json["model"], r.headers["authorization"].split("-")[-1]) for r in provider.requests]
+    assert asked == [("first", "canary"), ("first", "now"), ("second", "now")]
+    assert provider.problems == ["authorization: 'Bearer sk-of-now'"] * 2
+    provider.problems.clear()

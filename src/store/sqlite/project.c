@@ -239,10 +239,14 @@ static int project_round_started(struct projection *p, const struct fact *f)
     return rc < 0 || f->admitted == 0 ? rc : admit(p, f->admitted);
 }
 
-static int project_model_failed(struct projection *p, const struct fact *f UNUSED)
+static int project_model_failed(struct projection *p, const struct fact *f)
 {
+    int rc = count_for(p, f->run);
+
     p->partial_is_void = true;
-    return 0;
+    if (f->usage.reported)
+        usage_add(&p->run.usage, &f->usage);
+    return rc;
 }
 
 static int project_assistant(struct projection *p, const struct fact *f)

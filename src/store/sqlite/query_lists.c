@@ -46,10 +46,12 @@ static struct str text(struct answer *a, sqlite3_stmt *st, int column)
 
 /* ---- runs ---- */
 
+/* What an active run has cost so far says its newest budget; the row has it when the run has ended. */
 #define RUN_COLUMNS                                                                                                    \
     "r.id, s.id, r.parent_run, r.status, r.end, r.error, r.failure, r.origin, r.provider, r.model, r.started_at,"      \
     " r.ended_at, r.number, r.rounds, r.crashes, r.calls, r.prompt_tokens, r.completion_tokens, r.reasoning_tokens,"   \
-    " r.cached_tokens, r.reported, r.cost"
+    " r.cached_tokens, r.reported, CASE WHEN r.ended_at <> 0 THEN r.cost ELSE (SELECT"                                 \
+    " json_extract(f.body, '$.budget.cost_micros') FROM fact f WHERE f.sid = s.sid AND f.seq = s.budget_seq) END"
 
 static int take_run(struct answer *a, void *item, sqlite3_stmt *st, struct err *err UNUSED)
 {
