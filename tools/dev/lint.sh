@@ -6,6 +6,7 @@ static_checks() {
     check "sizes" python3 tools/check_size.py || true
     check "banned functions" python3 tools/check_banned.py || true
     check "events of the log" python3 tools/check_log.py || true
+    check "defects put in on purpose have their places" python3 tests/mutants.py --check || true
     check "headers compile alone" headers_compile || true
 }
 
