@@ -33,6 +33,7 @@ int question_view_take(struct question_view *q, const struct json *question, str
         q->options = NULL;
     q->allow_custom = json_truth(json_find(node, "allow_custom"), true);
     q->due = json_number(json_find(node, "due"), 0);
+    q->fallback = json_text(json_find(json_find(node, "on_expiry"), "answer"));
     return 0;
 }
 
@@ -54,8 +55,8 @@ void question_view_due(int64_t due, int64_t now, struct buf *out)
 
     if (due == 0)
         return;
-    when_age(now, due, left); /* from now to then */
-    buf_addf(out, "%s%s", due - now >= 1000 ? "in " : "", left);
+    when_age(now, due + 999, left); /* from now to then, and no second of it is left out */
+    buf_addf(out, "%s%s", due > now ? "in " : "", left);
 }
 
 void question_view_write(const struct question_view *q, const struct terminal *t, int64_t now, struct buf *out)
@@ -67,8 +68,12 @@ void question_view_write(const struct question_view *q, const struct terminal *t
     terminal_put(t, STYLE_BOLD, buf_str(&text), out);
     question_view_due(q->due, now, &due);
     if (due.n > 0)
-        buf_addf(out, " (wanted %s)", due.p);
-    buf_add_char(out, '\n');
+        buf_addf(out, " (wanted %s", due.p);
+    if (due.n > 0 && q->fallback.n > 0) {
+        buf_add_str(out, STR("; then the answer is: "));
+        terminal_flatten(q->fallback, out);
+    }
+    buf_add_str(out, due.n > 0 ? STR(")\n") : STR("\n"));
     for (const struct json *o = q->options == NULL ? NULL : q->options->first; o != NULL; o = o->next) {
         buf_addf(out, "  %d  ", ++number);
         terminal_flatten(json_text(o), out);

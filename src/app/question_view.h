@@ -13,6 +13,7 @@ struct question_view {
     const struct json *options; /* an array; NULL: none */
     bool allow_custom;          /* an answer need not be one of them */
     int64_t due;                /* wall; 0: it waits for ever */
+    struct str fallback;        /* the answer that is given then; may be empty */
 };
 
 /* The copy is taken anew each time. */
@@ -24,7 +25,7 @@ NODISCARD int question_view_take(struct question_view *q, const struct json *que
 void question_view_write(const struct question_view *q, const struct terminal *t, int64_t now, struct buf *out);
 /* "a | b"; empty where there are none. */
 void question_view_options(const struct json *options, struct buf *out);
-/* "in 5 min"; empty where `due` is 0. */
+/* "in 5 min", or "now"; empty where `due` is 0. */
 void question_view_due(int64_t due, int64_t now, struct buf *out);
 
 enum question_choice { CHOICE_NONE, CHOICE_MADE, CHOICE_WRONG };

@@ -77,6 +77,18 @@ static void it_is_shown_with_numbers_and_without_control_characters(void **state
     question_view_done(&q);
 }
 
+static void the_answer_that_is_given_when_nobody_answers_is_shown(void **state UNUSED)
+{
+    static const struct terminal plain = {.is_terminal = true, .width = 80};
+    CLEANUP(buf_done) struct buf out = BUF_INIT;
+    struct question_view q;
+
+    begin(&q, "{\"question\":\"Go?\",\"due\":2500,\"on_expiry\":{\"action\":\"answer\",\"answer\":\"no\\u001b\"}}");
+    question_view_write(&q, &plain, 1000, &out);
+    assert_string_equal(out.p, "Go? (wanted in 2 s; then the answer is: no\\x1b)\n");
+    question_view_done(&q);
+}
+
 static void options_and_deadline_fit_a_cell(void **state UNUSED)
 {
     CLEANUP(buf_done) struct buf options = BUF_INIT, due = BUF_INIT, past = BUF_INIT;
@@ -89,6 +101,9 @@ static void options_and_deadline_fit_a_cell(void **state UNUSED)
     assert_int_equal(due.n, 0);
     question_view_due(65000, 5000, &due);
     assert_string_equal(due.p, "in 1 min");
+    buf_clear(&due);
+    question_view_due(5001, 5000, &due);
+    assert_string_equal(due.p, "in 1 s");
     question_view_due(4000, 5000, &past);
     assert_string_equal(past.p, "now");
     question_view_done(&q);
@@ -101,6 +116,7 @@ int main(void)
         cmocka_unit_test(what_is_no_option_is_an_answer_only_where_it_may_be),
         cmocka_unit_test(a_blank_line_chooses_nothing),
         cmocka_unit_test(it_is_shown_with_numbers_and_without_control_characters),
+        cmocka_unit_test(the_answer_that_is_given_when_nobody_answers_is_shown),
         cmocka_unit_test(options_and_deadline_fit_a_cell),
     };
 
