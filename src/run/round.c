@@ -56,7 +56,7 @@ static void tell_budget(struct ctx *c, const struct usage *counted, int64_t spen
 void round_tell_cost(struct ctx *c, int64_t cost)
 {
     const struct session *s = c->s;
-    bool was_told = s->run.reserved_cost == 0 && s->budget_seq > s->assistant_seq;
+    bool was_told = s->run.reserved_cost == 0 && !s->run.round_open && s->budget_seq > s->assistant_seq;
 
     if (s->run.price.known && s->budget_seq > 0 && !was_told)
         tell_budget(c, NULL, cost, 0);

@@ -108,6 +108,26 @@ static void nothing_is_reserved_when_the_run_is_over(void **state UNUSED)
     }
 }
 
+/* A crash leaves the call open and nothing reserved for another. */
+static void nothing_is_reserved_when_a_crash_was_the_end(void **state UNUSED)
+{
+    const struct input again = RECOVERED(true);
+    const struct budget *b;
+    struct rig r;
+
+    begin(&r, (struct run_limits){.max_cost = 3 * (int64_t)LIMIT_OUTPUT_TOKENS - 1000});
+    for (int crashes = 0; crashes < 2; crashes++) {
+        rig_crash(&r);
+        r.m.price = a_micro_a_token;
+        rig_feed(&r, &again);
+    }
+    assert_int_equal(rig_fact(&r, FACT_RUN_ENDED)->end, END_BUDGET);
+    b = &rig_fact(&r, FACT_BUDGET)->budget;
+    assert_int_equal(b->reserved_micros, 0);
+    assert_true(b->cost_micros == rig_fact(&r, FACT_RUN_ENDED)->cost && b->cost_micros > 0);
+    rig_done(&r);
+}
+
 #define EMPTY(g) DONE(1, 1, g, .usage = {.prompt_tokens = 100, .completion_tokens = 5, .reported = true})
 
 /* Whatever became of the answers: the provider has counted each, and wants to be paid. */
@@ -583,6 +603,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(money_is_reserved_for_the_worst_and_settled_for_what_it_was),
         cmocka_unit_test(a_call_that_failed_is_not_charged_for_an_answer),
+        cmocka_unit_test(nothing_is_reserved_when_a_crash_was_the_end),
         cmocka_unit_test(nothing_is_reserved_when_the_run_is_over),
         cmocka_unit_test(each_empty_answer_is_paid_and_summed),
         cmocka_unit_test(what_was_counted_of_an_empty_answer_is_looked_at_before_the_next_try),
