@@ -100,6 +100,20 @@ void open_stream_end(struct open_stream *s)
 
 /* ---- turns ---- */
 
+enum progress open_stream_pull(struct open_stream *s, enum progress (*look)(struct open_stream *s, struct buf *out),
+                               struct buf *out)
+{
+    enum progress progress = PROGRESS_MORE;
+
+    buf_clear(out);
+    while (progress == PROGRESS_MORE && http_stream_has_room(s->http)) {
+        progress = look(s, out);
+        if (out->n >= OPEN_STREAM_WRITE_BYTES)
+            open_stream_flush(s, out);
+    }
+    return progress;
+}
+
 void open_stream_wake(struct open_stream *s)
 {
     struct face *f = s->face;
@@ -119,12 +133,7 @@ void open_streams_run(void *face)
     struct list turn;
 
     list_init(&turn);
-    while (!list_is_empty(&f->ready)) {
-        struct list *it = f->ready.next;
-
-        list_remove(it);
-        list_add_tail(&turn, it);
-    }
+    list_move_all(&turn, &f->ready);
     while (!list_is_empty(&turn)) {
         struct open_stream *s = LIST_ITEM(turn.next, struct open_stream, ready_link);
 

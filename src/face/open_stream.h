@@ -35,5 +35,11 @@ void open_stream_put_opened(struct open_stream *s, const uint64_t *first_seq, ui
 void open_stream_flush(struct open_stream *s, struct buf *out); /* writes what is in it, and empties it */
 void open_stream_end(struct open_stream *s);                    /* the reply is whole; nothing where it has not begun */
 
+/* What one look for more came to. DONE: that was all, and its end is told. GONE: it ends without a word. */
+enum progress { PROGRESS_MORE, PROGRESS_WAIT, PROGRESS_DONE, PROGRESS_GONE };
+/* Looks for more as long as there is room; what was found last is left in `out`, to be flushed. */
+enum progress open_stream_pull(struct open_stream *s, enum progress (*look)(struct open_stream *s, struct buf *out),
+                               struct buf *out);
+
 void open_stream_wake(struct open_stream *s);
 void open_streams_run(void *face); /* the function of the face's timer */

@@ -31,9 +31,6 @@ struct event_stream {
     struct batch *batch;
 };
 
-/* What one look for more came to. */
-enum progress { PROGRESS_MORE, PROGRESS_WAIT, PROGRESS_DONE, PROGRESS_GONE };
-
 struct exchange *event_stream_exchange(const struct event_stream *s)
 {
     return s->opening;
@@ -283,8 +280,9 @@ static enum progress advance_page(struct event_stream *s, struct buf *out)
     return PROGRESS_MORE;
 }
 
-static enum progress advance(struct event_stream *s, struct buf *out)
+static enum progress advance(struct open_stream *base, struct buf *out)
 {
+    struct event_stream *s = CONTAINER_OF(base, struct event_stream, base);
     uint64_t seq, upto;
     struct event ev;
 
@@ -315,14 +313,8 @@ static void run(struct open_stream *base)
 {
     struct event_stream *s = CONTAINER_OF(base, struct event_stream, base);
     struct buf *out = &base->face->frames;
-    enum progress progress = PROGRESS_MORE;
+    enum progress progress = open_stream_pull(base, advance, out);
 
-    buf_clear(out);
-    while (progress == PROGRESS_MORE && http_stream_has_room(base->http)) {
-        progress = advance(s, out);
-        if (out->n >= OPEN_STREAM_WRITE_BYTES)
-            open_stream_flush(base, out);
-    }
     if (progress == PROGRESS_DONE || (s->batch != NULL && s->batch->due))
         put_batch(s, out);
     if (progress == PROGRESS_DONE)

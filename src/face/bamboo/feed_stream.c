@@ -14,9 +14,6 @@ struct feed_stream {
     bool asked; /* an answer of the store is on its way */
 };
 
-/* What one look for more came to. */
-enum progress { PROGRESS_MORE, PROGRESS_WAIT, PROGRESS_END };
-
 static void drop_page(struct feed_stream *s)
 {
     answer_free(s->page);
@@ -83,7 +80,7 @@ static enum progress advance_page(struct feed_stream *s, struct buf *out)
     const struct answer *a = s->page;
 
     if (a->rc < 0)
-        return PROGRESS_END; /* it cannot be read now: the client comes back with its cursor */
+        return PROGRESS_GONE; /* it cannot be read now: the client comes back with its cursor */
     if (lost_something(s)) {
         feed_frame_reset(feed_watcher_seq(s->watcher), out);
         s->base.face->traffic.events++;
@@ -117,8 +114,9 @@ static void put_item(struct feed_stream *s, const struct feed_item *item, struct
     s->base.face->traffic.events++;
 }
 
-static enum progress advance(struct feed_stream *s, struct buf *out)
+static enum progress advance(struct open_stream *base, struct buf *out)
 {
+    struct feed_stream *s = CONTAINER_OF(base, struct feed_stream, base);
     struct feed_item item;
 
     if (s->asked)
@@ -133,28 +131,21 @@ static enum progress advance(struct feed_stream *s, struct buf *out)
         ask_page(s);
         return PROGRESS_WAIT;
     case FEED_EMPTY:
-        return s->base.face->o.is_archive ? PROGRESS_END : PROGRESS_WAIT;
+        return s->base.face->o.is_archive ? PROGRESS_GONE : PROGRESS_WAIT;
     case FEED_END:
         break;
     }
-    return PROGRESS_END;
+    return PROGRESS_GONE;
 }
 
 static void run(struct open_stream *base)
 {
-    struct feed_stream *s = CONTAINER_OF(base, struct feed_stream, base);
     struct buf *out = &base->face->frames;
-    enum progress progress = PROGRESS_MORE;
+    enum progress progress = open_stream_pull(base, advance, out);
 
-    buf_clear(out);
-    while (progress == PROGRESS_MORE && http_stream_has_room(base->http)) {
-        progress = advance(s, out);
-        if (out->n >= OPEN_STREAM_WRITE_BYTES)
-            open_stream_flush(base, out);
-    }
     open_stream_flush(base, out);
-    if (progress == PROGRESS_END)
-        feed_stream_close(s);
+    if (progress == PROGRESS_GONE)
+        feed_stream_close(CONTAINER_OF(base, struct feed_stream, base));
 }
 
 static void gone(struct open_stream *base)
