@@ -85,6 +85,26 @@ def test_a_repeat_gets_the_same_bytes_and_does_nothing(server, between):
     assert api.get("/api/v1/sessions")["total"] == 9
 
 
+def post_waiting(api):
+    api.chat(say("hello"), "s", message_id="m")
+
+
+def test_a_message_is_taken_back_once(server, between):
+    """Whoever repeats it is not told that it never was there, nor takes back another one of that id."""
+    api = server.api
+    post_waiting(api)
+    path, key = "/api/v1/sessions/s/guidance/m", {"Idempotency-Key": "k"}
+    first = api.client.delete(path, headers=key)
+    assert first.status_code == 204
+    api = between(server)
+    assert_replayed(api.client.delete(path, headers=key), first)
+    post_waiting(api)
+    assert_replayed(api.client.delete(path, headers=key), first)
+    api.wait_run(api.execute("s")["run_id"])
+    assert_replayed(api.client.delete(path, headers=key), first)
+    assert api.client.delete(path, headers={"Idempotency-Key": "another"}).status_code == 409
+
+
 def test_messages_are_changed_once(server, between):
     """Also where what was changed is not there any more, or cannot be changed any more."""
     api = server.api

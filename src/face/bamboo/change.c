@@ -84,11 +84,11 @@ void change_submit(struct exchange *x, const struct answer *seen, struct input *
     exchange_submit(x, x->id, in, on_reply);
 }
 
-void change_refuse(struct exchange *x, const char *text)
+void change_refuse(struct exchange *x, enum err_code code, const char *text)
 {
     struct input in = {.kind = INPUT_RESUME}; /* whichever: nothing is begun */
 
-    if (exchange_refuse(x, 400, err_wire_name(ERR_BAD_REQUEST), text))
+    if (exchange_refuse(x, err_http_status(code), err_wire_name(code), text))
         exchange_submit(x, x->id, &in, on_reply);
 }
 

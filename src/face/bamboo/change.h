@@ -15,7 +15,7 @@ typedef void change_fn(struct exchange *x, uint32_t removed, uint32_t left);
 void change_begin(struct exchange *x, const struct query *look, answer_fn *decide, change_fn *done);
 /* in->change.seen and in->change.left are set here. */
 void change_submit(struct exchange *x, const struct answer *seen, struct input *in);
-/* For `decide`: it cannot be done as things are now, 400; where it is a repeat, it is told what the first was. */
-void change_refuse(struct exchange *x, const char *text);
+/* For `decide`: it cannot be done as things are now; where it is a repeat, it is told what the first was. */
+void change_refuse(struct exchange *x, enum err_code code, const char *text);
 /* The same, 404, with session_id and message_id. */
 void change_no_message(struct exchange *x, struct str message_id);

@@ -147,7 +147,7 @@ static void withdraw(struct exchange *x, const struct answer *a)
         if (str_eq(a->messages[i].id, x->part_id))
             m = &a->messages[i];
     if (m == NULL && a->is_taken)
-        exchange_fail(x, ERR_CONFLICT, "A run has taken this message; it is part of the history.");
+        change_refuse(x, ERR_CONFLICT, "A run has taken this message; it is part of the history.");
     else if (m == NULL)
         change_no_message(x, x->part_id);
     if (m == NULL)

@@ -87,11 +87,12 @@ static bool check_role(struct exchange *x, const struct message *m)
     if (m == NULL)
         change_no_message(x, x->part_id);
     else if (m->role == ROLE_SYSTEM)
-        change_refuse(x, "The system message belongs to the session and stays as it is.");
+        change_refuse(x, ERR_BAD_REQUEST, "The system message belongs to the session and stays as it is.");
     else if (m->role == ROLE_TOOL)
         change_refuse(
-            x, "The result of a tool belongs to the message that called it: it cannot be changed, and is deleted "
-               "with that message.");
+            x, ERR_BAD_REQUEST,
+            "The result of a tool belongs to the message that called it: it cannot be changed, and is deleted "
+            "with that message.");
     else
         return true;
     return false;
@@ -107,7 +108,7 @@ static void edit(struct exchange *x, const struct answer *a)
     if (!check_role(x, m))
         return;
     if (str_trim(q->content).n == 0 && m->calls.count == 0) {
-        change_refuse(x, "message: content: must not be empty; DELETE removes a message");
+        change_refuse(x, ERR_BAD_REQUEST, "message: content: must not be empty; DELETE removes a message");
         return;
     }
     /* Reasoning, and that it was cut, said something about the text that goes. */
@@ -159,7 +160,7 @@ static void truncate(struct exchange *x, const struct answer *a)
     while (keep > 0 && !(retry ? waits_for_model(&a->messages[keep - 1]) : a->messages[keep - 1].role == ROLE_USER))
         keep--;
     if (keep == 0)
-        change_refuse(x, "No message of a person is in this session.");
+        change_refuse(x, ERR_BAD_REQUEST, "No message of a person is in this session.");
     else
         remove_messages(x, a, keep, a->n, retry ? REMOVAL_ERROR_RETRY : REMOVAL_AFTER_LAST_USER);
 }

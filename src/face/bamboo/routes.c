@@ -29,7 +29,7 @@ const struct route bamboo_routes[] = {
 
     {HTTP_GET, AT_API, "/sessions/{session}/guidance", guidance_get, 0, NULL},
     {HTTP_POST, AT_API, "/sessions/{session}/guidance", guidance_post, ROUTE_KEYED, &guidance_record},
-    {HTTP_DELETE, AT_API, "/sessions/{session}/guidance/{message}", guidance_delete, 0, NULL},
+    {HTTP_DELETE, AT_API, "/sessions/{session}/guidance/{message}", guidance_delete, ROUTE_KEYED, NULL},
     {HTTP_POST, AT_API, "/sessions/{session}/messages/truncate", messages_truncate_post, ROUTE_KEYED, &truncate_record},
     {HTTP_PATCH, AT_API, "/sessions/{session}/messages/{message}", message_patch, ROUTE_LARGE_BODY | ROUTE_KEYED,
      &message_record},
