@@ -73,7 +73,7 @@ static struct chosen *chosen_of(struct engine *e, struct str id, struct str mess
 /* ---- the store is asked ---- */
 
 /* The reply may be told, and `k` be gone, before this returns. */
-static void carry_out(struct chosen *k, const struct buf *bytes, const struct answer *answer)
+static void carry_out(struct chosen *k, struct str bytes, const struct answer *answer)
 {
     CLEANUP(buf_done) struct buf id = BUF_INIT;
     struct engine *e = k->e;
@@ -100,7 +100,7 @@ static void on_answer(void *arg, struct answer *answer)
 
     assert(a != NULL); /* that of the first asked */
     list_remove(&a->link);
-    carry_out(k, &a->input, answer);
+    carry_out(k, buf_str(&a->input), answer);
     arrival_free(a);
     answer_free(answer);
 }

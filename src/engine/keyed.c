@@ -135,7 +135,7 @@ static void pass_on(struct engine *e, struct str id, const struct arrival *a,
     struct input in;
 
     arena_init(&arena);
-    live_read_input(&a->input, &arena, &in);
+    live_read_input(buf_str(&a->input), &arena, &in);
     take(e, id, &in);
     arena_done(&arena);
 }

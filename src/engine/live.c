@@ -77,28 +77,36 @@ void live_queue_input(struct live *l, const struct input *in)
     list_add_tail(&l->inputs, &w->link);
 }
 
-void live_read_input(const struct buf *bytes, struct arena *a, struct input *out)
+void live_read_input(struct str bytes, struct arena *a, struct input *out)
 {
     struct err err;
-    int rc = input_read(buf_str(bytes), a, out, &err);
+    int rc = input_read(bytes, a, out, &err);
 
     assert(rc == 0); /* we wrote it */
 }
 
+/* The next one; all of it lives in the arena. False: none waits. */
+static bool take_input(struct live *l, struct arena *a, struct input *out)
+{
+    struct waiting *w = first_input(l);
+
+    if (w == NULL)
+        return false;
+    arena_reset(a);
+    live_read_input(arena_str(a, buf_str(&w->bytes)), a, out);
+    waiting_free(w);
+    return true;
+}
+
 void live_feed_queued(struct engine *e, struct live *l)
 {
-    while (l->state == LIVE_READY && first_input(l) != NULL) {
-        struct waiting *w = first_input(l);
-        struct arena arena;
-        struct input in;
+    struct arena arena;
+    struct input in;
 
-        list_remove(&w->link);
-        arena_init(&arena);
-        live_read_input(&w->bytes, &arena, &in);
+    arena_init(&arena);
+    while (l->state == LIVE_READY && take_input(l, &arena, &in))
         live_feed(e, l, &in);
-        arena_done(&arena);
-        waiting_free(w);
-    }
+    arena_done(&arena);
 }
 
 void live_refuse(struct engine *e, const struct input *in, const struct err *why)
@@ -112,18 +120,13 @@ void live_refuse(struct engine *e, const struct input *in, const struct err *why
 
 static void refuse_inputs(struct engine *e, struct live *l, const struct err *why)
 {
-    while (first_input(l) != NULL) {
-        struct waiting *w = first_input(l);
-        struct arena arena;
-        struct input in;
+    struct arena arena;
+    struct input in;
 
-        list_remove(&w->link);
-        arena_init(&arena);
-        live_read_input(&w->bytes, &arena, &in);
+    arena_init(&arena);
+    while (take_input(l, &arena, &in))
         live_refuse(e, &in, why);
-        arena_done(&arena);
-        waiting_free(w);
-    }
+    arena_done(&arena);
 }
 
 /* ---- a step ---- */

@@ -120,7 +120,7 @@ void live_feed(struct engine *e, struct live *l, const struct input *in);
 void live_reset(struct engine *e, struct live *l, const struct err *why);
 void live_refuse(struct engine *e, const struct input *in, const struct err *why);
 void live_queue_input(struct live *l, const struct input *in);
-void live_read_input(const struct buf *bytes, struct arena *a, struct input *out); /* that was written in the engine */
+void live_read_input(struct str bytes, struct arena *a, struct input *out); /* that was written in the engine */
 void live_feed_queued(struct engine *e, struct live *l);
 /* Frees it when nothing keeps it in memory; false: it stays. */
 bool live_drop_if_idle(struct engine *e, struct live *l);
