@@ -293,6 +293,27 @@ SIMULATED = [
 # (name, file, text, replacement, test)
 TESTED = [
     (
+        "a repeated stop reaches what has begun since",
+        "src/engine/tree.c",
+        "r->replayed ? r->seq : 0",
+        "0",
+        "engine/test_keyed",
+    ),
+    (
+        "all suspects go on together",
+        "src/engine/engine.c",
+        "} else if (l->suspect && now >= e->suspect_at) {",
+        "} else if (l->suspect) {",
+        "engine/test_suspects",
+    ),
+    (
+        "what was counted before a failure is lost",
+        "src/model/stream.c",
+        "        f.usage = s->usage;\n",
+        "        ;\n",
+        "model/test_openai",
+    ),
+    (
         "a run begins where there is nothing to do",
         "src/run/door.c",
         "    } else if (!session_has_work(s)) {\n        kind = REPLY_NOTHING;",
