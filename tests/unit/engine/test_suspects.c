@@ -209,11 +209,8 @@ static void a_life_that_ended_in_order_is_charged_to_nobody(void **state UNUSED)
 
 static void the_next_one_follows_progress_at_once(void **state UNUSED)
 {
-    const struct input answer = {.kind = INPUT_MODEL_DONE,
-                                 .run = 1,
-                                 .round = 1,
-                                 .gen = LIMIT_SUSPECT_MODEL_CRASHES + 1,
-                                 .stop = STOP_END};
+    const struct input answer = {
+        .kind = INPUT_MODEL_DONE, .run = 1, .round = 1, .gen = LIMIT_SUSPECT_MODEL_CRASHES + 1, .stop = STOP_END};
     const struct input piece = {
         .kind = INPUT_DELTA, .run = 1, .round = 1, .gen = LIMIT_SUSPECT_MODEL_CRASHES + 1, .text = STR("yes")};
 
