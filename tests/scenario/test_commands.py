@@ -345,7 +345,6 @@ def test_tail_reads_the_rest_itself_where_no_server_comes_back(cli, busy):
     busy.kill9()
     assert following.wait(60) == 1
     assert "no server came back" in following.stderr
-    busy.start()
 
 
 def test_tail_beside_no_server_says_that_the_run_goes_on_later(cli, busy):
@@ -355,7 +354,6 @@ def test_tail_beside_no_server_says_that_the_run_goes_on_later(cli, busy):
     assert "goes on when a server starts" in done.stderr
     assert "no server is running" in cli.run("tail", "s1", "--follow").stderr
     assert cli.run("tail", "s1", "--follow").returncode == 1
-    busy.start()
 
 
 def test_tail_on_a_terminal_joins_the_text_as_it_comes(cli, busy):

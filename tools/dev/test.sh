@@ -61,10 +61,10 @@ test_asan() { # EXPR
     cases "unit tests, simulator, fuzz corpus (ASan, UBSan)" meson_tests build-asan asan --no-suite long "${names[@]}" || true
 }
 
-# The folders whose code crosses threads; those that read or cut files over and over have nothing new to say of that.
+# The folders whose code crosses threads; tests that do the same to files over and over have nothing new to say of that.
 # TSan wants the old address layout, which setarch gives.
 threaded='net/ store/ engine/ base/test_log'
-one_thread='store/test_sqlite_(power|repair|check)'
+one_thread='store/test_sqlite_(power|repair|check|disk|long)'
 
 test_tsan() {
     local names=() folder wrapper=()
@@ -89,7 +89,7 @@ test_long() { # EXPR
 
 # The same scenarios against any build: LABEL BINARY EXPR.
 run_scenarios() {
-    local rc=0 options=(-n 4 -q -p no:cacheprovider --junitxml "$results/scenario-$1.junit.xml")
+    local rc=0 options=(-n 6 -q -p no:cacheprovider --junitxml "$results/scenario-$1.junit.xml")
     if [ -n "$3" ]; then options+=(-k "$3"); fi
     CULM_BIN=$2 "$KITS/venv/bin/python" -m pytest "${options[@]}" tests/scenario || rc=$?
     [ "$rc" = 0 ] || { [ "$rc" = 5 ] && [ -n "$3" ]; } # 5: nothing matched
