@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Requests with an Idempotency-Key, before a store whose answers come when the test says so. */
-#include "engine/engine.h"
+#include "quiet.h"
 
 #include "base/list.h"
 #include "base/mem.h"
@@ -29,7 +29,7 @@ struct sent {
 struct rig {
     struct store store;
     struct engine *e;
-    int64_t mono;
+    struct quiet world;
     bool exists;
     struct session row; /* as it is stored */
     uint64_t row_epoch;
@@ -96,21 +96,6 @@ static const struct store_ops ops = {
 
 /* ---- the other ports ---- */
 
-static int64_t rig_now(void *arg UNUSED)
-{
-    return 1700000000000;
-}
-
-static int64_t rig_mono(void *arg UNUSED)
-{
-    return rig.mono;
-}
-
-static bool rig_trusted(void *arg UNUSED)
-{
-    return true;
-}
-
 static void rig_reply(void *arg UNUSED, const struct reply *r)
 {
     static const char *const names[] = {
@@ -126,30 +111,13 @@ static void rig_reply(void *arg UNUSED, const struct reply *r)
         assert_true(str_has_prefix(r->request, STR("request of ")));
 }
 
-static void rig_ignore(void *arg UNUSED)
-{
-}
-
-static void rig_abandon(void *arg UNUSED, struct str id UNUSED)
-{
-}
-
-static void rig_alarm(void *arg UNUSED, int64_t in_ms UNUSED)
-{
-}
-
 static int set_up(void **state UNUSED)
 {
-    const struct ports ports = {.now = rig_now,
-                                .mono = rig_mono,
-                                .trusted = rig_trusted,
-                                .reply = rig_reply,
-                                .defer = rig_ignore,
-                                .abandon = rig_abandon,
-                                .alarm = rig_alarm};
+    struct ports ports = quiet_ports(&rig.world);
     const struct engine_options o = {.node = 1};
 
     memset(&rig, 0, sizeof(rig));
+    ports.reply = rig_reply;
     session_init(&rig.row);
     rig.below = -1;
     rig.store.ops = &ops;
@@ -201,7 +169,7 @@ static void answer(size_t i, const char *reply, const char *fingerprint, int64_t
         a->receipts = arena_alloc(&a->arena, sizeof(*a->receipts));
         *a->receipts = (struct receipt){.key = STR("k"),
                                         .fingerprint = arena_str(&a->arena, str_of(fingerprint)),
-                                        .at = rig_now(NULL) - age_ms,
+                                        .at = QUIET_NOW - age_ms,
                                         .reply = arena_str(&a->arena, str_of(reply))};
         a->n = 1;
     }
@@ -446,7 +414,7 @@ static void a_day_later_the_key_has_expired(void **state UNUSED)
     post(2, "k");
     answer(1, reply, "f", LIMIT_RECEIPT_MS);
     assert_said("2:KEY_EXPIRED");
-    rig.mono += LIMIT_RECEIPT_MS; /* the server has been up for so long */
+    rig.world.mono += LIMIT_RECEIPT_MS; /* the server has been up for so long */
     post(3, "k");
     answer(2, reply, "f", 0);
     assert_said("3:KEY_EXPIRED");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Runs that cut life after life of the server short go on one by one, so that the next crash says which one it was. */
-#include "engine/engine.h"
+#include "quiet.h"
 
 #include "base/list.h"
 #include "base/str.h"
@@ -19,7 +19,7 @@
 static struct {
     struct store store;
     struct engine *e;
-    int64_t mono, alarm_ms;
+    struct quiet world;
     bool is_in_order; /* the life before ended so */
     struct session rows[SESSIONS];
     struct appended done; /* of the newest append */
@@ -88,36 +88,12 @@ static const struct store_ops ops = {.open_session = rig_open,
 
 /* ---- the other ports ---- */
 
-static int64_t rig_now(void *arg UNUSED)
-{
-    return 1700000000000;
-}
-
-static int64_t rig_mono(void *arg UNUSED)
-{
-    return rig.mono;
-}
-
-static bool rig_trusted(void *arg UNUSED)
-{
-    return true;
-}
-
 static void rig_model(void *arg UNUSED, const struct model_call *call UNUSED)
 {
 }
 
-static void rig_ignore(void *arg UNUSED)
+static void rig_abort(void *arg UNUSED, struct str id UNUSED)
 {
-}
-
-static void rig_ignore_id(void *arg UNUSED, struct str id UNUSED)
-{
-}
-
-static void rig_alarm(void *arg UNUSED, int64_t in_ms)
-{
-    rig.alarm_ms = in_ms;
 }
 
 /* ---- what happens ---- */
@@ -141,17 +117,12 @@ static void store_run(size_t i, unsigned crashes)
 
 static int set_up(void **state UNUSED)
 {
-    const struct ports ports = {.now = rig_now,
-                                .mono = rig_mono,
-                                .trusted = rig_trusted,
-                                .model_start = rig_model,
-                                .model_abort = rig_ignore_id,
-                                .abandon = rig_ignore_id,
-                                .defer = rig_ignore,
-                                .alarm = rig_alarm};
+    struct ports ports = quiet_ports(&rig.world);
     const struct engine_options o = {.node = 1};
 
     memset(&rig, 0, sizeof(rig));
+    ports.model_start = rig_model;
+    ports.model_abort = rig_abort;
     for (size_t i = 0; i < SESSIONS; i++)
         session_init(&rig.rows[i]);
     rig.store.ops = &ops;
@@ -174,7 +145,7 @@ static void assert_recovered(const char *expected)
 
 static void pass(int64_t ms)
 {
-    rig.mono += ms;
+    rig.world.mono += ms;
     engine_tick(rig.e);
 }
 
@@ -188,14 +159,14 @@ static void suspects_go_on_one_by_one_and_others_at_once(void **state UNUSED)
     store_run(3, LIMIT_SUSPECT_MODEL_CRASHES);
     engine_recover(rig.e);
     assert_recovered("a! c! ");
-    assert_int_equal(rig.alarm_ms, LIMIT_SUSPECT_MS);
+    assert_int_equal(rig.world.alarm_ms, LIMIT_SUSPECT_MS);
     pass(LIMIT_SUSPECT_MS - 1);
     assert_recovered("");
     pass(1);
     assert_recovered("b! ");
     pass(LIMIT_SUSPECT_MS);
     assert_recovered("d! ");
-    assert_int_equal(rig.alarm_ms, -1);
+    assert_int_equal(rig.world.alarm_ms, -1);
 }
 
 static void a_life_that_ended_in_order_is_charged_to_nobody(void **state UNUSED)
@@ -223,9 +194,9 @@ static void the_next_one_follows_progress_at_once(void **state UNUSED)
     assert_recovered(""); /* that it was let go on is no progress */
     engine_submit(rig.e, STR("a"), &piece);
     engine_submit(rig.e, STR("a"), &answer);
-    assert_int_equal(rig.alarm_ms, LIMIT_SUSPECT_MS - 1);
+    assert_int_equal(rig.world.alarm_ms, LIMIT_SUSPECT_MS - 1);
     engine_on_appended(rig.e, &rig.done);
-    assert_int_equal(rig.alarm_ms, 0);
+    assert_int_equal(rig.world.alarm_ms, 0);
     pass(0);
     assert_recovered("b! ");
 }
