@@ -125,7 +125,7 @@ static void key_limit(struct json_writer *w, const char *key, int64_t limit)
         json_key_i64(w, key, limit);
 }
 
-/* Under the names of requests; the time is no limit of a session. */
+/* Under the names of requests. */
 static void write_limits(const struct run_limits *l, struct json_writer *w)
 {
     json_key(w, "budget");
