@@ -27,7 +27,7 @@ struct exchange *exchange_new(struct face *f, struct http_request *req)
 
 void exchange_free(struct exchange *x)
 {
-    if (x->face != NULL && x->token != 0)
+    if (x->token != 0)
         map_take_u64(x->face->by_token, x->token);
     list_remove(&x->link);
     arena_done(&x->arena);
@@ -132,15 +132,11 @@ static void answered(void *arg, struct answer *answer)
 {
     struct exchange *x = arg;
 
-    if (x->face == NULL) {
-        exchange_free(x);
-    } else {
-        x->wait = WAIT_NOTHING;
-        if (answer->rc < 0 && answer->err.code != ERR_NOT_FOUND)
-            exchange_fail_err(x, &answer->err);
-        else
-            x->on_answer(x, answer);
-    }
+    x->wait = WAIT_NOTHING;
+    if (answer->rc < 0 && answer->err.code != ERR_NOT_FOUND)
+        exchange_fail_err(x, &answer->err);
+    else
+        x->on_answer(x, answer);
     answer_free(answer);
 }
 
@@ -154,22 +150,11 @@ void exchange_query(struct exchange *x, const struct query *q, answer_fn *on_ans
 void exchange_abandon(struct exchange *x)
 {
     static const struct err stopping = {.code = ERR_UNAVAILABLE, .text = "The server is stopping."};
-    struct buf body CLEANUP(buf_done) = BUF_INIT;
 
     assert(x->wait != WAIT_WORK); /* the workers are freed before the face */
     if (x->wait == WAIT_WATCH)
         x->on_abandon(x);
-    if (x->wait != WAIT_ANSWER) {
-        exchange_fail_err(x, &stopping);
-        return;
-    }
-    http_request_set_label(x->req, &x->label);
-    error_body_write(&body, str_of(stopping.text), err_wire_name(stopping.code), http_request_id(x->req));
-    exchange_count(x, err_http_status(stopping.code));
-    http_reply(x->req, err_http_status(stopping.code), STR("application/json"), buf_str(&body));
-    x->req = NULL;
-    x->face = NULL;
-    list_remove(&x->link);
+    exchange_fail_err(x, &stopping);
 }
 
 /* ---- answering ---- */

@@ -17,7 +17,7 @@ typedef void answer_fn(struct exchange *x, const struct answer *answer);
 enum exchange_wait { WAIT_NOTHING, WAIT_WORK, WAIT_REPLY, WAIT_ANSWER, WAIT_WATCH };
 
 struct exchange {
-    struct face *face; /* NULL: it was freed; only the answer of the store is still on its way */
+    struct face *face;
     struct http_request *req;
     const struct route *route;
     struct list link;

@@ -5,7 +5,8 @@
  * and replies, facts and deltas into JSON. It decides nothing about sessions. Loop thread only.
  *
  * Shut down in this order: face_close_streams(), http_server_stop_listening(), workers_free(),
- * face_free(), then engine, store and http server. Answers of the store that come later are dropped.
+ * face_free(), then engine, store and http server. The store hands out nothing after face_free(): what it knows by then
+ * is dropped with it.
  */
 #include "engine/engine.h"
 #include "net/http.h"

@@ -2,8 +2,15 @@
 #include "face/open_stream.h"
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "face/face_internal.h"
+
+/* It outlives a stream that ends before its page is there, and the face frees it at its own end. */
+struct page_ask {
+    struct list link;           /* of the face */
+    struct open_stream *stream; /* NULL: it is over */
+};
 
 void open_stream_init(struct open_stream *s, const struct open_stream_kind *kind, struct face *f)
 {
@@ -17,7 +24,9 @@ void open_stream_done(struct open_stream *s)
 {
     list_remove(&s->link);
     list_remove(&s->ready_link);
-    s->face = NULL;
+    if (s->ask != NULL)
+        s->ask->stream = NULL;
+    open_stream_drop_page(s);
 }
 
 /* ---- the reply ---- */
@@ -98,6 +107,53 @@ void open_stream_end(struct open_stream *s)
     s->http = NULL;
 }
 
+/* ---- pages ---- */
+
+static struct open_stream *page_ask_free(struct page_ask *a)
+{
+    struct open_stream *s = a->stream;
+
+    list_remove(&a->link);
+    mem_free(a);
+    return s;
+}
+
+static void on_page(void *arg, struct answer *answer)
+{
+    struct open_stream *s = page_ask_free(arg);
+
+    if (s == NULL) {
+        answer_free(answer);
+        return;
+    }
+    s->ask = NULL;
+    s->page = answer;
+    s->page_at = 0;
+    open_stream_wake(s);
+}
+
+void open_stream_ask(struct open_stream *s, const struct query *q)
+{
+    assert(s->ask == NULL && s->page == NULL);
+    s->ask = mem_alloc(sizeof(*s->ask));
+    s->ask->stream = s;
+    list_add_tail(&s->face->asks, &s->ask->link);
+    engine_query(s->face->o.engine, q, on_page, s->ask);
+}
+
+void open_stream_drop_page(struct open_stream *s)
+{
+    if (s->page != NULL)
+        answer_free(s->page);
+    s->page = NULL;
+}
+
+void open_stream_asks_free(struct face *f)
+{
+    LIST_EACH (it, tmp, &f->asks)
+        page_ask_free(LIST_ITEM(it, struct page_ask, link));
+}
+
 /* ---- turns ---- */
 
 enum progress open_stream_pull(struct open_stream *s, enum progress (*look)(struct open_stream *s, struct buf *out),
@@ -107,7 +163,7 @@ enum progress open_stream_pull(struct open_stream *s, enum progress (*look)(stru
 
     buf_clear(out);
     while (progress == PROGRESS_MORE && http_stream_has_room(s->http)) {
-        progress = look(s, out);
+        progress = s->ask != NULL ? PROGRESS_WAIT : look(s, out);
         if (out->n >= OPEN_STREAM_WRITE_BYTES)
             open_stream_flush(s, out);
     }

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * What all event streams have in common: the reply they are, the first frame, the heartbeat, and a
- * turn soon for whoever is woken, outside of the call that woke it. Embedded in each kind of stream,
- * which has functions for it. Owned by the kind; loop thread.
+ * What all event streams have in common: the reply they are, the first frame, the heartbeat, pages
+ * of the store for who is behind, and a turn soon for whoever is woken, outside of the call that woke
+ * it. Embedded in each kind of stream, which has functions for it. Owned by the kind; loop thread.
  */
+#include "session/query.h"
+
 #include "face/exchange.h"
 
 #define OPEN_STREAM_WRITE_BYTES (16 * 1024) /* small frames leave together, in pieces of about this size */
 
 struct open_stream;
+struct page_ask;
 
 struct open_stream_kind {
     void (*run)(struct open_stream *s);  /* its turn, or there is room; it may be gone afterwards */
@@ -20,13 +23,16 @@ struct open_stream_kind {
 
 struct open_stream {
     const struct open_stream_kind *kind;
-    struct face *face;        /* NULL: it was freed; only an answer of the store is still on its way */
+    struct face *face;
     struct http_stream *http; /* NULL: not begun yet, or over */
     struct list link, ready_link;
+    struct page_ask *ask; /* on its way; NULL: nothing is */
+    struct answer *page;  /* the newest, while it is being handed out; NULL: there is none */
+    size_t page_at;       /* of it, for the kind */
 };
 
 void open_stream_init(struct open_stream *s, const struct open_stream_kind *kind, struct face *f);
-void open_stream_done(struct open_stream *s); /* no turn comes any more, and `face` is NULL */
+void open_stream_done(struct open_stream *s); /* neither a turn nor a page comes any more */
 
 /* Answers the exchange, which is gone afterwards, with a stream. False: the connection is gone already. */
 NODISCARD bool open_stream_begin(struct open_stream *s, struct exchange *x);
@@ -37,9 +43,15 @@ void open_stream_end(struct open_stream *s);                    /* the reply is 
 
 /* What one look for more came to. DONE: that was all, and its end is told. GONE: it ends without a word. */
 enum progress { PROGRESS_MORE, PROGRESS_WAIT, PROGRESS_DONE, PROGRESS_GONE };
-/* Looks for more as long as there is room; what was found last is left in `out`, to be flushed. */
+/* Looks for more as long as there is room and no page is awaited; what was found last is left in `out`, to be flushed.
+ */
 enum progress open_stream_pull(struct open_stream *s, enum progress (*look)(struct open_stream *s, struct buf *out),
                                struct buf *out);
+
+/* It has its turn when the answer is in `page`. One at a time. */
+void open_stream_ask(struct open_stream *s, const struct query *q);
+void open_stream_drop_page(struct open_stream *s); /* nothing where there is none */
+void open_stream_asks_free(struct face *f);        /* the face goes: nothing comes of what is on its way */
 
 void open_stream_wake(struct open_stream *s);
 void open_streams_run(void *face); /* the function of the face's timer */

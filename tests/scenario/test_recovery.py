@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 """What a crash or an orderly stop in the middle leaves: everything acknowledged, and runs that go on by themselves."""
 
+import contextlib
 import signal
 import subprocess
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
 
 from harness import checks
@@ -276,3 +279,42 @@ def test_reads_are_answered_while_runs_recover(server, provider):
     late.wait_done()
     checks.stream(late.frames)
     checks.text_equals_stored([late.frames], poll(lambda: api.messages(session_id), lambda m: m[-1]["content"] == "yz"))
+
+
+READS = [
+    "/api/v1/sessions",
+    "/api/v1/sessions/s",
+    "/api/v1/history/s",
+    "/api/v1/sessions/s?at_seq=5",
+    "/api/v1/questions",
+]
+STREAMS = ["/api/v1/events/s?after=0&follow=1", "/api/v1/stream?since=0"]
+
+
+def test_a_stop_in_the_middle_of_reads_ends_in_good_order(make_server):
+    """What was asked of the store and not answered yet goes with the server, which the sanitizers look for."""
+    server = make_server()
+    for n in range(10):
+        server.api.whole_turn(say(words(300, f"w{n}x")), "s")
+    for _ in range(5):
+        at_work = threading.Barrier(len(READS + STREAMS) + 1)
+        with ThreadPoolExecutor(len(READS + STREAMS)) as pool:
+            readers = [pool.submit(read_until_cut, server, path, at_work) for path in READS + STREAMS]
+            at_work.wait(TIMEOUT)
+            server.sigterm()
+            for reader in readers:
+                reader.result(TIMEOUT)
+        server.start()
+
+
+def read_until_cut(server, path, at_work):
+    """Reads until the server is gone; what comes is whole, or a refusal that says why."""
+    client, is_stream, begun = server.client(lasting=True), path in STREAMS, False
+    with contextlib.suppress(httpx.TransportError):
+        while True:
+            with client.stream("GET", path) as answer:
+                part = next(answer.iter_bytes(), b"") if is_stream else answer.read()
+                assert answer.status_code == 200 or b"stopping" in part, part
+            if not begun:
+                at_work.wait(TIMEOUT)
+                begun = True

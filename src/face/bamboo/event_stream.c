@@ -22,9 +22,6 @@ struct event_stream {
     struct open_stream base;
     struct exchange *opening; /* NULL: it is open */
     struct subscriber *sub;
-    struct answer *page; /* facts of the log that are being handed out */
-    uint32_t page_at;
-    bool asked; /* an answer of the store is on its way */
     bool has_cursor, follow, deltas;
     bool in_snapshot, ended_before; /* without cursor: the first answer is the snapshot, and the end if it is over */
     uint32_t batch_ms;
@@ -41,15 +38,12 @@ void event_stream_free(struct event_stream *s)
     if (s->sub != NULL)
         engine_unwatch(s->base.face->o.engine, s->sub);
     open_stream_done(&s->base);
-    if (s->page != NULL)
-        answer_free(s->page);
     if (s->batch != NULL) {
         timer_free(s->batch->timer);
         buf_done(&s->batch->text);
         mem_free(s->batch);
     }
-    if (!s->asked)
-        mem_free(s);
+    mem_free(s);
 }
 
 void event_stream_close(struct event_stream *s)
@@ -167,27 +161,6 @@ static bool has_seen_all(const struct event_stream *s)
 
 /* ---- the log ---- */
 
-static void on_answer(void *arg, struct answer *answer)
-{
-    struct event_stream *s = arg;
-
-    s->asked = false;
-    if (s->base.face == NULL) {
-        mem_free(s);
-        answer_free(answer);
-        return;
-    }
-    s->page = answer;
-    s->page_at = 0;
-    event_stream_wake(s);
-}
-
-static void ask(struct event_stream *s, const struct query *q)
-{
-    s->asked = true;
-    engine_query(s->base.face->o.engine, q, on_answer, s);
-}
-
 static void ask_page(struct event_stream *s, uint64_t seq, uint64_t upto)
 {
     struct query q = {.kind = QUERY_FACTS,
@@ -196,18 +169,12 @@ static void ask_page(struct event_stream *s, uint64_t seq, uint64_t upto)
                       .before = upto + 1,
                       .bytes = LIMIT_WATCHER_PAGE_BYTES}; /* one who stops reading keeps it in hand */
 
-    ask(s, &q);
-}
-
-static void drop_page(struct event_stream *s)
-{
-    answer_free(s->page);
-    s->page = NULL;
+    open_stream_ask(&s->base, &q);
 }
 
 static enum progress put_from_page(struct event_stream *s, struct buf *out)
 {
-    const struct fact *f = &s->page->facts->items[s->page_at];
+    const struct fact *f = &s->base.page->facts->items[s->base.page_at];
     struct event before;
 
     if (subscriber_take(s->sub, f, &before)) {
@@ -215,7 +182,7 @@ static enum progress put_from_page(struct event_stream *s, struct buf *out)
         return PROGRESS_MORE;
     }
     put_fact(s, f, NULL, out);
-    s->page_at++;
+    s->base.page_at++;
     return is_end(s, f) ? PROGRESS_DONE : PROGRESS_MORE;
 }
 
@@ -241,7 +208,7 @@ static void take_snapshot(struct event_stream *s)
     add_seq(&q, s->ended_before ? now->end_seq : 0);
     s->in_snapshot = q.n_seqs > 0;
     if (s->in_snapshot)
-        ask(s, &q);
+        open_stream_ask(&s->base, &q);
 }
 
 /* The facts come in the order in which they were asked for. */
@@ -249,7 +216,7 @@ static enum progress put_snapshot(struct event_stream *s, struct buf *out)
 {
     const struct session *now = hub_session(subscriber_hub(s->sub));
     struct event_context c = {.session_id = session_id(s), .title_version = now->title_version};
-    const struct facts *facts = s->page->facts;
+    const struct facts *facts = s->base.page->facts;
 
     s->in_snapshot = false;
     for (uint32_t i = 0; facts != NULL && i < facts->n; i++) {
@@ -258,7 +225,7 @@ static enum progress put_snapshot(struct event_stream *s, struct buf *out)
         event_frame_fact(&c, &facts->items[i], out);
         count_frame(s, out, before);
     }
-    drop_page(s);
+    open_stream_drop_page(&s->base);
     return s->ended_before && !s->follow ? PROGRESS_DONE : PROGRESS_MORE;
 }
 
@@ -266,7 +233,7 @@ static enum progress put_snapshot(struct event_stream *s, struct buf *out)
 
 static enum progress advance_page(struct event_stream *s, struct buf *out)
 {
-    const struct answer *a = s->page;
+    const struct answer *a = s->base.page;
 
     if (subscriber_hub(s->sub) == NULL || a->rc < 0)
         return PROGRESS_GONE; /* deleted, or the log cannot be read now: the client comes back with its cursor */
@@ -274,9 +241,9 @@ static enum progress advance_page(struct event_stream *s, struct buf *out)
         return put_snapshot(s, out);
     if (a->facts == NULL || a->facts->n == 0)
         return PROGRESS_GONE;
-    if (s->page_at < a->facts->n)
+    if (s->base.page_at < a->facts->n)
         return put_from_page(s, out);
-    drop_page(s);
+    open_stream_drop_page(&s->base);
     return PROGRESS_MORE;
 }
 
@@ -286,9 +253,7 @@ static enum progress advance(struct open_stream *base, struct buf *out)
     uint64_t seq, upto;
     struct event ev;
 
-    if (s->asked)
-        return PROGRESS_WAIT;
-    if (s->page != NULL)
+    if (base->page != NULL)
         return advance_page(s, out);
     switch (subscriber_next(s->sub, &ev, &seq, &upto)) {
     case HUB_EVENT:

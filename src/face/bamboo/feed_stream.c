@@ -9,24 +9,13 @@
 struct feed_stream {
     struct open_stream base;
     struct feed_watcher *watcher;
-    struct answer *page; /* of the store, being handed out */
-    size_t page_at;
-    bool asked; /* an answer of the store is on its way */
 };
-
-static void drop_page(struct feed_stream *s)
-{
-    answer_free(s->page);
-    s->page = NULL;
-}
 
 static void feed_stream_free(struct feed_stream *s)
 {
     engine_feed_unwatch(s->base.face->o.engine, s->watcher);
     open_stream_done(&s->base);
-    drop_page(s);
-    if (!s->asked)
-        mem_free(s);
+    mem_free(s);
 }
 
 static void feed_stream_close(struct feed_stream *s)
@@ -42,29 +31,13 @@ static void wake(void *arg)
 
 /* ---- pages of the store ---- */
 
-static void on_page(void *arg, struct answer *answer)
-{
-    struct feed_stream *s = arg;
-
-    s->asked = false;
-    if (s->base.face == NULL) {
-        mem_free(s);
-        answer_free(answer);
-        return;
-    }
-    s->page = answer;
-    s->page_at = 0;
-    wake(s);
-}
-
 static void ask_page(struct feed_stream *s)
 {
     struct query q = {.kind = QUERY_FEED,
                       .after = feed_watcher_seq(s->watcher),
                       .bytes = LIMIT_WATCHER_PAGE_BYTES}; /* one who stops reading keeps it in hand */
 
-    s->asked = true;
-    engine_query(s->base.face->o.engine, &q, on_page, s);
+    open_stream_ask(&s->base, &q);
 }
 
 /* From the beginning on means from what is kept on: only who was somewhere can have lost something. */
@@ -72,12 +45,12 @@ static bool lost_something(const struct feed_stream *s)
 {
     uint64_t seq = feed_watcher_seq(s->watcher);
 
-    return s->page_at == 0 && seq > 0 && s->page->first_seq > seq + 1;
+    return s->base.page_at == 0 && seq > 0 && s->base.page->first_seq > seq + 1;
 }
 
 static enum progress advance_page(struct feed_stream *s, struct buf *out)
 {
-    const struct answer *a = s->page;
+    const struct answer *a = s->base.page;
 
     if (a->rc < 0)
         return PROGRESS_GONE; /* it cannot be read now: the client comes back with its cursor */
@@ -85,11 +58,11 @@ static enum progress advance_page(struct feed_stream *s, struct buf *out)
         feed_frame_reset(feed_watcher_seq(s->watcher), out);
         s->base.face->traffic.events++;
         feed_watcher_skip(s->watcher, a->last_seq);
-        drop_page(s);
+        open_stream_drop_page(&s->base);
         return PROGRESS_MORE;
     }
-    if (s->page_at < a->n) {
-        const struct feed_row *row = &a->feed[s->page_at++];
+    if (s->base.page_at < a->n) {
+        const struct feed_row *row = &a->feed[s->base.page_at++];
 
         feed_frame_event(row, out);
         s->base.face->traffic.events++;
@@ -97,7 +70,7 @@ static enum progress advance_page(struct feed_stream *s, struct buf *out)
         return PROGRESS_MORE;
     }
     feed_watcher_skip(s->watcher, a->upto);
-    drop_page(s);
+    open_stream_drop_page(&s->base);
     return PROGRESS_MORE;
 }
 
@@ -119,9 +92,7 @@ static enum progress advance(struct open_stream *base, struct buf *out)
     struct feed_stream *s = CONTAINER_OF(base, struct feed_stream, base);
     struct feed_item item;
 
-    if (s->asked)
-        return PROGRESS_WAIT;
-    if (s->page != NULL)
+    if (base->page != NULL)
         return advance_page(s, out);
     switch (feed_watcher_next(s->watcher, &item)) {
     case FEED_ITEM:

@@ -41,7 +41,6 @@ class Soak:
         self.chance = random.Random(seed)
         self.numbers = itertools.count(1)
         self.told = 0  # stories that are over
-        self.broken = threading.Event()
         self.crowd = Crowd(world, stuck)
         self.overseer = Overseer(world, seed)
         self.players = [threading.Thread(target=self.play, args=(Story,), daemon=True) for _ in range(seats)]
@@ -69,17 +68,13 @@ class Soak:
 
     def look(self):
         try:
-            while not self.broken.wait(1):
+            while not self.world.broken.wait(1):
                 if not self.world.look():
-                    self.give_up()
+                    self.world.give_up()
         except Exception as e:
             self.world.found(f"the harness failed: the gauge: {e!r}")
-            self.give_up()
+            self.world.give_up()
             raise
-
-    def give_up(self):
-        self.broken.set()
-        self.world.stopping.set()
 
     # the nemesis
 
@@ -90,19 +85,19 @@ class Soak:
             how(self.world, self.chance)
         except AssertionError as e:
             self.world.found(f"{name}: {e}")
-            self.give_up()
+            self.world.give_up()
 
     def strike_each_once(self):
         for name in self.chance.sample(self.names, len(self.names)):
             self.world.wait(self.chance.uniform(*self.world.pace.gap))
-            if not self.broken.is_set():
+            if not self.world.broken.is_set():
                 self.strike(name)
 
     def strike_for(self, seconds):
         began = time.monotonic()
         spared_from = seconds - spared_seconds(seconds)
         sparing = [name for name in self.names if not nemesis.NEMESES[name][2]]
-        while (passed := time.monotonic() - began) < seconds and not self.broken.is_set():
+        while (passed := time.monotonic() - began) < seconds and not self.world.broken.is_set():
             names = sparing if passed > spared_from else self.names
             if names:
                 self.strike(self.chance.choice(names))
@@ -124,11 +119,11 @@ class Soak:
         self.overseer.leave()
         if self.world.strikes["disk"] and not self.world.tally.counts[503]:
             self.world.found("the disk was full, and nothing was refused: was it?")
-        if not self.broken.is_set():
+        if not self.world.broken.is_set():
             self.overseer.judge()
             self.come_to_rest()
             self.judge_memory()
-        self.broken.set()
+        self.world.broken.set()
         self.watch.join()
         self.world.close()
 

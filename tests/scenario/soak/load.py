@@ -116,7 +116,7 @@ class Story:
     # the end
 
     def close(self):
-        """What the judge finds."""
+        """What the judge finds; nothing where the server has died by itself, which says it all."""
         log, findings = None, []
         try:
             if not self.deleted_early:
@@ -125,16 +125,23 @@ class Story:
         except Unsettled as e:
             findings.append(f"I-END: {e}")
         findings += map(str, judge(self.transcript.records, log))
+        if self.world.broken.is_set():
+            findings = []
         if findings:
             write(self.world.evidence / f"{self.session}.jsonl", self.transcript.records, log)
         self.http.close()
         return findings
 
+    def patiently(self):
+        """Turns, as long as there is patience and a server."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline and not self.world.broken.is_set():
+            yield
+
     def get(self, path, **query):
         """The JSON of a 200, however long it takes to get one; None where there is no session."""
-        deadline = time.monotonic() + PATIENCE
         answer = None
-        while time.monotonic() < deadline:
+        for _ in self.patiently():
             with contextlib.suppress(httpx.HTTPError):
                 answer = self.http.get(path, params=query)
                 if answer.status_code in (200, 404):
@@ -145,10 +152,10 @@ class Story:
     def rest_and_read(self):
         """None: no message was ever taken."""
         host = self.recorder("host")
-        deadline = time.monotonic() + PATIENCE
         patience = self.chance.uniform(0, 3)
         began = time.monotonic()
-        while time.monotonic() < deadline:
+        row = None
+        for _ in self.patiently():
             row = self.get(f"/api/v1/sessions/{self.session}")
             if row is None:
                 return None
@@ -160,13 +167,12 @@ class Story:
             elif time.monotonic() > began + patience:
                 host.stop(self.session)
             self.world.wait(0.1)
-        raise Unsettled(f"{self.session} is still {state} after {PATIENCE} s: {row}")
+        raise Unsettled(f"{self.session} is not at rest after {PATIENCE} s: {row}")
 
     def delete(self):
         """Until it is certain."""
         host = self.recorder("host")
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline:
+        for _ in self.patiently():
             if host.delete(self.session).status in (200, 404):
                 host.get(self.session)
                 return

@@ -63,6 +63,7 @@ class World:
         self.strikes = Counter()
         self.lives = []
         self.stopping = threading.Event()
+        self.broken = threading.Event()  # the server died by itself: nothing more can be learned from it
         self.stages = []  # sessions that the crowd may watch
         self._alive = threading.RLock()  # held while the server is made to die and to start, and while it is looked at
         self.clock = Clock(directory)
@@ -84,6 +85,10 @@ class World:
 
     def wait(self, seconds):
         self.stopping.wait(seconds)
+
+    def give_up(self):
+        self.broken.set()
+        self.stopping.set()
 
     def found(self, text):
         self.findings.append(text)

@@ -128,12 +128,23 @@ static void way_free(struct on_its_way *w)
     mem_free(w);
 }
 
+void stand_close(struct stand *st)
+{
+    face_free(st->face);
+    st->face = NULL;
+    LIST_EACH (it, tmp, &st->way) {
+        struct on_its_way *w = LIST_ITEM(it, struct on_its_way, link);
+
+        if (w->kind == WAY_ANSWER)
+            way_free(w);
+    }
+}
+
 void stand_free(struct stand *st)
 {
     st->holds = false;
-    face_free(st->face);
-    st->face = NULL;
-    stand_run(st); /* late answers meet a face that is gone */
+    stand_close(st);
+    stand_run(st);
     stand_feed_end();
     LIST_EACH (it, tmp, &st->sessions)
         session_free(LIST_ITEM(it, struct stand_in, link));

@@ -32,6 +32,8 @@ void stand_free(struct stand *st);
 struct face *stand_face(struct stand *st);
 struct face_options *stand_options(struct stand *st); /* to be changed before stand_start() */
 void stand_start(struct stand *st);
+void stand_close(
+    struct stand *st); /* the face goes, and with it what the store had yet to answer; also by stand_free() */
 
 /* "POST /api/v1/chat", headers "Name: value\n…" (Host and token are added), body. Kept until stand_free(). */
 struct http_request *stand_ask(struct stand *st, const char *line, const char *headers, const char *body);
