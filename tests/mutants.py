@@ -87,8 +87,8 @@ SIMULATED = [
     (
         "begins a run while a question is open",
         "src/session/session.c",
-        "return !s->run.active && s->n_questions == 0 &&\n",
-        "return !s->run.active &&\n",
+        "return !session_is_at_work(s) && (s->inbox",
+        "return !s->run.active && (s->inbox",
         200,
     ),
     (
@@ -287,6 +287,20 @@ SIMULATED = [
         "        if (r->kind == REPLY_UNAVAILABLE)\n",
         "        if (false)\n",
         2000,
+    ),
+    (
+        "a stop of what is at rest looks at nothing below",
+        "src/engine/tree.c",
+        "    if (is_at_work(e, top)) {\n",
+        "    if (is_at_work(e, top) || in->kind == INPUT_CANCEL) {\n",
+        500,
+    ),
+    (
+        "what runs is taken from what has been shown of it",
+        "src/engine/tree.c",
+        "session_is_at_work(&l->m.s)",
+        "session_is_at_work(&l->published)",
+        5000,
     ),
 ]
 

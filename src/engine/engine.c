@@ -87,7 +87,7 @@ void engine_flush(struct engine *e)
 
 void engine_submit(struct engine *e, struct str session_id, const struct input *in)
 {
-    if (in->kind == INPUT_CANCEL && in->run_id.n == 0 && in->from.token != 0)
+    if (tree_concerns(in))
         tree_expect_stop(e, session_id, in);
     if (in->key.n > 0 && in->fingerprint.n > 0 && in->from.token != 0 && !e->parked)
         keyed_submit(e, session_id, in);
@@ -99,6 +99,8 @@ void engine_take(struct engine *e, struct str session_id, const struct input *in
 {
     if (chosen_concerns(in) && !e->parked)
         chosen_submit(e, session_id, in);
+    else if (tree_concerns(in) && !e->parked)
+        tree_submit(e, session_id, in);
     else
         engine_admit(e, session_id, in);
 }

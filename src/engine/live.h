@@ -149,8 +149,10 @@ void chosen_told(struct engine *e, uint64_t token);                          /* 
 void chosen_free_all(struct engine *e);
 
 /* tree.c */
+bool tree_concerns(const struct input *in);
 /* Somebody asks for the stop of a session: its reply will be that of the whole tree. */
 void tree_expect_stop(struct engine *e, struct str top, const struct input *in);
+void tree_submit(struct engine *e, struct str top, const struct input *in); /* one that is expected, and no repeat */
 bool tree_takes_reply(struct engine *e,
                       const struct reply *r); /* false: it is not one of a tree, or no stop: tell it */
 void tree_free_all(struct engine *e);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Stopping a tree. When the stop of a session is stored, whatever has something to do below it is asked to stop too,
- * and who asked is told when that is stored as well: what was acknowledged holds for the whole tree. A stop that died
- * on its way was told to nobody; it is asked for again, and who has stopped already stops no more. Under a key it is
- * then known as stored, and what was at work below when it was is stopped at last; what has begun since has nothing to
- * do with it.
+ * and who asked is told when that is stored as well: what was acknowledged holds for the whole tree. Where the session
+ * itself is at rest, what is below it is stopped first: whether there was anything is then part of its reply, and of
+ * the receipt of that. A stop that died on its way was told to nobody; it is asked for again, and who has stopped
+ * already stops no more. Under a key it is then known as stored, and what was at work below when it was is stopped at
+ * last; what has begun since has nothing to do with it.
  */
 #include "engine/live.h"
 
@@ -18,6 +19,8 @@
 struct tree_stop {
     struct engine *e;
     struct buf top, by, request;
+    struct buf first;   /* encoded: the input that waits until what is below has been stopped; else empty */
+    bool has_stopped;   /* something below */
     struct reply reply; /* for who asked, once it is known */
     size_t left;        /* sessions below that have not answered */
 };
@@ -27,7 +30,13 @@ static void tree_stop_free(struct tree_stop *t)
     buf_done(&t->top);
     buf_done(&t->by);
     buf_done(&t->request);
+    buf_done(&t->first);
     mem_free(t);
+}
+
+bool tree_concerns(const struct input *in)
+{
+    return in->kind == INPUT_CANCEL && in->run_id.n == 0 && in->from.token != 0;
 }
 
 void tree_expect_stop(struct engine *e, struct str top, const struct input *in)
@@ -40,10 +49,35 @@ void tree_expect_stop(struct engine *e, struct str top, const struct input *in)
     map_put_u64(e->tree_stops, in->from.token, t);
 }
 
+/* All that was at work below has been stopped: now the session. The reply may be told, and `t` be gone, in here. */
+static void go_on(struct tree_stop *t)
+{
+    CLEANUP(buf_done) struct buf id = BUF_INIT, bytes = t->first;
+    const struct reply below = t->reply;
+    struct engine *e = t->e;
+    struct arena arena;
+    struct input in;
+
+    t->first = BUF_INIT;
+    arena_init(&arena);
+    buf_add_str(&id, buf_str(&t->top));
+    live_read_input(buf_str(&bytes), &arena, &in);
+    in.stopped_below = t->has_stopped;
+    if (below.kind == REPLY_UNAVAILABLE)
+        live_refuse(e, &in, &below.err);
+    else
+        engine_admit(e, buf_str(&id), &in);
+    arena_done(&arena);
+}
+
 static void one_is_over(struct tree_stop *t)
 {
     if (--t->left > 0)
         return;
+    if (t->first.n > 0) {
+        go_on(t);
+        return;
+    }
     map_take_u64(t->e->tree_stops, t->reply.to.token);
     t->e->ports.reply(t->e->ports.arg, &t->reply);
     tree_stop_free(t);
@@ -77,15 +111,42 @@ static void on_busy(void *arg, struct answer *answer)
     one_is_over(t);
 }
 
-static void look_below(struct tree_stop *t, const struct reply *r)
+/* What had something to do when fact `before` of the session above was stored; 0: what has now. */
+static void look_below(struct tree_stop *t, uint64_t before)
 {
-    struct query q = {.kind = QUERY_BUSY, .session_id = buf_str(&t->top), .before = r->replayed ? r->seq : 0};
+    struct query q = {.kind = QUERY_BUSY, .session_id = buf_str(&t->top), .before = before};
 
+    t->left = 1; /* the look itself */
+    store_query(t->e->store, &q, on_busy, t);
+}
+
+/* As its machine knows it, which decides on this very input then. */
+static bool is_at_work(const struct engine *e, struct str id)
+{
+    const struct live *l = map_find(e->lives, id);
+
+    return l != NULL && l->state == LIVE_READY && session_is_at_work(&l->m.s);
+}
+
+void tree_submit(struct engine *e, struct str top, const struct input *in)
+{
+    struct tree_stop *t = map_find_u64(e->tree_stops, in->from.token);
+
+    if (is_at_work(e, top)) {
+        engine_admit(e, top, in);
+        return;
+    }
+    t->reply.to = in->from;
+    input_write(in, &t->first);
+    look_below(t, 0);
+}
+
+static void on_stopped(struct tree_stop *t, const struct reply *r)
+{
     t->reply = *r;
     buf_add_str(&t->request, r->request);
     t->reply.request = buf_str(&t->request);
-    t->left = 1; /* the look itself */
-    store_query(t->e->store, &q, on_busy, t);
+    look_below(t, r->replayed ? r->seq : 0);
 }
 
 bool tree_takes_reply(struct engine *e, const struct reply *r)
@@ -95,13 +156,14 @@ bool tree_takes_reply(struct engine *e, const struct reply *r)
     if (t == NULL)
         return false;
     if ((r->to.token & BELOW) != 0) {
+        t->has_stopped = t->has_stopped || r->kind == REPLY_STOPPED;
         if (r->kind == REPLY_UNAVAILABLE)
             fail(t, &r->err);
         one_is_over(t);
         return true;
     }
     if (r->kind == REPLY_STOPPED) {
-        look_below(t, r);
+        on_stopped(t, r);
         return true;
     }
     map_take_u64(e->tree_stops, r->to.token);

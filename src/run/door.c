@@ -271,7 +271,7 @@ static bool post_is_refused(struct ctx *c, bool executes)
     const struct session *s = c->s;
     struct wish wish = wish_of_input(c->in);
     bool is_full = s->inbox + s->later >= LIMIT_INBOX_MESSAGES;
-    bool begins = executes && !s->run.active && s->n_questions == 0;
+    bool begins = executes && !session_is_at_work(s);
     bool is_taken = c->in->is_taken || is_of_system_message(c);
 
     if (!session_exists(s) && c->in->session_id.n == 0)

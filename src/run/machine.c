@@ -143,8 +143,8 @@ static void on_cancel(struct ctx *c)
     char id[ID_TEXT];
     struct reply *r;
 
-    if (!s->run.active && s->n_questions == 0) {
-        step_reply(c, session_exists(s) ? REPLY_NO_RUN : REPLY_NOT_FOUND);
+    if (!session_is_at_work(s)) {
+        step_reply(c, !session_exists(s) ? REPLY_NOT_FOUND : c->in->stopped_below ? REPLY_STOPPED : REPLY_NO_RUN);
         return;
     }
     if (!names_run(c, id)) {

@@ -40,7 +40,7 @@ static bool is_refused(struct ctx *c, uint64_t newest, bool at_rest)
 
     if (!session_exists(s))
         step_reply(c, REPLY_NOT_FOUND);
-    else if (at_rest && (s->run.active || s->n_questions > 0))
+    else if (at_rest && session_is_at_work(s))
         step_reply(c, REPLY_BUSY);
     else if (c->in->change.seen < newest || c->in->change.seen > s->seq)
         step_reply(c, REPLY_MOVED);

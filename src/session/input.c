@@ -135,6 +135,7 @@ static const struct record_field input_fields[] = {
     FLAG(dismiss),
     FLAG(later),
     FLAG(is_taken),
+    FLAG(stopped_below),
     {.name = "change", .type = RECORD_OBJECT, AT(change), .of = &change_record},
     {.name = "messages", .type = RECORD_LIST, AT(messages), .of = &old_message_record},
     TEXT(source),

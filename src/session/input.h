@@ -107,6 +107,7 @@ struct input {
     uint64_t set_by;                /* timers: the live object that set it; one that is gone has no timers */
     struct str run_id;              /* cancel: only this run (Bamboo-Run-Id) */
     struct str by;                  /* cancel, answer: who */
+    bool stopped_below;             /* cancel: something that was at work below the session is being stopped */
 
     /* create, post, update */
     struct str session_id;

@@ -420,15 +420,19 @@ bool session_exists(const struct session *s)
     return s->seq > 0;
 }
 
+bool session_is_at_work(const struct session *s)
+{
+    return s->run.active || s->n_questions > 0;
+}
+
 bool session_has_work(const struct session *s)
 {
-    return !s->run.active && s->n_questions == 0 &&
-           (s->inbox > 0 || s->unread || session_open_calls(s, CALL_PROPOSED) > 0);
+    return !session_is_at_work(s) && (s->inbox > 0 || s->unread || session_open_calls(s, CALL_PROPOSED) > 0);
 }
 
 bool session_is_at_rest(const struct session *s)
 {
-    return !s->run.active && s->n_questions == 0 && (!session_has_work(s) || s->work_seq < s->end_seq);
+    return !session_is_at_work(s) && (!session_has_work(s) || s->work_seq < s->end_seq);
 }
 
 bool session_is_unfinished(const struct session *s)

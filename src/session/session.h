@@ -119,6 +119,7 @@ bool session_has_work(const struct session *s); /* something for a run to do, wh
  * run has left undone waits for nobody: it is taken by the next run, whenever there is one.
  */
 bool session_is_at_rest(const struct session *s);
+bool session_is_at_work(const struct session *s);    /* a run is active, or a question open */
 bool session_is_unfinished(const struct session *s); /* must be looked after at start: an active run, a deadline */
 /* It has cut several lives short without progress: to be recovered alone. */
 bool session_is_suspect(const struct session *s);

@@ -57,7 +57,7 @@ static const char *refuses_withdrawn(const struct session *s, const struct fact 
 /* A transcript is changed at rest only: nobody reads it meanwhile. */
 static const char *refuses_change(const struct session *s)
 {
-    return s->run.active || s->n_questions > 0 ? "a run is active, or a question is open" : NULL;
+    return session_is_at_work(s) ? "a run is active, or a question is open" : NULL;
 }
 
 static const char *refuses_edited(const struct session *s, const struct fact *f)

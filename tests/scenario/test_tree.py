@@ -3,6 +3,7 @@
 
 import sqlite3
 
+import httpx
 import pytest
 
 from harness.api import expect, poll
@@ -51,10 +52,6 @@ def comes_to(server, states_then):
     poll(lambda: states(server), lambda now: now == states_then)
 
 
-def last_end(server, session):
-    return server.api.runs(session)[0]["end"]
-
-
 @pytest.mark.parametrize("then", ["warm", "killed"])
 def test_a_stop_reaches_all_that_is_below(family, then):
     stop(family, "top", **{"Idempotency-Key": "k"})
@@ -66,6 +63,8 @@ def test_a_stop_reaches_all_that_is_below(family, then):
     family.api.turn(HANGS, "deep")
     stop(family, "top", **{"Idempotency-Key": "k"})  # tells, and is no stop of what has begun since
     assert states(family)["deep"] == "running"
+    stop(family, "top")
+    comes_to(family, states(family) | {"deep": "cancelled"})
     stop(family, "top", 404)
     stop(family, "beside")
 
@@ -86,6 +85,33 @@ def test_a_stop_of_a_named_run_reaches_that_run_alone(family):
     comes_to(family, expected(top="cancelled"))
 
 
-def test_a_stop_of_what_is_at_rest_reaches_nothing(family):
+def test_a_stop_of_what_is_at_rest_with_nothing_below_reaches_nothing(family):
     stop(family, "right", 404)
     assert states(family) == expected()
+
+
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "k"}])
+def test_a_stop_of_what_is_at_rest_reaches_all_that_is_below(family, between, headers):
+    stop(family, "top", **{"Bamboo-Run-Id": family.api.runs("top")[0]["run_id"]})
+    comes_to(family, expected(top="cancelled"))
+    stop(family, "top", **headers)
+    between(family)
+    comes_to(family, expected(top="cancelled", left="cancelled", deep="cancelled", asking="cancelled"))
+    assert [family.api.runs(session)[0]["cancelled_by"] for session in ("left", "deep", "asking")] == ["user"] * 3
+    stop(family, "top", 200 if headers else 404, **headers)
+    stop(family, "top", 404)
+
+
+def test_a_stop_that_reached_the_session_alone_is_asked_for_again(family):
+    """Killed between the two: nobody was told, and whoever asks again stops the rest."""
+    family.env["CULM_CRASH"] = "engine.below:1"
+    family.restart()
+    comes_to(family, expected())
+    with pytest.raises(httpx.TransportError):
+        stop(family, "top")
+    family.wait_exit()
+    family.env.clear()
+    family.start()
+    comes_to(family, expected(top="cancelled"))
+    stop(family, "top")
+    comes_to(family, expected(top="cancelled", left="cancelled", deep="cancelled", asking="cancelled"))

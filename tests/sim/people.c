@@ -343,11 +343,16 @@ static void check_answered(struct people *p, unsigned session, const struct repl
         sim_fail(w, "I-ACK", "run %s is acknowledged and not stored", r->run_id);
 }
 
-/* I-CANCEL: what is acknowledged as stopped is stopped with all that was at work below it. */
+/*
+ * I-CANCEL: what is acknowledged as stopped is stopped with all that was at work below it; and who is told that nothing
+ * was at work has left nothing at work. A stop without a run is one of what is below.
+ */
 static void check_stopped(struct sim *w, const struct asked *a, const struct reply *r)
 {
-    if (!log_has_run(w, sim_session_name(a->session), r->run_id, FACT_CANCEL_REQUESTED))
+    if (r->run_id[0] != '\0' && !log_has_run(w, sim_session_name(a->session), r->run_id, FACT_CANCEL_REQUESTED))
         sim_fail(w, "I-ACK", "the stop of %s is acknowledged and not stored", r->run_id);
+    if (r->kind == REPLY_STOPPED && r->run_id[0] == '\0' && a->session != 0)
+        sim_fail(w, "I-CANCEL", "session %u has nothing below it, and its stop is acknowledged", a->session);
     for (unsigned i = 0; i < SIM_SESSIONS; i++) {
         const struct session *s = disk_fold(w->disk, sim_session_name(i));
         const struct at_work *was = &a->below[i];
@@ -355,10 +360,10 @@ static void check_stopped(struct sim *w, const struct asked *a, const struct rep
         if (s == NULL || disk_incarnation(w->disk, sim_session_name(i)) != was->incarnation)
             continue;
         if (was->run != 0 && s->run.active && s->run.number == was->run && !s->run.cancelling)
-            sim_fail(w, "I-CANCEL", "session %u goes on below session %u, whose stop is acknowledged", i, a->session);
+            sim_fail(w, "I-CANCEL", "session %u goes on below session %u, whose stop is answered", i, a->session);
         for (int k = 0; was->question_seq != 0 && k < s->n_questions; k++)
             if (s->questions[k].seq <= was->question_seq)
-                sim_fail(w, "I-CANCEL", "session %u asks below session %u, whose stop is acknowledged", i, a->session);
+                sim_fail(w, "I-CANCEL", "session %u asks below session %u, whose stop is answered", i, a->session);
     }
 }
 
@@ -394,6 +399,7 @@ void people_reply(struct people *p, const struct reply *r)
         check_answered(p, a->session, r);
         break;
     case REPLY_STOPPED:
+    case REPLY_NO_RUN:
         check_stopped(w, a, r);
         break;
     case REPLY_NOT_FOUND:

@@ -82,7 +82,7 @@ static void what_is_below_and_cannot_be_opened_is_no_success(void **state UNUSED
     house_close(&h);
 }
 
-static void what_does_not_stop_asks_nobody_below(void **state UNUSED)
+static void where_nothing_runs_those_below_are_stopped_first(void **state UNUSED)
 {
     const struct input create = CREATE(), all = CANCEL();
     struct house h;
@@ -90,8 +90,11 @@ static void what_does_not_stop_asks_nobody_below(void **state UNUSED)
     house_open(&h);
     house_feed(&h, &create);
     house_stored(&h);
-    h.below = "low";
-    assert_string_equal(house_feed(&h, &all), "load reply(no_run)");
+    h.below = "low"; /* it is gone meanwhile: nothing has been stopped */
+    assert_string_equal(house_feed(&h, &all), "load(low) load reply(no_run)");
+    h.below = NULL;
+    h.is_blind = true;
+    assert_string_equal(house_feed(&h, &all), "reply(unavailable)");
     house_close(&h);
 }
 
@@ -115,7 +118,7 @@ int main(void)
         cmocka_unit_test(a_named_run_is_stopped_alone),
         cmocka_unit_test(a_store_that_cannot_say_what_is_below_is_no_success),
         cmocka_unit_test(what_is_below_and_cannot_be_opened_is_no_success),
-        cmocka_unit_test(what_does_not_stop_asks_nobody_below),
+        cmocka_unit_test(where_nothing_runs_those_below_are_stopped_first),
         cmocka_unit_test(a_stop_on_its_way_ends_with_the_server),
     };
 

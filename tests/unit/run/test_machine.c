@@ -605,6 +605,7 @@ static void a_stop_before_the_model_said_anything_leaves_no_message(void **state
         {CANCEL(),
          "cancel_requested(1 by ann) run_ended(1 cancelled by ann) | model_abort reply(stopped run 1) > ready"},
         {CANCEL(), "| reply(no_run) > ready"},
+        {CANCEL(.stopped_below = true), "| reply(stopped) > ready"},
         {DELTA(1, 1, 0, "late"), "> ready"},
         {DONE(1, 1, 0), "> ready"},
     };

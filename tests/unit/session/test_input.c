@@ -18,7 +18,7 @@
 #define NUMBERS(X) \
     X(from.node) X(from.token) X(recall) X(run) X(nonce) X(set_title) X(set_pinned) X(set_model) X(set_effort) X(set_limits) X(pinned) \
     X(if_match) X(execute) X(sync.present) X(sync.message_count) X(sync.has_pending_question) X(limits.max_tokens) \
-    X(limits.max_rounds) X(limits.max_calls) X(limits.max_children) X(limits.max_cost) X(limits.max_ms) X(limits.unpriced) X(session_limits.max_cost) X(origin) X(busy) X(unattended) X(call) X(wait_ms) X(dismiss) X(later) X(is_taken) \
+    X(limits.max_rounds) X(limits.max_calls) X(limits.max_children) X(limits.max_cost) X(limits.max_ms) X(limits.unpriced) X(session_limits.max_cost) X(origin) X(busy) X(unattended) X(call) X(wait_ms) X(dismiss) X(later) X(is_taken) X(stopped_below) \
     X(change.seen) X(change.place) X(change.upto) X(change.removed) X(change.bytes) X(change.pending) X(change.how) \
     X(change.of_seq) X(change.last_seq) X(change.later) X(change.left) X(of_seq) X(depth) X(charged)
 /* clang-format on */
@@ -94,6 +94,7 @@ static struct input everything(enum input_kind kind)
                           .dismiss = true,
                           .later = true,
                           .is_taken = true,
+                          .stopped_below = true,
                           .change = {.seen = 11,
                                      .place = 12,
                                      .upto = 13,
@@ -127,7 +128,8 @@ static const char whole[] =
     "\"limits\":{\"max_tokens\":9223372036854775807,\"max_cost\":18,\"max_ms\":19,\"max_rounds\":4294967295,"
     "\"max_calls\":5,\"max_children\":27,\"unpriced\":true},"
     "\"origin\":\"schedule\",\"busy\":\"reject\",\"unattended\":true,\"call\":4,\"wait_ms\":6,\"call_id\":\"c2\","
-    "\"question_id\":\"q1\",\"dismiss\":true,\"later\":true,\"is_taken\":true,\"change\":{\"seen\":11,\"place\":12,"
+    "\"question_id\":\"q1\",\"dismiss\":true,\"later\":true,\"is_taken\":true,\"stopped_below\":true,\"change\":{"
+    "\"seen\":11,\"place\":12,"
     "\"upto\":13,"
     "\"removed\":1,\"bytes\":-14,\"last\":\"m8\",\"pending\":true,\"how\":\"restore\",\"of_seq\":15,\"last_seq\":14,"
     "\"later\":true,"
