@@ -479,7 +479,7 @@ TESTED = [
         "src/store/sqlite/db.c",
         "db_run(db, sql, NO_VALUES, &ignored) < 0)\n        db_close(db);",
         "db_run(db, sql, NO_VALUES, &ignored) < 0)\n        (void)0;",
-        "long/faults-sql-12-once",
+        "store/test_sqlite_db",
     ),
     (
         "damage of a fact is not seen",
