@@ -25,7 +25,7 @@ struct face *face_new(const struct face_options *o)
     list_init(&f->exchanges);
     list_init(&f->streams);
     list_init(&f->ready);
-    list_init(&f->asks);
+    list_init(&f->pages);
     f->by_token = map_new();
     traffic_init(&f->traffic, bamboo_routes, bamboo_routes_count);
     f->wake = timer_new(o->loop, "face.streams", open_streams_run, f);
@@ -39,7 +39,7 @@ void face_free(struct face *f)
     face_close_streams(f);
     LIST_EACH (it, tmp, &f->exchanges)
         exchange_abandon(LIST_ITEM(it, struct exchange, link));
-    open_stream_asks_free(f);
+    open_stream_pages_free(f);
     timer_free(f->wake);
     map_free(f->by_token);
     traffic_done(&f->traffic);

@@ -14,7 +14,7 @@ struct face {
     struct map *by_token;  /* those that wait for a reply of the engine */
     uint64_t last_token;
     struct list streams; /* struct open_stream, all */
-    struct list asks;    /* what they asked of the store and is on its way, also for those that are over */
+    struct list pages;   /* of the store on their way to them, also to those that are over */
     struct list ready;   /* those with something to do */
     struct timer *wake;  /* runs them outside of the hub's own calls */
     bool stopping;       /* no new streams */

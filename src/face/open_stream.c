@@ -6,12 +6,6 @@
 #include "base/str.h"
 #include "face/face_internal.h"
 
-/* It outlives a stream that ends before its page is there, and the face frees it at its own end. */
-struct page_ask {
-    struct list link;           /* of the face */
-    struct open_stream *stream; /* NULL: it is over */
-};
-
 void open_stream_init(struct open_stream *s, const struct open_stream_kind *kind, struct face *f)
 {
     s->kind = kind;
@@ -24,8 +18,6 @@ void open_stream_done(struct open_stream *s)
 {
     list_remove(&s->link);
     list_remove(&s->ready_link);
-    if (s->ask != NULL)
-        s->ask->stream = NULL;
     open_stream_drop_page(s);
 }
 
@@ -109,49 +101,50 @@ void open_stream_end(struct open_stream *s)
 
 /* ---- pages ---- */
 
-static struct open_stream *page_ask_free(struct page_ask *a)
+static void page_free(struct page *p)
 {
-    struct open_stream *s = a->stream;
-
-    list_remove(&a->link);
-    mem_free(a);
-    return s;
+    list_remove(&p->link);
+    if (p->answer != NULL)
+        answer_free(p->answer);
+    mem_free(p);
 }
 
 static void on_page(void *arg, struct answer *answer)
 {
-    struct open_stream *s = page_ask_free(arg);
+    struct page *p = arg;
 
-    if (s == NULL) {
-        answer_free(answer);
-        return;
-    }
-    s->ask = NULL;
-    s->page = answer;
-    s->page_at = 0;
-    open_stream_wake(s);
+    list_remove(&p->link);
+    p->answer = answer;
+    if (p->stream == NULL)
+        page_free(p);
+    else
+        open_stream_wake(p->stream);
 }
 
 void open_stream_ask(struct open_stream *s, const struct query *q)
 {
-    assert(s->ask == NULL && s->page == NULL);
-    s->ask = mem_alloc(sizeof(*s->ask));
-    s->ask->stream = s;
-    list_add_tail(&s->face->asks, &s->ask->link);
-    engine_query(s->face->o.engine, q, on_page, s->ask);
+    assert(s->page == NULL);
+    s->page = mem_zalloc(sizeof(*s->page));
+    s->page->stream = s;
+    list_add_tail(&s->face->pages, &s->page->link);
+    engine_query(s->face->o.engine, q, on_page, s->page);
 }
 
 void open_stream_drop_page(struct open_stream *s)
 {
-    if (s->page != NULL)
-        answer_free(s->page);
+    struct page *p = s->page;
+
     s->page = NULL;
+    if (p != NULL && p->answer == NULL)
+        p->stream = NULL; /* freed when it comes */
+    else if (p != NULL)
+        page_free(p);
 }
 
-void open_stream_asks_free(struct face *f)
+void open_stream_pages_free(struct face *f)
 {
-    LIST_EACH (it, tmp, &f->asks)
-        page_ask_free(LIST_ITEM(it, struct page_ask, link));
+    LIST_EACH (it, tmp, &f->pages)
+        page_free(LIST_ITEM(it, struct page, link));
 }
 
 /* ---- turns ---- */
@@ -163,7 +156,7 @@ enum progress open_stream_pull(struct open_stream *s, enum progress (*look)(stru
 
     buf_clear(out);
     while (progress == PROGRESS_MORE && http_stream_has_room(s->http)) {
-        progress = s->ask != NULL ? PROGRESS_WAIT : look(s, out);
+        progress = s->page != NULL && s->page->answer == NULL ? PROGRESS_WAIT : look(s, out);
         if (out->n >= OPEN_STREAM_WRITE_BYTES)
             open_stream_flush(s, out);
     }

@@ -12,7 +12,14 @@
 #define OPEN_STREAM_WRITE_BYTES (16 * 1024) /* small frames leave together, in pieces of about this size */
 
 struct open_stream;
-struct page_ask;
+
+/* Of the store: asked for, then handed out. Who is not behind has none. */
+struct page {
+    struct list link;           /* of the face, while it is on its way */
+    struct open_stream *stream; /* NULL: that is over */
+    struct answer *answer;      /* NULL: on its way */
+    size_t at;                  /* of it, for the kind */
+};
 
 struct open_stream_kind {
     void (*run)(struct open_stream *s);  /* its turn, or there is room; it may be gone afterwards */
@@ -26,9 +33,7 @@ struct open_stream {
     struct face *face;
     struct http_stream *http; /* NULL: not begun yet, or over */
     struct list link, ready_link;
-    struct page_ask *ask; /* on its way; NULL: nothing is */
-    struct answer *page;  /* the newest, while it is being handed out; NULL: there is none */
-    size_t page_at;       /* of it, for the kind */
+    struct page *page; /* NULL: nothing was asked for */
 };
 
 void open_stream_init(struct open_stream *s, const struct open_stream_kind *kind, struct face *f);
@@ -48,10 +53,10 @@ enum progress { PROGRESS_MORE, PROGRESS_WAIT, PROGRESS_DONE, PROGRESS_GONE };
 enum progress open_stream_pull(struct open_stream *s, enum progress (*look)(struct open_stream *s, struct buf *out),
                                struct buf *out);
 
-/* It has its turn when the answer is in `page`. One at a time. */
+/* It has its turn when the page is there. One at a time. */
 void open_stream_ask(struct open_stream *s, const struct query *q);
 void open_stream_drop_page(struct open_stream *s); /* nothing where there is none */
-void open_stream_asks_free(struct face *f);        /* the face goes: nothing comes of what is on its way */
+void open_stream_pages_free(struct face *f);       /* the face goes: nothing comes of what is on its way */
 
 void open_stream_wake(struct open_stream *s);
 void open_streams_run(void *face); /* the function of the face's timer */

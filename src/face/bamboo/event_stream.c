@@ -22,9 +22,9 @@ struct event_stream {
     struct open_stream base;
     struct exchange *opening; /* NULL: it is open */
     struct subscriber *sub;
+    uint32_t batch_ms;
     bool has_cursor, follow, deltas;
     bool in_snapshot, ended_before; /* without cursor: the first answer is the snapshot, and the end if it is over */
-    uint32_t batch_ms;
     struct batch *batch;
 };
 
@@ -174,7 +174,7 @@ static void ask_page(struct event_stream *s, uint64_t seq, uint64_t upto)
 
 static enum progress put_from_page(struct event_stream *s, struct buf *out)
 {
-    const struct fact *f = &s->base.page->facts->items[s->base.page_at];
+    const struct fact *f = &s->base.page->answer->facts->items[s->base.page->at];
     struct event before;
 
     if (subscriber_take(s->sub, f, &before)) {
@@ -182,7 +182,7 @@ static enum progress put_from_page(struct event_stream *s, struct buf *out)
         return PROGRESS_MORE;
     }
     put_fact(s, f, NULL, out);
-    s->base.page_at++;
+    s->base.page->at++;
     return is_end(s, f) ? PROGRESS_DONE : PROGRESS_MORE;
 }
 
@@ -216,7 +216,7 @@ static enum progress put_snapshot(struct event_stream *s, struct buf *out)
 {
     const struct session *now = hub_session(subscriber_hub(s->sub));
     struct event_context c = {.session_id = session_id(s), .title_version = now->title_version};
-    const struct facts *facts = s->base.page->facts;
+    const struct facts *facts = s->base.page->answer->facts;
 
     s->in_snapshot = false;
     for (uint32_t i = 0; facts != NULL && i < facts->n; i++) {
@@ -233,7 +233,7 @@ static enum progress put_snapshot(struct event_stream *s, struct buf *out)
 
 static enum progress advance_page(struct event_stream *s, struct buf *out)
 {
-    const struct answer *a = s->base.page;
+    const struct answer *a = s->base.page->answer;
 
     if (subscriber_hub(s->sub) == NULL || a->rc < 0)
         return PROGRESS_GONE; /* deleted, or the log cannot be read now: the client comes back with its cursor */
@@ -241,7 +241,7 @@ static enum progress advance_page(struct event_stream *s, struct buf *out)
         return put_snapshot(s, out);
     if (a->facts == NULL || a->facts->n == 0)
         return PROGRESS_GONE;
-    if (s->base.page_at < a->facts->n)
+    if (s->base.page->at < a->facts->n)
         return put_from_page(s, out);
     open_stream_drop_page(&s->base);
     return PROGRESS_MORE;

@@ -45,12 +45,12 @@ static bool lost_something(const struct feed_stream *s)
 {
     uint64_t seq = feed_watcher_seq(s->watcher);
 
-    return s->base.page_at == 0 && seq > 0 && s->base.page->first_seq > seq + 1;
+    return s->base.page->at == 0 && seq > 0 && s->base.page->answer->first_seq > seq + 1;
 }
 
 static enum progress advance_page(struct feed_stream *s, struct buf *out)
 {
-    const struct answer *a = s->base.page;
+    const struct answer *a = s->base.page->answer;
 
     if (a->rc < 0)
         return PROGRESS_GONE; /* it cannot be read now: the client comes back with its cursor */
@@ -61,8 +61,8 @@ static enum progress advance_page(struct feed_stream *s, struct buf *out)
         open_stream_drop_page(&s->base);
         return PROGRESS_MORE;
     }
-    if (s->base.page_at < a->n) {
-        const struct feed_row *row = &a->feed[s->base.page_at++];
+    if (s->base.page->at < a->n) {
+        const struct feed_row *row = &a->feed[s->base.page->at++];
 
         feed_frame_event(row, out);
         s->base.face->traffic.events++;
