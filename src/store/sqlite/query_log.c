@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "store/sqlite/fact_row.h"
 #include "store/sqlite/reader.h"
+#include "store/sqlite/stored_fold.h"
 
 int query_find_session(struct db *db, struct str id, struct session_key *out, struct err *err)
 {
@@ -27,10 +28,20 @@ int query_find_session(struct db *db, struct str id, struct session_key *out, st
 struct page {
     const struct query *q;
     struct answer *a;
-    int64_t sid;
+    struct session_key key;
     struct fact *facts;
     size_t n, cap, bytes, most, most_bytes;
 };
+
+/* The number of the next fact of a page that leaves none out. */
+static uint64_t next_seq(const struct page *p)
+{
+    uint64_t last = p->key.last_seq;
+
+    if (!p->q->newest)
+        return p->q->after + 1 + p->n;
+    return (p->q->before == 0 || p->q->before > last ? last : p->q->before - 1) - p->n;
+}
 
 /* 1: taken; 0: the page is full without it. */
 static int take_fact(struct page *p, sqlite3_stmt *st, struct err *err)
@@ -43,9 +54,11 @@ static int take_fact(struct page *p, sqlite3_stmt *st, struct err *err)
         return 0;
     }
     p->facts = mem_grow(p->facts, &p->cap, p->n + 1, sizeof(*p->facts));
-    rc = fact_row_read(st, 0, p->sid, p->q->session_id, &p->a->arena, &p->facts[p->n], err);
+    rc = fact_row_read(st, 0, p->key.sid, p->q->session_id, &p->a->arena, &p->facts[p->n], err);
     if (rc < 0)
         return rc;
+    if (p->q->kinds == 0 && p->q->n_seqs == 0 && p->facts[p->n].seq != next_seq(p))
+        return stored_fold_has_hole(p->q->session_id, next_seq(p), p->key.last_seq, err);
     p->n++;
     p->bytes += bytes;
     return 1;
@@ -65,7 +78,7 @@ static int read_range(struct db *db, struct page *p, struct err *err)
     int64_t after = p->q->after > INT64_MAX ? INT64_MAX : (int64_t)p->q->after;
     int64_t before = p->q->before == 0 || p->q->before > INT64_MAX ? INT64_MAX : (int64_t)p->q->before;
     sqlite3_stmt *st =
-        db_query(db, p->q->newest ? back : forth, VALUES(V_INT(p->sid), V_INT(after), V_INT(before)), err);
+        db_query(db, p->q->newest ? back : forth, VALUES(V_INT(p->key.sid), V_INT(after), V_INT(before)), err);
     int rc = st == NULL ? -(int)err->code : 1;
 
     while (rc > 0 && (rc = db_step(db, st, err)) > 0) {
@@ -82,7 +95,7 @@ static int read_seqs(struct db *db, struct page *p, struct err *err)
     int rc = 0;
 
     for (uint32_t i = 0; rc >= 0 && i < p->q->n_seqs && i < QUERY_SEQS_MAX; i++) {
-        sqlite3_stmt *st = db_query(db, sql, VALUES(V_INT(p->sid), V_INT(p->q->seqs[i])), err);
+        sqlite3_stmt *st = db_query(db, sql, VALUES(V_INT(p->key.sid), V_INT(p->q->seqs[i])), err);
 
         rc = st == NULL ? -(int)err->code : db_step(db, st, err);
         if (rc > 0) {
@@ -99,19 +112,17 @@ int query_facts(struct db *db, const struct query *q, struct answer *a, struct e
                      .a = a,
                      .most = q->limit == 0 || q->limit > LIMIT_PAGE_FACTS ? LIMIT_PAGE_FACTS : q->limit,
                      .most_bytes = q->bytes == 0 || q->bytes > LIMIT_PAGE_BYTES ? LIMIT_PAGE_BYTES : q->bytes};
-    struct session_key key = {0};
-    int rc = query_find_session(db, q->session_id, &key, err);
+    int rc = query_find_session(db, q->session_id, &p.key, err);
 
     if (rc < 0)
         return rc;
-    p.sid = key.sid;
     rc = q->n_seqs > 0 ? read_seqs(db, &p, err) : read_range(db, &p, err);
     if (rc == 0) {
         a->facts = facts_new(p.facts, (uint32_t)p.n);
         arena_reset(&a->arena); /* the block has a copy of all of it, and whoever asked may keep the answer for long */
         a->n = p.n;
         a->first_seq = 1; /* nothing is ever cut off at the front */
-        a->last_seq = key.last_seq;
+        a->last_seq = p.key.last_seq;
     }
     mem_free(p.facts);
     return rc;

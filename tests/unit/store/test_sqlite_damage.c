@@ -74,6 +74,37 @@ static void a_missing_fact_is_found(void **state)
     opened_free(o);
 }
 
+/* Whoever reads the log page by page, as a watcher does, counts on every number. */
+static void a_page_does_not_pass_over_a_missing_fact(void **state)
+{
+    const struct query whole = {.kind = QUERY_FACTS, .session_id = STR("a"), .after = 1},
+                       from_there = {.kind = QUERY_FACTS, .session_id = STR("a"), .after = 2},
+                       back = {.kind = QUERY_FACTS, .session_id = STR("a"), .newest = true},
+                       behind = {.kind = QUERY_FACTS, .session_id = STR("a"), .after = 3},
+                       before = {.kind = QUERY_FACTS, .session_id = STR("a"), .before = 3, .newest = true};
+    const struct query *const over[] = {&whole, &from_there, &back}, *const beside[] = {&behind, &before};
+    struct driver *d = *state;
+    struct story t;
+
+    story_open(&t, d, STR("a"));
+    story_turn(&t, d, STR("q"), STR("a"));
+    place_sql(&place, "DELETE FROM fact WHERE seq = 3");
+    for (size_t i = 0; i < ARRAY_LEN(over); i++) {
+        struct answer *a = driver_query(d, over[i]);
+
+        assert_int_equal(a->rc, -ERR_CORRUPT);
+        assert_non_null(strstr(a->err.text, "fact 3 is missing"));
+        answer_free(a);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(beside); i++) {
+        struct answer *a = driver_query(d, beside[i]);
+
+        assert_int_equal(a->rc, 0);
+        assert_true(a->n > 0);
+        answer_free(a);
+    }
+}
+
 static void assert_open_says(struct driver *d, struct str id, const char *what)
 {
     struct opened *o = driver_open(d, id);
@@ -298,6 +329,7 @@ int main(void)
     const struct CMUnitTest cases[] = {
         CASE(damaged_facts_are_found_and_named),
         CASE(a_missing_fact_is_found),
+        CASE(a_page_does_not_pass_over_a_missing_fact),
         CASE(facts_that_do_not_fit_are_named),
         CASE(a_fact_of_a_newer_culm_is_passed_over),
         CASE(a_damaged_head_costs_time_only),
