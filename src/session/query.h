@@ -121,7 +121,7 @@ struct answer {
     bool no_such_fact;            /* at_seq is not between them: this is all there is in the answer */
     struct feed_row *feed;
     uint64_t upto; /* feed: everything up to this number has been looked at */
-    bool more;     /* facts, messages, inbox, feed: the page was cut */
+    bool more;     /* facts, messages, inbox, runs, sessions, feed: the page was cut */
     bool is_taken; /* inbox: the message asked for is in the transcript; has_message: there, or it waits */
     struct message *messages;
     struct session_row *sessions;

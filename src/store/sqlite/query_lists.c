@@ -39,6 +39,21 @@ static int collect(struct db *db, sqlite3_stmt *st, take_fn *take, size_t size, 
     return rc;
 }
 
+/* To be asked for: one more than the page may have tells that there is another page. */
+static int64_t one_more(uint32_t limit)
+{
+    return (int64_t)limit + 1;
+}
+
+static bool cut(struct answer *a, uint32_t limit)
+{
+    bool more = a->n > limit;
+
+    if (more)
+        a->n = limit;
+    return more;
+}
+
 static struct str text(struct answer *a, sqlite3_stmt *st, int column)
 {
     return arena_str(&a->arena, db_bytes(st, column));
@@ -107,13 +122,14 @@ int query_runs(struct db *db, const struct query *q, struct answer *a, struct er
 {
     static const char sql[] = "SELECT " RUN_COLUMNS " FROM run r JOIN session s ON s.sid = r.sid WHERE r.sid = ?"
                               " ORDER BY r.number DESC LIMIT ?";
+    uint32_t limit = q->limit == 0 ? LIMIT_PAGE_FACTS : q->limit;
     struct session_key key = {0};
     int rc = query_find_session(db, q->session_id, &key, err);
 
-    if (rc < 0)
-        return rc;
-    return collect_runs(
-        db, db_query(db, sql, VALUES(V_INT(key.sid), V_INT(q->limit == 0 ? LIMIT_PAGE_FACTS : q->limit)), err), a, err);
+    if (rc == 0)
+        rc = collect_runs(db, db_query(db, sql, VALUES(V_INT(key.sid), V_INT(one_more(limit))), err), a, err);
+    a->more = cut(a, limit);
+    return rc;
 }
 
 int query_active(struct db *db, const struct query *q UNUSED, struct answer *a, struct err *err)
@@ -364,9 +380,8 @@ int query_sessions(struct db *db, const struct query *q, struct answer *a, struc
     struct place at;
     int rc = read_cursor(q->cursor, &at, err);
     const struct value values[] = {
-        V_TEXT(q->state),     V_INT(child),  V_TEXT(q->root),           V_TEXT(lower(&a->arena, q->search)),
-        V_INT(at.updated_at), V_INT(at.sid), V_INT((int64_t)limit + 1), /* one more tells that there is another page */
-        V_INT(q->offset)};
+        V_TEXT(q->state),     V_INT(child),  V_TEXT(q->root),        V_TEXT(lower(&a->arena, q->search)),
+        V_INT(at.updated_at), V_INT(at.sid), V_INT(one_more(limit)), V_INT(q->offset)};
 
     if (rc == 0)
         rc = db_number(db, sql->count, values, sql->values, &total, err);
@@ -380,11 +395,10 @@ int query_sessions(struct db *db, const struct query *q, struct answer *a, struc
         rc = feed_newest(db, &newest, err);
     a->last_seq = feed_last(newest);
     a->total = (uint64_t)total;
-    if (rc == 0 && a->n > limit) {
+    a->more = cut(a, limit);
+    if (a->more) {
         const struct session_row *last = &a->sessions[limit - 1];
 
-        a->n = limit;
-        a->more = true;
         a->next = arena_strf(&a->arena, "%" PRId64 ".%" PRId64, last->updated_at, last->sid);
     }
     return rc;

@@ -580,6 +580,7 @@ static void runs_are_recorded(void **state)
 
     a = driver_query(d, &of);
     assert_int_equal(a->n, 2);
+    assert_false(a->more);
     assert_str(a->runs[0].id, "r2");
     assert_str(a->runs[0].status, "error");
     assert_str(a->runs[0].failure, "network");
@@ -589,6 +590,8 @@ static void runs_are_recorded(void **state)
     of.limit = 1;
     a = driver_query(d, &of);
     assert_int_equal(a->n, 1);
+    assert_true(a->more);
+    assert_str(a->runs[0].id, "r2");
     answer_free(a);
     by_id.run_id = STR("no such");
     a = driver_query(d, &by_id);
