@@ -23,6 +23,7 @@ struct slot {
     int channel; /* delta: a range of the live text of message `serial` */
     uint64_t serial, offset;
     size_t n;
+    size_t bytes; /* of memory, roughly */
     struct buf frame;
 };
 
@@ -34,7 +35,7 @@ struct hub {
     struct session published;
     struct live_text live;
     struct slot *ring; /* index i lives in ring[i & (ring_cap - 1)]; tail <= i < head */
-    size_t ring_cap;
+    size_t ring_cap, ring_bytes;
     uint64_t head, tail;
     struct list subscribers;
     size_t n_subscribers, n_caught_up;
@@ -53,7 +54,8 @@ struct subscriber {
 };
 
 #define OUTSIDE UINT64_MAX
-#define RING_KEPT 64 /* an idle ring larger than this gives its memory back */
+#define RING_KEPT 64    /* an idle ring larger than this gives its memory back */
+#define BUFFER_KEPT 4096 /* so does a buffer that is used again */
 
 /* ---- hub ---- */
 
@@ -76,8 +78,11 @@ static void drop_oldest(struct hub *h)
 {
     struct slot *s = slot_at(h, h->tail++);
 
+    h->ring_bytes -= s->bytes;
     facts_unref(s->facts);
     s->facts = NULL;
+    if (s->frame.cap > BUFFER_KEPT)
+        buf_done(&s->frame);
 }
 
 static void free_ring(struct hub *h)
@@ -122,16 +127,18 @@ static void clear_if_idle(struct hub *h)
         drop_oldest(h);
 }
 
-static struct slot *push(struct hub *h, enum event_kind kind)
+static struct slot *push(struct hub *h, enum event_kind kind, size_t bytes)
 {
     struct slot *s;
 
-    if (h->head - h->tail == h->capacity)
+    while (h->tail < h->head && (h->head - h->tail == h->capacity || h->ring_bytes + bytes > LIMIT_PAGE_BYTES))
         drop_oldest(h);
     if (h->head - h->tail == h->ring_cap)
         h->ring = ring_grow(h->ring, &h->ring_cap, h->tail, sizeof(*h->ring));
     s = slot_at(h, h->head++);
     s->kind = kind;
+    s->bytes = bytes;
+    h->ring_bytes += bytes;
     buf_clear(&s->frame);
     h->n_caught_up = 0;
     h->dirty = true;
@@ -149,7 +156,7 @@ static void follow_live_text(struct hub *h)
     t->open = open;
     t->serial++;
     for (int c = 0; c < DELTA_CHANNELS; c++) {
-        if (t->bytes[c].cap > 4096)
+        if (t->bytes[c].cap > BUFFER_KEPT)
             buf_done(&t->bytes[c]);
         else
             buf_clear(&t->bytes[c]);
@@ -213,7 +220,7 @@ bool hub_publish(struct hub *h, struct facts *facts)
         follow_live_text(h);
         if (h->n_subscribers == 0)
             continue;
-        s = push(h, EVENT_FACT);
+        s = push(h, EVENT_FACT, facts->bytes / facts->n);
         s->facts = facts_ref(facts);
         s->item = i;
     }
@@ -236,7 +243,7 @@ void hub_publish_delta(struct hub *h, uint32_t run, uint32_t round, uint32_t gen
     buf_add_str(bytes, piece);
     if (h->n_subscribers == 0)
         return;
-    s = push(h, EVENT_DELTA);
+    s = push(h, EVENT_DELTA, piece.n);
     s->channel = channel;
     s->serial = t->serial;
     s->offset = at;

@@ -286,7 +286,7 @@ static struct str move_text(struct str s, char **at)
 /* Layout: header, facts, calls of all facts, text of all facts. */
 struct facts *facts_new(const struct fact *items, uint32_t n)
 {
-    size_t calls = 0, text = 0;
+    size_t calls = 0, text = 0, bytes;
     struct facts *block;
     struct call *call;
     char *at;
@@ -297,9 +297,11 @@ struct facts *facts_new(const struct fact *items, uint32_t n)
     }
     _Static_assert(sizeof(struct facts) % _Alignof(struct fact) == 0, "facts follow the header");
     _Static_assert(sizeof(struct fact) % _Alignof(struct call) == 0, "calls follow the facts");
-    block = mem_alloc(sizeof(*block) + n * sizeof(struct fact) + calls * sizeof(struct call) + text);
+    bytes = sizeof(*block) + n * sizeof(struct fact) + calls * sizeof(struct call) + text;
+    block = mem_alloc(bytes);
     block->refs = 1;
     block->n = n;
+    block->bytes = bytes;
     block->items = (struct fact *)(void *)(block + 1);
     call = (struct call *)(void *)(block->items + n);
     at = (char *)(call + calls);

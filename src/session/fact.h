@@ -105,6 +105,7 @@ struct fact {
 struct facts {
     uint32_t refs; /* atomic */
     uint32_t n;
+    size_t bytes; /* of the block */
     struct fact *items;
 };
 

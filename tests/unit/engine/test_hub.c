@@ -571,6 +571,60 @@ static void a_thousand_stuck_watchers_hold_one_ring(void **state UNUSED)
     stage_close(&st);
 }
 
+/* As publish_and_forget(), but the fact has text. */
+static void publish_text(struct str text)
+{
+    stage_fact(&st, (struct fact){.kind = FACT_MESSAGE_POSTED, .id = STR("m"), .text = text});
+    facts_unref(st.log[--st.n]);
+    st.log[st.n++] = facts_ref(st.log[0]);
+}
+
+static void events_that_are_large_leave_the_ring_early(void **state UNUSED)
+{
+    enum { LARGE = 64 * 1024, MANY = 200 };
+    const struct str text = {mem_zalloc(LARGE), LARGE};
+    struct watcher stuck;
+    uint64_t seq = 0, upto = 0;
+    struct event e;
+    size_t before;
+
+    stage_begin(&st, 1000);
+    watcher_join(&stuck, &st);
+    before = heap_bytes();
+    for (size_t i = 0; i < MANY; i++)
+        publish_text(text);
+    assert_true(heap_bytes() < before + LIMIT_PAGE_BYTES + 64 * 1024);
+    assert_int_equal(subscriber_next(stuck.s, &e, &seq, &upto), HUB_BEHIND);
+    assert_true(seq == 5 && upto == 4 + MANY);
+    publish_text((struct str){text.p, 1});
+    read_all(stuck.s); /* what it has read from the log is not all: the rest is in the ring */
+    assert_int_equal(subscriber_seq(stuck.s), 5 + MANY);
+    watcher_done(&stuck);
+    mem_free((void *)(uintptr_t)text.p);
+    stage_close(&st);
+}
+
+static void the_frame_of_a_large_event_goes_with_it(void **state UNUSED)
+{
+    struct watcher w;
+    struct buf *frame;
+    size_t before;
+
+    stage_begin(&st, 1000);
+    watcher_join(&w, &st);
+    publish_and_forget();
+    read_all(w.s);
+    before = heap_bytes();
+    publish_and_forget();
+    frame = next_frame(w.s);
+    buf_reserve(frame, 1024 * 1024);
+    buf_add_str(frame, STR("encoded"));
+    read_all(w.s);
+    assert_true(heap_bytes() < before + NOISE);
+    watcher_done(&w);
+    stage_close(&st);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -599,6 +653,8 @@ int main(void)
         cmocka_unit_test(who_has_everything_and_leaves_takes_nothing_from_the_others),
         cmocka_unit_test(the_last_one_behind_frees_the_ring_by_leaving),
         cmocka_unit_test(a_thousand_stuck_watchers_hold_one_ring),
+        cmocka_unit_test(events_that_are_large_leave_the_ring_early),
+        cmocka_unit_test(the_frame_of_a_large_event_goes_with_it),
     };
 
     return cmocka_run_group_tests_name("hub", tests, NULL, NULL);
