@@ -469,9 +469,3 @@ bool subscriber_take(struct subscriber *s, const struct fact *f, struct event *o
     s->want++;
     return false;
 }
-
-void subscriber_skip(struct subscriber *s, uint64_t seq)
-{
-    if (seq >= s->want)
-        s->want = seq + 1;
-}

@@ -62,7 +62,7 @@ size_t hub_subscribers(const struct hub *h);
 struct subscriber *subscriber_new(struct hub *h, const struct position *at, void (*wake)(void *arg), void *arg);
 void subscriber_free(struct subscriber *s);
 struct hub *subscriber_hub(const struct subscriber *s); /* NULL: the session is gone */
-uint64_t subscriber_seq(const struct subscriber *s);    /* the last fact handed out or skipped */
+uint64_t subscriber_seq(const struct subscriber *s);    /* the last fact handed out */
 
 /*
  * EVENT: *out is next. BEHIND: read facts seq..upto from the log and hand each to
@@ -75,5 +75,3 @@ NODISCARD enum hub_next subscriber_next(struct subscriber *s, struct event *out,
  * itself may be shown, unless session_is_newest() says that it is outdated.
  */
 NODISCARD bool subscriber_take(struct subscriber *s, const struct fact *f, struct event *out);
-/* Everything up to seq is known to hold nothing for this watcher. */
-void subscriber_skip(struct subscriber *s, uint64_t seq);
