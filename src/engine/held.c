@@ -168,17 +168,21 @@ static void carry_out(struct engine *e, struct live *l, const struct effect *f)
 
 void held_drain(struct engine *e, struct live *l)
 {
+    if (l->draining)
+        return; /* somebody was told, and asked for the next thing at once: the one who told him goes on with it */
+    l->draining = true;
     while (!list_is_empty(&l->queue)) {
         struct held *h = LIST_ITEM(l->queue.next, struct held, link);
 
         if (h->needs > l->stored || !e->ports.trusted(e->ports.arg))
-            return;
+            break;
         if (h->kind == HELD_PUBLISH)
             publish(e, l, h->facts);
         else
             carry_out(e, l, &h->effect);
         held_free(e, h);
     }
+    l->draining = false;
 }
 
 /* ---- it will not be stored ---- */

@@ -298,6 +298,9 @@ void live_reset(struct engine *e, struct live *l, const struct err *why)
 
     e->ports.abandon(e->ports.arg, l->id);
     map_take(e->deadlines, l->id); /* its timers are gone */
+    l->refused = *why;
+    l->state = LIVE_WAITING; /* before anybody is told, who may ask again at once */
+    l->suspect = false;
     held_refuse(e, l, why);
     refuse_inputs(e, l, why);
     machine_done(&l->m);
@@ -309,10 +312,7 @@ void live_reset(struct engine *e, struct live *l, const struct err *why)
         run_log_reset(l, why);
     map_take_u64(e->by_token, l->token);
     l->token = 0;
-    l->refused = *why;
-    l->state = LIVE_WAITING;
     l->unfinished = true;
-    l->suspect = false;
     l->charged = false;
     l->wake_at = e->ports.mono(e->ports.arg) + reset_pause(l->resets++);
     list_remove(&l->link);

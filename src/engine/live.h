@@ -33,7 +33,8 @@ struct live {
     struct machine m;
     struct session published; /* fold of what has been shown */
     uint64_t sent, stored;    /* appends */
-    struct list queue;        /* struct held, first in first out */
+    struct list queue;        /* struct held, first in first out; the one that is carried out is still in it */
+    bool draining;            /* one is */
     struct list inputs;       /* struct waiting: arrived before the session was ready */
     bool unfinished;          /* known to need recovery, also while it cannot be opened */
     bool timed;               /* a deadline has passed, and was not looked after yet */

@@ -2,7 +2,8 @@
 #pragma once
 /*
  * What the engine asks of the world. `app` fills it with model drivers, tools, timers and faces;
- * the simulator with its own. Ports never call back in: answers come as engine_submit().
+ * the simulator with its own. Ports never call back in: answers come as engine_submit(), later. Only
+ * from within `reply` the next input may be submitted, by whoever is told.
  */
 #include "run/machine.h"
 #include "session/price.h"

@@ -233,6 +233,7 @@ static void say_reply(void *arg UNUSED, const struct reply *r)
         REPLIES(X)
 #undef X
     };
+    const struct input *next = house->next;
 
     buf_addf(&house->said, "reply(");
     for (const char *p = names[r->kind]; *p != '\0'; p++)
@@ -241,6 +242,9 @@ static void say_reply(void *arg UNUSED, const struct reply *r)
              r->queued ? " queued" : "");
     say_run(r->run_id);
     buf_addf(&house->said, ") ");
+    house->next = NULL;
+    if (next != NULL)
+        engine_submit(house->e, STR("s"), next);
 }
 
 static void fake_defer(void *arg UNUSED)

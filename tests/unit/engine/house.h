@@ -43,6 +43,7 @@ struct house {
     size_t n_looks;
 
     struct subscriber *watcher;
+    const struct input *next; /* what is asked for from within the next reply; NULL: nothing */
     struct input timer; /* the newest that was set */
     int64_t timer_ms;
     int64_t retries; /* alarm of the engine: ms until it wants to look again; -1: none */

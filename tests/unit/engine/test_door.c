@@ -418,6 +418,45 @@ static void a_run_that_cannot_be_loaded_is_tried_again(void **state UNUSED)
     house_close(&h);
 }
 
+/* ---- who is told asks for the next thing at once ---- */
+
+static void expect_next(enum where where, const struct input *first, const struct input *next, const char *told)
+{
+    struct house h;
+
+    enter(&h, where);
+    h.next = next;
+    assert_string_equal(feed(&h, first), told);
+    house_close(&h);
+}
+
+static void the_next_input_may_come_from_within_a_reply(void **state UNUSED)
+{
+    const struct input stale = UPDATE(.if_match = 99), joins = EXECUTE("m2", NAMED), looks = RESUME(NAMED);
+
+    expect_next(IDLE, &stale, &stale, "load reply(stale) reply(stale)");
+    expect_next(IDLE, &stale, &joins,
+                "load reply(stale) store(message_posted run_started 2 round_started budget)");
+    expect_next(MODEL, &looks, &looks, "reply(running run 1) reply(running run 1)");
+    expect_next(MODEL, &looks, &joins, "reply(running run 1) store(message_posted)");
+}
+
+static void who_asks_again_from_within_a_refusal_is_refused_too(void **state UNUSED)
+{
+    static const enum where places[] = {IDLE, MODEL};
+    const struct input posts = POST("m2"), again = POST("m3");
+
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        struct house h;
+
+        enter(&h, places[i]);
+        feed(&h, &posts);
+        h.next = &again;
+        assert_string_equal(house_refused(&h), "abandon reply(unavailable) reply(unavailable)");
+        house_close(&h);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -431,6 +470,8 @@ int main(void)
         cmocka_unit_test(a_run_goes_on_after_a_crash_when_that_is_stored),
         cmocka_unit_test(a_session_that_cannot_be_loaded_is_left_alone),
         cmocka_unit_test(a_run_that_cannot_be_loaded_is_tried_again),
+        cmocka_unit_test(the_next_input_may_come_from_within_a_reply),
+        cmocka_unit_test(who_asks_again_from_within_a_refusal_is_refused_too),
     };
 
     log_set_level(LOG_LEVEL_ERROR); /* refused appends and runs by the hundred */
