@@ -4,6 +4,13 @@
 
 #include "base/str.h"
 
+#define SIZE_MOST (INT64_C(1) << 53) /* of what is multiplied later */
+
+static bool is_size(int64_t n)
+{
+    return n >= 0 && n < SIZE_MOST;
+}
+
 /* ---- which fact may follow ---- */
 
 static const char *refuses_round_started(const struct session *s, const struct fact *f)
@@ -64,7 +71,9 @@ static const char *refuses_edited(const struct session *s, const struct fact *f)
 {
     if (f->place >= s->messages)
         return "there is no message at its place";
-    return s->context_bytes + f->bytes < 0 ? "it takes away more text than there is" : refuses_change(s);
+    if (!is_size(amount_add(s->context_bytes, f->bytes)))
+        return "it takes away more text than there is, or adds more than there can be";
+    return refuses_change(s);
 }
 
 static const char *refuses_removed(const struct session *s, const struct fact *f)
@@ -303,13 +312,6 @@ static bool calls_are_whole(const struct session *s)
         if (s->calls[i].state > CALL_OVER || !is_word(effect_names, s->calls[i].effect))
             return false;
     return s->assistant_seq <= s->seq && s->n_questions <= LIMIT_QUESTIONS;
-}
-
-#define SIZE_MOST (INT64_C(1) << 53) /* of what is multiplied later */
-
-static bool is_size(int64_t n)
-{
-    return n >= 0 && n < SIZE_MOST;
 }
 
 bool session_is_whole(const struct session *s)

@@ -65,6 +65,8 @@ static void facts_that_cannot_be_are_refused(void **state UNUSED)
         RECOVERED(false, 0),
         {.kind = FACT_BUDGET, .run = 1},
         {.kind = FACT_BUDGET_EXCEEDED, .run = 1},
+        {.kind = FACT_MESSAGE_EDITED, .place = 1, .bytes = INT64_C(1) << 53},
+        {.kind = FACT_MESSAGE_EDITED, .place = 1, .bytes = INT64_MIN},
     };
     const struct fact before_all[] = {POSTED("m"), STARTED(1)};
     struct session s;
