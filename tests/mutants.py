@@ -491,8 +491,8 @@ TESTED = [
     (
         "the ring is off by one",
         "src/engine/hub.c",
-        "if (h->head - h->tail == h->capacity)",
-        "if (h->head - h->tail == h->capacity + 1)",
+        "(h->head - h->tail == h->capacity ||",
+        "(h->head - h->tail == h->capacity + 1 ||",
         "engine/test_hub",
     ),
     (

@@ -54,7 +54,7 @@ struct subscriber {
 };
 
 #define OUTSIDE UINT64_MAX
-#define RING_KEPT 64    /* an idle ring larger than this gives its memory back */
+#define RING_KEPT 64     /* an idle ring larger than this gives its memory back */
 #define BUFFER_KEPT 4096 /* so does a buffer that is used again */
 
 /* ---- hub ---- */

@@ -44,7 +44,7 @@ struct house {
 
     struct subscriber *watcher;
     const struct input *next; /* what is asked for from within the next reply; NULL: nothing */
-    struct input timer; /* the newest that was set */
+    struct input timer;       /* the newest that was set */
     int64_t timer_ms;
     int64_t retries; /* alarm of the engine: ms until it wants to look again; -1: none */
     struct buf said;

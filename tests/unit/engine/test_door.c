@@ -435,8 +435,7 @@ static void the_next_input_may_come_from_within_a_reply(void **state UNUSED)
     const struct input stale = UPDATE(.if_match = 99), joins = EXECUTE("m2", NAMED), looks = RESUME(NAMED);
 
     expect_next(IDLE, &stale, &stale, "load reply(stale) reply(stale)");
-    expect_next(IDLE, &stale, &joins,
-                "load reply(stale) store(message_posted run_started 2 round_started budget)");
+    expect_next(IDLE, &stale, &joins, "load reply(stale) store(message_posted run_started 2 round_started budget)");
     expect_next(MODEL, &looks, &looks, "reply(running run 1) reply(running run 1)");
     expect_next(MODEL, &looks, &joins, "reply(running run 1) store(message_posted)");
 }
