@@ -257,12 +257,28 @@ static void put_posted(struct ctx *c, struct fact *f)
     step_fact(c, *f);
 }
 
-/* The message wants the id of the system message that is made with it. */
+/* The session is made with this one: its system message has the id of the session. */
 static bool is_of_system_message(const struct ctx *c)
 {
     const struct input *in = c->in;
 
-    return !session_exists(c->s) && in->system.n > 0 && in->message_id.n > 0 && str_eq(in->message_id, in->session_id);
+    return !session_exists(c->s) && in->system.n > 0 && str_eq(in->message_id, in->session_id);
+}
+
+/* Watchers see the id of an answer before it is stored; it may also have been stored since the index was asked. */
+static bool is_of_answer(const struct ctx *c)
+{
+    const struct session *s = c->s;
+    char in_flight[ID_TEXT];
+
+    session_message_id(s, s->run.number, s->run.round, s->run.gen, in_flight);
+    return (s->run.round_open && str_is(c->in->message_id, in_flight)) || str_is(c->in->message_id, s->last_message);
+}
+
+/* What the index of messages cannot know is known here. */
+static bool is_taken(const struct ctx *c)
+{
+    return c->in->message_id.n > 0 && (c->in->is_taken || is_of_system_message(c) || is_of_answer(c));
 }
 
 /* Refused before anything of it is stored. */
@@ -272,11 +288,10 @@ static bool post_is_refused(struct ctx *c, bool executes)
     struct wish wish = wish_of_input(c->in);
     bool is_full = s->inbox + s->later >= LIMIT_INBOX_MESSAGES;
     bool begins = executes && !session_is_at_work(s);
-    bool is_taken = c->in->is_taken || is_of_system_message(c);
 
     if (!session_exists(s) && c->in->session_id.n == 0)
         step_reply(c, REPLY_NOT_FOUND);
-    else if (is_taken)
+    else if (is_taken(c))
         step_reply(c, REPLY_TAKEN);
     else if (is_full)
         step_reply(c, REPLY_FULL);

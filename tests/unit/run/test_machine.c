@@ -439,6 +439,25 @@ static void a_message_without_an_id_is_named_by_the_session(void **state UNUSED)
     rig_done(&r);
 }
 
+/* Its watchers have seen the id before any index has it. */
+static void no_message_takes_the_id_of_the_answer_that_is_on_its_way(void **state UNUSED)
+{
+    struct input in = POST("");
+    char id[ID_TEXT];
+    struct rig r;
+
+    enter(&r, MODEL);
+    session_message_id(&r.m.s, 1, 1, 0, id);
+    in.message_id = str_of(id);
+    assert_string_equal(rig_feed(&r, &in), "| reply(taken run 1) > model");
+    rig_feed(&r, &(const struct input)DONE(1, 1, 0));
+    assert_string_equal(rig_feed(&r, &in), "| reply(taken) > idle");
+    in.message_id = STR("m9");
+    rig_feed(&r, &in);
+    assert_int_equal(rig_reply(&r)->kind, REPLY_POSTED);
+    rig_done(&r);
+}
+
 static void a_full_inbox_takes_no_more(void **state UNUSED)
 {
     const struct input post = POST("m"), execute = EXECUTE("m");
@@ -688,6 +707,7 @@ int main(void)
         cmocka_unit_test(a_model_that_is_not_to_be_kept_is_not_pinned),
         cmocka_unit_test(a_posted_message_is_stored_with_its_key_and_answered_with_its_number),
         cmocka_unit_test(a_message_without_an_id_is_named_by_the_session),
+        cmocka_unit_test(no_message_takes_the_id_of_the_answer_that_is_on_its_way),
         cmocka_unit_test(a_full_inbox_takes_no_more),
         cmocka_unit_test(a_post_may_pin_another_model_first),
         cmocka_unit_test(a_run_freezes_what_it_was_started_with),
