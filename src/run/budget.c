@@ -48,6 +48,14 @@ int64_t budget_output_tokens(const struct session *s)
     return left > LEAST_OUTPUT_TOKENS ? left : LEAST_OUTPUT_TOKENS;
 }
 
+/* Asked while what the call has reserved is not settled: that was so when its answer was limited. */
+bool budget_shortens_answer(const struct session *s)
+{
+    const struct run_state *r = &s->run;
+
+    return r->closing || (r->limits.max_tokens > 0 && r->limits.max_tokens - r->used_tokens < LIMIT_OUTPUT_TOKENS);
+}
+
 /* ---- which limit is met ---- */
 
 struct hit {
@@ -210,6 +218,13 @@ bool budget_allows_call(struct ctx *c)
         return true;
     exceed(c, &hit);
     return false;
+}
+
+void budget_tell_tokens(struct ctx *c)
+{
+    const struct run_state *r = &c->s->run;
+
+    exceed(c, &(struct hit){.kind = "max_total_tokens", .limit = r->limits.max_tokens, .actual = r->used_tokens});
 }
 
 /* ---- time ---- */

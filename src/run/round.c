@@ -157,13 +157,23 @@ void round_abort(struct ctx *c)
     round_keep_text(c);
 }
 
-/* Calls of an answer that was cut may be cut too: the model is told. Without any, the run has no whole answer to give.
- */
-static bool end_cut_answer(struct ctx *c)
+/* The run ends without a whole answer: another try would be cut too. */
+static void end_cut(struct ctx *c, bool by_budget, struct str text)
+{
+    if (by_budget) {
+        budget_tell_tokens(c);
+        run_end(c, END_BUDGET);
+    } else {
+        run_fail(c, FAILURE_LENGTH, text);
+    }
+}
+
+/* Calls of an answer that was cut may be cut too: the model is told. Without any the run is over: false. */
+static bool end_cut_answer(struct ctx *c, bool by_budget)
 {
     if (c->s->n_calls == 0) {
-        run_fail(c, FAILURE_LENGTH,
-                 STR("The answer was cut by the limit of its length; ask for a shorter one, or raise the limit."));
+        end_cut(c, by_budget,
+                STR("The answer was cut by the limit of its length; ask for a shorter one, or raise the limit."));
         return false;
     }
     calls_end_proposed(c, OUTCOME_ERROR,
@@ -171,27 +181,42 @@ static bool end_cut_answer(struct ctx *c)
     return true;
 }
 
+/* Neither a word nor a call: no answer. */
+static void fail_empty(struct ctx *c)
+{
+    const struct input *in = c->in;
+    struct input failed = *in;
+
+    failed.kind = INPUT_MODEL_FAILED;
+    failed.failure = FAILURE_EMPTY;
+    failed.text = STR("the model gave an empty answer");
+    if (in->stop == STOP_FILTER) {
+        failed.failure = FAILURE_FILTER;
+        failed.text = STR("the provider's content filter stopped the answer");
+    } else if (in->stop == STOP_LENGTH) {
+        failed.failure = FAILURE_LENGTH;
+        failed.text = STR("The limit of its length was reached before the answer had begun; raise the limit.");
+    }
+    c->in = &failed;
+    round_failed(c);
+    c->in = in;
+}
+
 void round_done(struct ctx *c)
 {
     const struct input *in = c->in;
+    bool by_budget;
 
     if (!round_is_current(c))
         return;
     if (c->m->text.n == 0 && in->calls.count == 0) {
-        struct input failed = *in;
-
-        failed.kind = INPUT_MODEL_FAILED;
-        failed.failure = in->stop == STOP_FILTER ? FAILURE_FILTER : FAILURE_EMPTY;
-        failed.text = in->stop == STOP_FILTER ? STR("the provider's content filter stopped the answer")
-                                              : STR("the model gave an empty answer");
-        c->in = &failed;
-        round_failed(c);
-        c->in = in;
+        fail_empty(c);
         return;
     }
+    by_budget = budget_shortens_answer(c->s);
     put_answer(c, in, false);
     tell_budget(c, &in->usage, c->s->run.used_cost, 0);
-    if (in->stop == STOP_LENGTH && !end_cut_answer(c))
+    if (in->stop == STOP_LENGTH && !end_cut_answer(c, by_budget))
         return;
     run_advance(c);
 }
@@ -221,8 +246,12 @@ static bool may_retry(const struct ctx *c)
 /* No other try: the run ends with its failure, or for want of tokens or money where only they are missing. */
 static void give_up(struct ctx *c, bool is_short)
 {
+    bool by_budget = budget_shortens_answer(c->s);
+
     round_keep_text(c);
-    if (is_short)
+    if (c->in->failure == FAILURE_LENGTH)
+        end_cut(c, by_budget, c->in->text);
+    else if (is_short)
         run_end(c, END_BUDGET);
     else
         run_fail(c, (enum failure)c->in->failure, c->in->text);

@@ -159,16 +159,41 @@ def test_what_a_run_has_cost_is_known_while_it_is_at_work(make_configured, provi
     assert api.get("/api/v1/sessions/s/runs")["sum"]["cost_micros"] == run["cost_micros"]
 
 
-@pytest.mark.parametrize("reason", ["stop", "length"])
-def test_answers_that_are_asked_for_again_are_paid_too(make_configured, provider, between, reason):
+def test_answers_that_are_asked_for_again_are_paid_too(make_configured, provider, between):
     server = make_configured(env=provider.environment, **prices(1, 2))
-    provider.reply(p.finish(reason), p.usage(100, 5), p.done()).reply(*p.answer("yes", prompt=90, completion=1))
+    provider.reply(p.finish("stop"), p.usage(100, 5), p.done()).reply(*p.answer("yes", prompt=90, completion=1))
     run = run_of(server, "hello")
     between(server)
     assert server.api.run(run["run_id"]) == run
     assert run["usage"] == {"prompt_tokens": 190, "completion_tokens": 6, "total_tokens": 196}
     assert run["cost_micros"] == server.api.session("s")["cost_micros"] == 190 * 1 + 6 * 2
     assert server.api.replay("s")[-2]["usage"] == run["usage"]
+
+
+def test_an_answer_that_was_cut_before_its_first_word_is_paid_and_not_asked_for_again(
+    make_configured, provider, between
+):
+    server = make_configured(env=provider.environment, **prices(1, 2))
+    provider.reply(p.reasoning("so long"), p.finish("length"), p.usage(100, 50), p.done())
+    run = run_of(server, "hello")
+    between(server)
+    assert server.api.run(run["run_id"]) == run
+    assert (run["end"], run["kind"], run["rounds"], run["cost_micros"]) == ("error", "length_limit", 1, 200)
+    assert len(provider.requests) == 1
+    assert server.api.replay("s")[-2]["kind"] == "length_limit"
+
+
+def test_a_last_word_that_is_cut_is_still_the_end_of_the_budget(make_configured, provider, between):
+    server = make_configured(env=provider.environment)
+    call = p.tool(0, id="c1", name="look", arguments="{}")
+    provider.reply(call, p.finish("tool_calls"), p.usage(900, 200), p.done())
+    provider.reply(p.text("In sh"), p.finish("length"), p.usage(900, 256), p.done())
+    run = run_of(server, "hello", max_total_tokens=1000)
+    between(server)
+    assert server.api.run(run["run_id"]) == run
+    assert (run["status"], run["end"], run["kind"], run["rounds"]) == ("completed", "budget", "max_total_tokens", 2)
+    assert server.api.messages("s")[-1]["content"] == "In sh"
+    assert server.api.replay("s")[-2].type == "complete"
 
 
 BAD_KEY = p.data({"error": {"message": "bad key", "type": "authentication_error", "code": "invalid_api_key"}})

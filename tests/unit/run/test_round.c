@@ -65,6 +65,73 @@ static void an_answer_that_was_cut_for_length_is_kept_and_ends_the_run(void **st
     rig_done(&r);
 }
 
+/* Another try would be cut as well, and cost as much. */
+static void an_answer_that_was_cut_before_its_first_word_is_not_asked_for_again(void **state UNUSED)
+{
+    const struct line story[] = {
+        {THINK(1, 1, 0, "hm"), NULL},
+        {DONE(1, 1, 0, .stop = STOP_LENGTH, USED(9, 100)),
+         "assistant(1.1.0 @1 interrupted) run_ended(1 error length_limit) > ready"},
+    };
+    struct rig r;
+
+    begin(&r, NO_LIMITS);
+    TELL(&r, story);
+    assert_int_equal(rig_fact(&r, FACT_RUN_ENDED)->usage.completion_tokens, 100);
+    rig_done(&r);
+}
+
+/* What was cut for want of tokens met the budget of the run: no better limit could be asked for. */
+static void an_answer_that_is_cut_for_the_budget_ends_the_run_as_that(void **state UNUSED)
+{
+    static const struct {
+        struct run_limits limits;
+        const char *said;
+    } rows[] = {
+        {{.max_tokens = 1000}, "budget_exceeded(max_total_tokens 998/1000) run_ended(1 budget) > idle"},
+        {{.max_tokens = LIMIT_OUTPUT_TOKENS + 1000}, "budget run_ended(1 error length_limit) > idle"},
+        {{0}, "budget run_ended(1 error length_limit) > idle"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct line story[] = {{DELTA(1, 1, 0, "Once"), NULL}};
+        const struct input cut = DONE(1, 1, 0, .stop = STOP_LENGTH, USED(9, 989));
+        const char *said;
+        struct rig r;
+
+        begin(&r, rows[i].limits);
+        TELL(&r, story);
+        said = rig_feed(&r, &cut);
+        if (strstr(said, rows[i].said) == NULL)
+            fail_msg("row %zu: %s", i, said);
+        rig_done(&r);
+    }
+}
+
+static void the_last_round_of_a_budget_may_be_cut(void **state UNUSED)
+{
+    const struct line begun[] = {
+        {DONE(1, 1, 0, CALLS(EFFECT_READ), USED(9, 1)), NULL},
+        {RESULT(1), "call_ended(1 ok @2) budget_exceeded(max_rounds 1/1) round_started(1.2 +0 closing) budget | "
+                    "model_start(1.2.0 closing) > model"},
+    };
+    const struct line with_text[] = {
+        {DELTA(1, 2, 0, "In sh"), NULL},
+        {DONE(1, 2, 0, .stop = STOP_LENGTH), "assistant(1.2.0 @3 'In sh') budget run_ended(1 budget) > idle"},
+    };
+    const struct line without[] = {{DONE(1, 2, 0, .stop = STOP_LENGTH), "run_ended(1 budget) > ready"}};
+    struct rig r;
+
+    begin(&r, (struct run_limits){.max_rounds = 1});
+    TELL(&r, begun);
+    TELL(&r, with_text);
+    rig_done(&r);
+    begin(&r, (struct run_limits){.max_rounds = 1});
+    TELL(&r, begun);
+    TELL(&r, without);
+    rig_done(&r);
+}
+
 static void an_empty_answer_is_a_failure_that_is_tried_again(void **state UNUSED)
 {
     const struct line story[] = {
@@ -556,6 +623,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_is_shown_with_its_place_and_becomes_the_answer),
         cmocka_unit_test(an_answer_that_was_cut_for_length_is_kept_and_ends_the_run),
+        cmocka_unit_test(an_answer_that_was_cut_before_its_first_word_is_not_asked_for_again),
+        cmocka_unit_test(an_answer_that_is_cut_for_the_budget_ends_the_run_as_that),
+        cmocka_unit_test(the_last_round_of_a_budget_may_be_cut),
         cmocka_unit_test(an_empty_answer_is_a_failure_that_is_tried_again),
         cmocka_unit_test(a_filter_ends_the_run_unless_there_was_text),
         cmocka_unit_test(what_the_provider_counted_is_told_and_summed),
