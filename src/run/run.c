@@ -72,7 +72,7 @@ static bool is_stuck(struct ctx *c)
     struct arena *a = &c->out->arena;
     struct str why;
 
-    if (s->inbox > 0 || s->run.round == 0)
+    if (s->inbox > 0 || (s->run.round == 0 && s->run.origin != ORIGIN_ANSWER))
         return false; /* there is something new to look at */
     if (session_repeats(s) >= LIMIT_REPEATS)
         why = arena_strf(a, "The model made the same calls %u times in a row, with the same results.",

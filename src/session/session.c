@@ -142,16 +142,29 @@ static void fold_imported(struct session *s, const struct fact *f)
     str_copy(s->last_message, sizeof(s->last_message), f->id);
 }
 
+/* What tells whether rounds get anywhere; all else begins anew with each run. */
+static struct run_state book_of(const struct run_state *r)
+{
+    return (struct run_state){.round_print = r->round_print,
+                              .last_print = r->last_print,
+                              .repeats = r->repeats,
+                              .fruitless = r->fruitless,
+                              .has_fruit = r->has_fruit};
+}
+
 static void fold_run_started(struct session *s, const struct fact *f)
 {
+    struct run_state *r = &s->run;
+
     s->runs = f->run;
-    s->run = (struct run_state){.active = true,
-                                .number = f->run,
-                                .origin = f->origin,
-                                .started_at = f->at,
-                                .limits = f->limits,
-                                .price = f->price,
-                                .unattended = f->unattended};
+    *r = f->origin == ORIGIN_ANSWER ? book_of(r) : (struct run_state){0};
+    r->active = true;
+    r->number = f->run;
+    r->origin = f->origin;
+    r->started_at = f->at;
+    r->limits = f->limits;
+    r->price = f->price;
+    r->unattended = f->unattended;
     s->last_limits = f->limits;
     s->last_unattended = f->unattended;
     str_copy(s->run_provider, sizeof(s->run_provider), f->provider);
@@ -211,7 +224,7 @@ static void fold_round_started(struct session *s, const struct fact *f)
     r->failures = 0;
     r->retry_due = 0;
     r->closing = f->closing;
-    close_book_of_round(r, r->round > 1 && s->n_calls > 0);
+    close_book_of_round(r, (r->round > 1 || r->origin == ORIGIN_ANSWER) && s->n_calls > 0);
     reserve(r, f);
     s->progress_seq = f->seq;
 }
@@ -291,13 +304,13 @@ static void fold_call_started(struct session *s, const struct fact *f)
 static void fold_call_ended(struct session *s, const struct fact *f)
 {
     int i = session_find_call(s, f->call);
-    bool last = true;
+    bool last = true, was_asked = s->calls[i].state == CALL_ASKED;
 
     s->calls[i].state = CALL_OVER;
     s->unread = true;
     s->run.crashes = 0;
     s->run.round_print += str_hash(f->text, (uint64_t)i << 8 | (uint64_t)f->outcome);
-    s->run.has_fruit |= f->outcome == OUTCOME_OK;
+    s->run.has_fruit |= f->outcome == OUTCOME_OK && !was_asked;
     s->context_bytes += (int64_t)f->text.n;
     for (int k = i + 1; k < s->n_calls; k++)
         last = last && s->calls[k].state != CALL_OVER;
@@ -320,11 +333,21 @@ static int find_question(const struct session *s, uint32_t call)
     return -1;
 }
 
+/* What a person has said is progress; a default answer is not. */
+static void note_word(struct run_state *r)
+{
+    r->has_fruit = true;
+    r->last_print = 0;
+    r->repeats = 0;
+}
+
 /* Its call is ended by the fact that follows. */
 static void fold_question_closed(struct session *s, const struct fact *f)
 {
     int at = find_question(s, f->call);
 
+    if (f->how == CLOSING_ANSWERED || f->how == CLOSING_DISMISSED)
+        note_word(&s->run);
     s->n_questions--;
     for (int i = at; i < s->n_questions; i++)
         s->questions[i] = s->questions[i + 1];
@@ -350,7 +373,7 @@ static void fold_run_ended(struct session *s, const struct fact *f)
         r->used_tokens = amount_add(r->used_tokens, amount_add(counted, -r->reserved_tokens));
     s->spent = session_spent(s);
     s->spent.ms = amount_add(s->spent.ms, f->ms);
-    s->run = (struct run_state){0};
+    *r = f->end == END_SUSPENDED ? book_of(r) : (struct run_state){0};
     s->next = (struct run_wish){0};
     take_later(s, f->seq);
     s->last_end = f->end;
@@ -582,7 +605,7 @@ const char *session_state_word(const struct session *s)
  * The struct itself, guarded by version and size: whoever changes it raises the version with this line. Between its
  * fields there are gaps, of which nobody knows what a copy leaves in them: they are written as zeros.
  */
-_Static_assert(sizeof(struct session) == 2040 && SESSION_FOLD_VERSION == 8,
+_Static_assert(sizeof(struct session) == 2040 && SESSION_FOLD_VERSION == 9,
                "the fold changed: raise SESSION_FOLD_VERSION");
 
 struct head {

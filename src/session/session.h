@@ -10,10 +10,11 @@
 #include "base/limits.h"
 #include "session/fact.h"
 
-#define SESSION_FOLD_VERSION 8 /* raise with every change of the struct or of session_fold() */
+#define SESSION_FOLD_VERSION 9 /* raise with every change of the struct or of session_fold() */
 
 enum call_state { CALL_PROPOSED, CALL_RUNNING, CALL_ASKED, CALL_OVER };
 
+/* While a question is open it holds the five fields that tell whether rounds get anywhere, for the run that goes on. */
 struct run_state {
     bool active, round_open, cancelling;
     bool over;           /* a budget is used up: no more calls, and one round to end with */

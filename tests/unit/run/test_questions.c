@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -170,6 +171,67 @@ static void a_deadline_gives_the_default_answer_or_says_that_nobody_answered(voi
 
     rig_init(&r);
     TELL(&r, story);
+    rig_done(&r);
+}
+
+/* Each of the runs begins with a budget of its own: nothing else would ever end them. */
+static void a_model_that_asks_again_and_again_while_nobody_is_there_gets_nowhere(void **state UNUSED)
+{
+    static const struct {
+        bool is_same;
+        uint32_t runs;
+        const char *said;
+    } rows[] = {
+        {true, LIMIT_REPEATS,
+         "question_closed(3 expired 'no' by deadline) call_ended(3 ok @6) run_started(4) run_ended(4 error "
+         "no_progress) > "
+         "ready"},
+        {false, LIMIT_FRUITLESS,
+         "question_closed(8 expired 'no' by deadline) call_ended(8 ok @16) run_started(9) run_ended(9 error "
+         "no_progress) > "
+         "ready"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct input execute = EXECUTE("m1");
+        struct rig r;
+
+        rig_init(&r);
+        rig_feed(&r, &execute);
+        for (uint32_t run = 1; run <= rows[i].runs; run++) {
+            char args[128];
+            struct call call = {.id = STR("c1"), .name = STR("ask_user"), .effect = EFFECT_ASK};
+            const struct input asked = DONE(run, 1, 0, ASKS(&call, 1)), due = DUE(run);
+
+            snprintf(args, sizeof(args), "{\"question\":\"Soon, %u?\",\"deadline_seconds\":60,\"default\":\"no\"}",
+                     rows[i].is_same ? 0 : run);
+            call.args = str_of(args);
+            rig_feed(&r, &asked);
+            assert_int_equal(r.m.s.n_questions, 1);
+            if (run < rows[i].runs)
+                rig_feed(&r, &due);
+            else
+                assert_string_equal(rig_feed(&r, &due), rows[i].said);
+        }
+        rig_done(&r);
+    }
+}
+
+static void what_a_person_answers_is_progress_however_often(void **state UNUSED)
+{
+    const struct input execute = EXECUTE("m1");
+    struct rig r;
+
+    rig_init(&r);
+    rig_feed(&r, &execute);
+    for (uint32_t run = 1; run <= 2 * LIMIT_FRUITLESS; run++) {
+        const struct input asked = DONE(run, 1, 0, ASKS(asks, 1));
+        const struct input yes = ANSWER(.text = STR("a")), no = ANSWER(.dismiss = true);
+
+        rig_feed(&r, &asked);
+        rig_feed(&r, run % 2 == 0 ? &yes : &no);
+        assert_true(r.m.s.run.active && r.m.s.run.number == run + 1);
+    }
     rig_done(&r);
 }
 
@@ -350,6 +412,8 @@ int main(void)
         cmocka_unit_test(what_runs_beside_a_question_goes_on_and_what_follows_waits),
         cmocka_unit_test(an_answer_that_comes_while_the_run_is_at_work_is_taken_by_it),
         cmocka_unit_test(a_deadline_gives_the_default_answer_or_says_that_nobody_answered),
+        cmocka_unit_test(a_model_that_asks_again_and_again_while_nobody_is_there_gets_nowhere),
+        cmocka_unit_test(what_a_person_answers_is_progress_however_often),
         cmocka_unit_test(after_a_restart_what_is_left_is_measured_anew),
         cmocka_unit_test(stopping_a_wait_is_a_run_without_rounds),
         cmocka_unit_test(nobody_is_asked_where_nobody_is_there),
