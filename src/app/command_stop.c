@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* culm stop: asks the active run to end; beside no server, one that was cut and would go on at the next start. */
+/*
+ * culm stop: asks the active run to end, or the one that waits for an answer; beside no server also one that was cut
+ * and would go on at the next start.
+ */
 #include "app/commands.h"
 #include "app/exit_code.h"
 #include "app/reach.h"
@@ -14,7 +17,7 @@ struct stop {
     const struct command_line *line;
     struct reach *reach;
     int status; /* of the reply */
-    bool is_running;
+    bool is_running, is_asking;
     char run_id[ID_MAX + 1]; /* the newest */
 };
 
@@ -24,6 +27,7 @@ static int take_session(void *arg, int status UNUSED, const struct json *body)
     struct stop *s = arg;
 
     s->is_running = json_truth(json_find(session, "is_running"), false);
+    s->is_asking = json_truth(json_find(session, "has_pending_question"), false);
     str_copy(s->run_id, sizeof(s->run_id), json_text(json_find(session, "last_run_id")));
     return 0;
 }
@@ -74,7 +78,7 @@ static int take_over(struct stop *s)
 {
     int code = look(s);
 
-    if (code == 0 && !s->is_running)
+    if (code == 0 && !s->is_running && !s->is_asking)
         code = nothing_runs(s);
     else if (code == 0 && s->line->run_id != NULL && strcmp(s->line->run_id, s->run_id) != 0)
         code = other_run(s);

@@ -258,6 +258,16 @@ def test_stop_beside_no_server_ends_a_run_that_was_cut(cli, busy):
     assert busy.start().api.wait_run(busy.run_id)["status"] == "cancelled"
 
 
+def test_stop_withdraws_a_question(cli, api, settle):
+    run_id = api.whole_turn(script({"tool": {"name": "ask_user", "args": {"question": "Which?"}}}), "s1")[1]
+    settle()
+    assert "it goes on" in failed(cli.run("stop", "s1", "--run", "other"))
+    assert good(cli.run("stop", "s1", "--run", run_id)) == "the run of session s1 is stopped\n"
+    assert good(cli.run("questions")) == ""
+    assert rows(good(cli.run("sessions")))[0][1] == "cancelled"
+    assert "nothing runs in session s1" in failed(cli.run("stop", "s1"))
+
+
 # tail
 
 
