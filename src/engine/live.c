@@ -208,7 +208,7 @@ static void put_partial(struct engine *e, struct live *l, int64_t now)
                         .text = buf_str(&l->m.text),
                         .reasoning = buf_str(&l->m.reasoning)};
 
-    if (now - l->partial_at < LIMIT_PARTIAL_MS && now >= l->partial_at)
+    if (now - l->partial_at < LIMIT_PARTIAL_MS)
         return;
     l->partial_at = now;
     FAULT_POINT("engine.partial");
@@ -264,9 +264,9 @@ void live_feed(struct engine *e, struct live *l, const struct input *given)
     for (uint32_t i = 0; i < st->n_effects; i++) {
         /* A delta belongs to a call whose beginning has been shown: it need not wait behind a person's post. */
         if (st->effects[i].kind == EFFECT_DELTA) {
-            engine_count_piece(e, l, st->effects[i].text.n, in.now);
+            engine_count_piece(e, l, st->effects[i].text.n, in.steady);
             watch_delta(e, l, &st->effects[i]);
-            put_partial(e, l, in.now);
+            put_partial(e, l, in.steady);
         } else {
             held_effect(e, l, &st->effects[i]);
         }

@@ -42,7 +42,7 @@ struct live {
     bool charged;             /* a crash to be charged when it recovers */
     uint32_t resets;
     int64_t wake_at; /* mono; in state WAITING, not suspect: when to open it again */
-    int64_t partial_at;
+    int64_t partial_at; /* steady ms */
     struct flow flow;   /* of the active run */
     struct err refused; /* why it was reset */
     char *request;      /* that started the run `request_run`, for the log; NULL: nobody's */

@@ -44,18 +44,20 @@ void engine_count_piece(struct engine *e, struct live *l, size_t bytes, int64_t 
     flow_add(&e->counted.flow, bytes, now);
 }
 
-static enum run_state_word state_of(const struct run_state *r, int64_t now)
+static enum run_state_word state_of(const struct machine *m)
 {
+    const struct run_state *r = &m->s.run;
+
     if (r->cancelling)
         return RUN_IS_STOPPING;
     if (r->round == 0)
         return RUN_IS_PENDING;
-    return r->retry_due > now ? RUN_IS_RETRYING : RUN_IS_RUNNING;
+    return r->round_open && m->pausing ? RUN_IS_RETRYING : RUN_IS_RUNNING;
 }
 
 void engine_stats(const struct engine *e, struct engine_stats *out)
 {
-    int64_t now = e->ports.now(e->ports.arg);
+    int64_t now = engine_steady_now(e);
     size_t it = 0;
     void *value;
 
@@ -70,11 +72,11 @@ void engine_stats(const struct engine *e, struct engine_stats *out)
     memcpy(out->ended, e->counted.ended, sizeof(out->ended));
     out->pieces_per_second = rate_per_second(&e->counted.flow.rate, now);
     while (map_next(e->lives, &it, NULL, &value)) {
-        const struct run_state *r = &((const struct live *)value)->m.s.run;
+        const struct machine *m = &((const struct live *)value)->m;
 
-        if (r->active) {
+        if (m->s.run.active) {
             out->running++;
-            out->by_state[state_of(r, now)]++;
+            out->by_state[state_of(m)]++;
         }
     }
 }
@@ -98,7 +100,7 @@ static void describe(const struct live *l, int64_t now, struct engine_run *out)
     *out = (struct engine_run){.session_id = l->id,
                                .provider = str_of(s->run_provider),
                                .model = str_of(s->run_model),
-                               .state = run_state_words[state_of(&s->run, now)],
+                               .state = run_state_words[state_of(&l->m)],
                                .started_at = s->run.started_at,
                                .round = s->run.round,
                                .pieces = l->flow.pieces,
@@ -110,7 +112,7 @@ static void describe(const struct live *l, int64_t now, struct engine_run *out)
 size_t engine_runs(const struct engine *e, struct engine_run *out, size_t max)
 {
     const struct live **active = mem_alloc((map_count(e->lives) + 1) * sizeof(struct live *));
-    int64_t now = e->ports.now(e->ports.arg);
+    int64_t now = engine_steady_now(e);
     size_t it = 0, n = 0;
     void *value;
 

@@ -4,8 +4,8 @@
  * The pure run machine: one input in, facts and effects out. No I/O, no clock (the input brings
  * `now`), no random ids, no global. It changes the session only by folding the facts it returns;
  * the text of the model call in flight and the calls of the last answer (both derivable from the
- * log and the stream) and when the run began are all it keeps beside the fold. One call at a time
- * per machine.
+ * log and the stream), when the run began and whether it pauses are all it keeps beside the fold.
+ * One call at a time per machine.
  */
 #include "session/input.h"
 
@@ -16,6 +16,7 @@ struct machine {
     void *price_arg;
     int64_t run_began; /* steady ms; of a run that has lived through a crash by the wall clock, where time is limited */
     struct facts *answer; /* the assistant fact whose calls are open; NULL: none */
+    bool pausing;         /* between two tries of a model call: none is made at the moment */
 };
 
 enum effect_kind {

@@ -66,6 +66,7 @@ void round_start_model(struct ctx *c)
 {
     struct effect *e = step_effect(c, EFFECT_MODEL_START);
 
+    c->m->pausing = false;
     e->provider = step_copy(c, c->s->run_provider);
     e->model = step_copy(c, c->s->run_model);
     e->effort = step_copy(c, c->s->run_effort);
@@ -279,6 +280,7 @@ void round_failed(struct ctx *c)
         f.discarded = message_id(c, f.gen);
     step_fact(c, f);
     release_text(c);
+    c->m->pausing = true;
     step_timer(c, INPUT_TIMER_RETRY, f.due - c->in->now);
 }
 

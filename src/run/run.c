@@ -14,7 +14,7 @@ static int64_t cost_at_end(const struct ctx *c)
 
     if (r->round_open && c->in->kind == INPUT_MODEL_FAILED)
         open_call = budget_failed_cost(c);
-    else if (r->round_open && c->in->now < r->retry_due)
+    else if (r->round_open && c->m->pausing)
         open_call = 0;
     return amount_add(r->used_cost - r->reserved_cost, open_call);
 }

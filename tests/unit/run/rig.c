@@ -263,6 +263,7 @@ static void copy_machine(const struct machine *m, struct machine *twin)
     machine_init(twin, &m->s);
     twin->price = m->price;
     twin->run_began = m->run_began;
+    twin->pausing = m->pausing;
     buf_add_str(&twin->text, buf_str(&m->text));
     buf_add_str(&twin->reasoning, buf_str(&m->reasoning));
     twin->answer = m->answer == NULL ? NULL : facts_ref(m->answer);

@@ -199,6 +199,32 @@ static void a_call_that_was_not_made_costs_nothing(void **state UNUSED)
     rig_done(&r);
 }
 
+/* The clock may have been set meanwhile, back or forth. */
+static void whether_a_call_is_made_is_not_asked_of_the_clock(void **state UNUSED)
+{
+    const struct input failed = FAILED(1, 1, 0, SERVER), again = RETRY(1, 1, 1), stop = {.kind = INPUT_CANCEL};
+    int64_t before, with_call;
+    struct rig r;
+
+    begin(&r, (struct run_limits){.max_cost = 100000});
+    rig_feed(&r, &failed);
+    before = r.m.s.run.used_cost - r.m.s.run.reserved_cost;
+    r.now += LIMIT_TIMER_MS;
+    rig_feed(&r, &stop);
+    assert_int_equal(r.m.s.spent.cost, before);
+    rig_done(&r);
+
+    begin(&r, (struct run_limits){.max_cost = 100000});
+    rig_feed(&r, &failed);
+    with_call = r.m.s.run.used_cost;
+    rig_feed(&r, &again);
+    r.now -= LIMIT_TIMER_MS;
+    rig_feed(&r, &stop);
+    assert_true(with_call > before);
+    assert_int_equal(r.m.s.spent.cost, with_call);
+    rig_done(&r);
+}
+
 /* There is money for one call only, and the one that failed has given it back. */
 static void a_call_that_failed_leaves_its_money_to_the_next_try(void **state UNUSED)
 {
@@ -608,6 +634,7 @@ int main(void)
         cmocka_unit_test(each_empty_answer_is_paid_and_summed),
         cmocka_unit_test(what_was_counted_of_an_empty_answer_is_looked_at_before_the_next_try),
         cmocka_unit_test(a_call_that_was_not_made_costs_nothing),
+        cmocka_unit_test(whether_a_call_is_made_is_not_asked_of_the_clock),
         cmocka_unit_test(a_call_that_failed_leaves_its_money_to_the_next_try),
         cmocka_unit_test(a_run_ends_before_its_money_does),
         cmocka_unit_test(a_run_that_ends_before_its_money_does_says_what_it_lacks),
