@@ -45,8 +45,7 @@ static void write_sum(const struct answer *a, struct json_writer *w)
     int64_t cost = 0;
 
     for (size_t i = 0; i < a->n; i++) {
-        sum.prompt_tokens += a->runs[i].usage.prompt_tokens;
-        sum.completion_tokens += a->runs[i].usage.completion_tokens;
+        usage_add(&sum, &a->runs[i].usage);
         cost = amount_add(cost, a->runs[i].cost);
         rounds += a->runs[i].rounds;
         calls += a->runs[i].calls;

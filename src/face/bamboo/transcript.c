@@ -116,7 +116,7 @@ static void write_run_state(const struct session_row *s, struct json_writer *w)
     json_key_u64(w, "open_questions", s->open_questions);
     json_key_u64(w, "running_child_count", 0);
     json_key_u64(w, "subagent_count", 0);
-    json_key_i64(w, "cost_micros", s->cost + (s->is_running && s->has_budget ? s->budget.cost_micros : 0));
+    json_key_i64(w, "cost_micros", amount_add(s->cost, s->is_running && s->has_budget ? s->budget.cost_micros : 0));
 }
 
 static void key_limit(struct json_writer *w, const char *key, int64_t limit)

@@ -646,6 +646,7 @@ static void lists_that_are_refused(void **state UNUSED)
 /* ---- runs ---- */
 
 static struct run_row run_rows[2];
+static int64_t tokens_before; /* of each of them, beside the few below */
 
 static bool answer_runs(const struct query *q, struct answer *a)
 {
@@ -653,6 +654,8 @@ static bool answer_runs(const struct query *q, struct answer *a)
         return false;
     run_rows[0] = (struct run_row){.id = STR("r2"), .session_id = STR("s"), .rounds = 2, .usage = {3, 4, 0, 0, true}};
     run_rows[1] = (struct run_row){.id = STR("r1"), .session_id = STR("s"), .rounds = 1, .usage = {1, 1, 0, 0, true}};
+    for (size_t i = 0; i < ARRAY_LEN(run_rows); i++)
+        run_rows[i].usage.prompt_tokens = amount_add(run_rows[i].usage.prompt_tokens, tokens_before);
     a->runs = q->kind == QUERY_RUN ? &run_rows[1] : run_rows;
     a->n = q->kind == QUERY_RUN ? 1 : 2;
     return true;
@@ -671,6 +674,11 @@ static void runs_have_records(void **state UNUSED)
                 "\"completion_tokens\":5,\"total_tokens\":9},\"cost_micros\":0},\"more\":false}");
     expect_part(stand_call(st, "GET /api/v1/runs/active", NULL, NULL), 200,
                 "{\"sessions\":[{\"session_id\":\"s\",\"run_id\":\"r2\"");
+    tokens_before = INT64_MAX; /* a sum stops at the largest number that is told */
+    expect_part(stand_call(st, "GET /api/v1/sessions/s/runs", NULL, NULL), 200,
+                "\"tool_calls\":0,\"usage\":{\"prompt_tokens\":4294967295,\"completion_tokens\":5,"
+                "\"total_tokens\":4294967295},\"cost_micros\":0},\"more\"");
+    tokens_before = 0;
 }
 
 /* ---- facts ---- */

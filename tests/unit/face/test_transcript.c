@@ -109,6 +109,10 @@ static void a_session_with_everything(void **state UNUSED)
                                   "\"workspace_path\":\"/w\",\"forked_from\":{\"session_id\":\"other\",\"seq\":7}"));
     assert_non_null(strstr(out.p, "\"last_run_status\":\"error\",\"last_run_error\":\"why\""));
     assert_non_null(strstr(out.p, "\"token_usage\":{\"system_tokens\":0"));
+    s.is_running = true;
+    s.cost = s.budget.cost_micros = INT64_MAX;
+    session_row_write(&s, false, &w);
+    assert_non_null(strstr(out.p, "\"subagent_count\":0,\"cost_micros\":9223372036854775807"));
 }
 
 static void a_budget_is_shown_with_what_was_used_of_it(void **state UNUSED)
