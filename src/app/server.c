@@ -337,7 +337,7 @@ int server_reload(struct server *s, const struct config *config, struct err *err
         rc = set_up_models(s->models, config, err);
     if (rc < 0)
         return rc;
-    price_list_unref(s->prices);
+    price_list_free(s->prices);
     s->prices = config_prices(config);
     set_up_runs(s, config);
     return 0;
@@ -655,7 +655,7 @@ void server_free(struct server *s)
     timer_port_free(s->timer_port);
     model_port_free(s->model_port);
     model_registry_free(s->models);
-    price_list_unref(s->prices);
+    price_list_free(s->prices);
     http_client_free(s->http_client);
     timer_free(s->alarm);
     timer_free(s->audit);

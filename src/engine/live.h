@@ -41,7 +41,7 @@ struct live {
     bool suspect;             /* one of those that go on one by one; until it makes progress */
     bool charged;             /* a crash to be charged when it recovers */
     uint32_t resets;
-    int64_t wake_at; /* mono; in state WAITING, not suspect: when to open it again */
+    int64_t wake_at;    /* mono; in state WAITING, not suspect: when to open it again */
     int64_t partial_at; /* steady ms */
     struct flow flow;   /* of the active run */
     struct err refused; /* why it was reset */

@@ -19,7 +19,7 @@ static struct fact of_round(const struct ctx *c, enum fact_kind kind)
     return (struct fact){.kind = kind, .run = r->number, .round = r->round, .gen = r->gen};
 }
 
-bool round_is_current(const struct ctx *c)
+static bool is_current(const struct ctx *c)
 {
     const struct run_state *r = &c->s->run;
     const struct input *in = c->in;
@@ -107,7 +107,7 @@ void round_delta(struct ctx *c)
     struct buf *text = c->in->channel == DELTA_REASONING ? &c->m->reasoning : &c->m->text;
     struct effect *e;
 
-    if (!round_is_current(c) || c->in->text.n == 0)
+    if (!is_current(c) || c->in->text.n == 0)
         return;
     e = step_effect(c, EFFECT_DELTA);
     e->channel = c->in->channel;
@@ -208,7 +208,7 @@ void round_done(struct ctx *c)
     const struct input *in = c->in;
     bool by_budget;
 
-    if (!round_is_current(c))
+    if (!is_current(c))
         return;
     if (c->m->text.n == 0 && in->calls.count == 0) {
         fail_empty(c);
@@ -262,7 +262,7 @@ void round_failed(struct ctx *c)
 {
     struct fact f;
 
-    if (!round_is_current(c))
+    if (!is_current(c))
         return;
     if (!may_retry(c) || !budget_allows_try(c)) {
         give_up(c, may_retry(c));
@@ -286,6 +286,6 @@ void round_failed(struct ctx *c)
 
 void round_retry(struct ctx *c)
 {
-    if (round_is_current(c))
+    if (is_current(c))
         round_start_model(c);
 }

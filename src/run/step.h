@@ -33,7 +33,6 @@ void round_keep_text(struct ctx *c);
 void round_abort(struct ctx *c); /* the call in flight, if there is one; what it brought is kept */
 /* The last word on what the run has cost, where what was told last had something reserved. */
 void round_tell_cost(struct ctx *c, int64_t cost);
-bool round_is_current(const struct ctx *c);
 
 /* calls.c: tool calls */
 void calls_start(struct ctx *c); /* every proposed call that may start now */

@@ -61,7 +61,6 @@ int64_t price_of_failed(const struct price *p, const struct usage *counted, int6
 }
 
 struct price_list {
-    uint32_t refs; /* atomic */
     struct arena arena;
     size_t n;
     struct price_entry *items;
@@ -71,7 +70,6 @@ struct price_list *price_list_new(const struct price_entry *items, size_t n)
 {
     struct price_list *l = mem_zalloc(sizeof(*l));
 
-    l->refs = 1;
     arena_init(&l->arena);
     l->n = n;
     l->items = arena_alloc(&l->arena, n * sizeof(*items));
@@ -84,15 +82,9 @@ struct price_list *price_list_new(const struct price_entry *items, size_t n)
     return l;
 }
 
-struct price_list *price_list_ref(struct price_list *l)
+void price_list_free(struct price_list *l)
 {
-    __atomic_add_fetch(&l->refs, 1, __ATOMIC_RELAXED);
-    return l;
-}
-
-void price_list_unref(struct price_list *l)
-{
-    if (l == NULL || __atomic_sub_fetch(&l->refs, 1, __ATOMIC_ACQ_REL) != 0)
+    if (l == NULL)
         return;
     arena_done(&l->arena);
     mem_free(l);

@@ -23,9 +23,9 @@ int64_t price_worst_case(const struct price *p, int64_t prompt_tokens, int64_t o
  */
 int64_t price_of_failed(const struct price *p, const struct usage *counted, int64_t prompt_tokens, int64_t reserved);
 
-/* The prices of models. Immutable and reference-counted: a reload of the configuration makes a new one. Any thread. */
 extern const struct record price_record;
 
+/* The prices of models. Immutable: a reload of the configuration makes a new one. */
 struct price_list;
 struct price_entry {
     struct str provider, model;
@@ -34,7 +34,6 @@ struct price_entry {
 
 struct price_list *price_list_new(const struct price_entry *items,
                                   size_t n); /* deep copy; the first of equals counts */
-struct price_list *price_list_ref(struct price_list *l);
-void price_list_unref(struct price_list *l); /* NULL is fine */
+void price_list_free(struct price_list *l);  /* NULL is fine */
 /* Not `known` where the list has none for this model. NULL is a list without prices. */
 struct price price_find(const struct price_list *l, struct str provider, struct str model);

@@ -75,7 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     set_all(c, str_of(rest));
     config_look_over(c);
     check_shown(c);
-    price_list_unref(config_prices(c));
+    price_list_free(config_prices(c));
     config_free(c);
     return 0;
 }

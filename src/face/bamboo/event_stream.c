@@ -46,7 +46,7 @@ void event_stream_free(struct event_stream *s)
     mem_free(s);
 }
 
-void event_stream_close(struct event_stream *s)
+static void close_stream(struct event_stream *s)
 {
     open_stream_end(&s->base);
     event_stream_free(s);
@@ -286,7 +286,7 @@ static void run(struct open_stream *base)
         buf_add_str(out, STR("data: [DONE]\n\n"));
     open_stream_flush(base, out);
     if (progress == PROGRESS_DONE || progress == PROGRESS_GONE)
-        event_stream_close(s);
+        close_stream(s);
 }
 
 static void gone(struct open_stream *base)
@@ -298,7 +298,7 @@ static void gone(struct open_stream *base)
 static void stop(struct open_stream *base)
 {
     if (base->http != NULL)
-        event_stream_close(CONTAINER_OF(base, struct event_stream, base));
+        close_stream(CONTAINER_OF(base, struct event_stream, base));
 }
 
 static void put_waiting(struct open_stream *base, struct buf *out)

@@ -23,4 +23,3 @@ struct exchange *event_stream_exchange(const struct event_stream *s); /* the req
 void event_stream_open(struct event_stream *s, struct subscriber *sub);
 void event_stream_wake(void *stream); /* for struct watch */
 void event_stream_free(struct event_stream *s);
-void event_stream_close(struct event_stream *s); /* ends it without [DONE]: the client comes back */

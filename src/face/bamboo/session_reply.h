@@ -3,7 +3,6 @@
 /* {"session": …} with its ETag: the reply of everything that is about one session. */
 #include "face/exchange.h"
 
-void session_send(struct exchange *x, int status, const struct session_row *row);
 /*
  * The reply to the making of session x->id: 201 with it as it was made, whatever has become of it, so that a repeat is
  * told the same.

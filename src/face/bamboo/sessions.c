@@ -26,7 +26,7 @@ static void send_row(struct exchange *x, int status, const struct session_row *r
     exchange_send(x, status, &body);
 }
 
-void session_send(struct exchange *x, int status, const struct session_row *row)
+static void send_session(struct exchange *x, int status, const struct session_row *row)
 {
     exchange_etag(x, row->metadata_version);
     send_row(x, status, row, 0);
@@ -37,7 +37,7 @@ static void on_session(struct exchange *x, const struct answer *a)
     if (a->rc < 0)
         exchange_no_session(x, x->id);
     else
-        session_send(x, 200, &a->sessions[0]);
+        send_session(x, 200, &a->sessions[0]);
 }
 
 void session_query(struct exchange *x)
@@ -193,7 +193,7 @@ static void on_made(struct exchange *x, const struct answer *a)
                                .depth = f->depth,
                                .message_count = made->messages};
     session_row_take_fold(&row, &s);
-    session_send(x, 201, &row);
+    send_session(x, 201, &row);
 }
 
 void session_made(struct exchange *x, const struct reply *reply)

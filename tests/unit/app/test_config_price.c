@@ -17,7 +17,7 @@ static struct price price_in(const char *text, const char *provider, const char 
 
     config_free(c); /* the list does not need it */
     p = price_find(l, str_of(provider), str_of(model));
-    price_list_unref(l);
+    price_list_free(l);
     return p;
 }
 
@@ -68,7 +68,7 @@ static void half_a_price_is_not_used_and_said(void **state UNUSED)
     assert_null(n[3]);
     assert_true(price_find(l, STR("a"), STR("both")).known);
     assert_false(price_find(l, STR("a"), STR("in")).known || price_find(l, STR("a"), STR("out")).known);
-    price_list_unref(l);
+    price_list_free(l);
     config_free(c);
 }
 
