@@ -4,7 +4,7 @@
  * The HTTP API: checks who knocks, finds the route, translates requests into inputs and queries,
  * and replies, facts and deltas into JSON. It decides nothing about sessions. Loop thread only.
  *
- * Shut down in this order: face_close_streams(), http_server_stop_listening(), workers_free(),
+ * Shut down in this order: http_server_stop_listening(), face_close_streams(), workers_free(),
  * face_free(), then engine, store and http server. The store hands out nothing after face_free(): what it knows by then
  * is dropped with it.
  */
