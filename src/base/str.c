@@ -117,6 +117,17 @@ bool str_copy(char *dst, size_t size, struct str s)
     return n == s.n;
 }
 
+struct str str_put(struct str s, char **at)
+{
+    struct str copy = {*at, s.n};
+
+    if (s.n == 0)
+        return s.p == NULL ? STR_NULL : (struct str){"", 0};
+    memcpy(*at, s.p, s.n);
+    *at += s.n;
+    return copy;
+}
+
 bool str_to_u64(struct str s, uint64_t *out)
 {
     uint64_t v = 0;

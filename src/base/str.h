@@ -16,6 +16,8 @@ bool str_next(struct str *rest, char sep, struct str *part);
 ptrdiff_t str_find(struct str s, struct str needle);       /* -1: not there */
 int str_find_word(const char *const *words, struct str s); /* its place in a NULL-terminated list; -1: not there */
 bool str_copy(char *dst, size_t size, struct str s);       /* terminated; false if cut */
+/* A copy at *at, which moves behind it: for a block that ends with the texts that its head points to. */
+struct str str_put(struct str s, char **at);
 
 /* The whole text must be the number; false leaves *out alone. */
 NODISCARD bool str_to_i64(struct str s, int64_t *out);

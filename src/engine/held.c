@@ -30,17 +30,6 @@ void held_publish(struct engine *e, struct live *l, struct facts *facts)
     e->queued++;
 }
 
-static struct str copy_text(struct str s, char **at)
-{
-    struct str copy = {*at, s.n};
-
-    if (s.n == 0)
-        return STR_NULL;
-    memcpy(*at, s.p, s.n);
-    *at += s.n;
-    return copy;
-}
-
 void held_effect(struct engine *e, struct live *l, const struct effect *f)
 {
     struct str texts[] = {f->text, f->call_id, f->tool, f->args, f->provider, f->model, f->effort};
@@ -56,13 +45,13 @@ void held_effect(struct engine *e, struct live *l, const struct effect *f)
     h->facts = NULL;
     h->effect = *f;
     at = h->text;
-    h->effect.text = copy_text(f->text, &at);
-    h->effect.call_id = copy_text(f->call_id, &at);
-    h->effect.tool = copy_text(f->tool, &at);
-    h->effect.args = copy_text(f->args, &at);
-    h->effect.provider = copy_text(f->provider, &at);
-    h->effect.model = copy_text(f->model, &at);
-    h->effect.effort = copy_text(f->effort, &at);
+    h->effect.text = str_put(f->text, &at);
+    h->effect.call_id = str_put(f->call_id, &at);
+    h->effect.tool = str_put(f->tool, &at);
+    h->effect.args = str_put(f->args, &at);
+    h->effect.provider = str_put(f->provider, &at);
+    h->effect.model = str_put(f->model, &at);
+    h->effect.effort = str_put(f->effort, &at);
     list_add_tail(&l->queue, &h->link);
     e->queued++;
 }

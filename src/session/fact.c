@@ -272,17 +272,6 @@ static size_t text_size(const struct fact *f)
     return n;
 }
 
-static struct str move_text(struct str s, char **at)
-{
-    struct str copy = {*at, s.n};
-
-    if (s.n == 0)
-        return s.p == NULL ? STR_NULL : (struct str){"", 0};
-    memcpy(*at, s.p, s.n);
-    *at += s.n;
-    return copy;
-}
-
 /* Layout: header, facts, calls of all facts, text of all facts. */
 struct facts *facts_new(const struct fact *items, uint32_t n)
 {
@@ -310,14 +299,14 @@ struct facts *facts_new(const struct fact *items, uint32_t n)
 
         *f = items[i];
         for (size_t k = 0; k < ARRAY_LEN(text_members); k++)
-            *text_at(f, k) = move_text(*text_at(f, k), &at);
+            *text_at(f, k) = str_put(*text_at(f, k), &at);
         if (f->calls.count > 0)
             memcpy(call, f->calls.items, f->calls.count * sizeof(*call));
         f->calls.items = f->calls.count > 0 ? call : NULL;
         for (size_t k = 0; k < f->calls.count; k++, call++) {
-            call->id = move_text(call->id, &at);
-            call->name = move_text(call->name, &at);
-            call->args = move_text(call->args, &at);
+            call->id = str_put(call->id, &at);
+            call->name = str_put(call->name, &at);
+            call->args = str_put(call->args, &at);
         }
     }
     return block;

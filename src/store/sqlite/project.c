@@ -7,10 +7,9 @@ typedef int project_fn(struct projection *p, const struct fact *f);
 
 static int end_of_name(struct str name)
 {
-    for (int i = 0; run_end_names[i] != NULL; i++)
-        if (str_is(name, run_end_names[i]))
-            return i;
-    return END_NONE;
+    int end = str_find_word(run_end_names, name);
+
+    return end < 0 ? END_NONE : end;
 }
 
 void project_load(struct projection *p, sqlite3_stmt *st, int column)

@@ -130,17 +130,6 @@ static void set_callbacks(struct store *s, const struct store_callbacks *cb)
 
 /* ---- reads ---- */
 
-static struct str put_text(char **at, struct str s)
-{
-    struct str copy = {*at, s.n};
-
-    if (s.n == 0)
-        return STR_NULL;
-    memcpy(*at, s.p, s.n);
-    *at += s.n;
-    return copy;
-}
-
 static void queue_read(struct sqlite_store *st, struct list *queue, struct read_item *it)
 {
     list_init(&it->item.link);
@@ -157,7 +146,7 @@ static void open_session(struct store *s, struct str session_id, uint64_t token)
     char *at = (char *)(it + 1);
 
     it->item.kind = ITEM_OPENED;
-    it->session_id = put_text(&at, session_id);
+    it->session_id = str_put(session_id, &at);
     it->opened = opened_new();
     it->opened->token = token;
     queue_read(st, &st->opens, it);
@@ -179,15 +168,15 @@ static void put_query(struct store *s, const struct query *q, query_fn *done, vo
     it->arg = arg;
     it->query = *q;
     it->until_ms = clock_mono_ms() + (q->within_ms > 0 ? q->within_ms : LIMIT_PAST_MS);
-    it->query.session_id = put_text(&at, q->session_id);
-    it->query.run_id = put_text(&at, q->run_id);
-    it->query.after_message = put_text(&at, q->after_message);
-    it->query.search = put_text(&at, q->search);
-    it->query.state = put_text(&at, q->state);
-    it->query.cursor = put_text(&at, q->cursor);
-    it->query.session_kind = put_text(&at, q->session_kind);
-    it->query.root = put_text(&at, q->root);
-    it->query.key = put_text(&at, q->key);
+    it->query.session_id = str_put(q->session_id, &at);
+    it->query.run_id = str_put(q->run_id, &at);
+    it->query.after_message = str_put(q->after_message, &at);
+    it->query.search = str_put(q->search, &at);
+    it->query.state = str_put(q->state, &at);
+    it->query.cursor = str_put(q->cursor, &at);
+    it->query.session_kind = str_put(q->session_kind, &at);
+    it->query.root = str_put(q->root, &at);
+    it->query.key = str_put(q->key, &at);
     queue_read(st, &st->queries, it);
 }
 
@@ -225,17 +214,17 @@ static struct append_item *copy_append(const struct append *a)
     it->a.letters = copy;
     receipt = (struct receipt *)(void *)(at + head + letters);
     at += head + letters + receipt_size;
-    it->a.session_id = put_text(&at, a->session_id);
+    it->a.session_id = str_put(a->session_id, &at);
     if (a->receipt != NULL) {
         *receipt = *a->receipt;
-        receipt->key = put_text(&at, a->receipt->key);
-        receipt->fingerprint = put_text(&at, a->receipt->fingerprint);
-        receipt->reply = put_text(&at, a->receipt->reply);
+        receipt->key = str_put(a->receipt->key, &at);
+        receipt->fingerprint = str_put(a->receipt->fingerprint, &at);
+        receipt->reply = str_put(a->receipt->reply, &at);
         it->a.receipt = receipt;
     }
     for (size_t i = 0; i < a->n_letters; i++)
         copy[i] = (struct letter){
-            .id = a->letters[i].id, .to = put_text(&at, a->letters[i].to), .body = put_text(&at, a->letters[i].body)};
+            .id = a->letters[i].id, .to = str_put(a->letters[i].to, &at), .body = str_put(a->letters[i].body, &at)};
     return it;
 }
 
@@ -280,8 +269,8 @@ static void put_partial(struct store *s, int64_t sid, uint64_t epoch, const stru
     it->epoch = epoch;
     it->p = *p;
     at = it->text;
-    it->p.text = put_text(&at, p->text);
-    it->p.reasoning = put_text(&at, p->reasoning);
+    it->p.text = str_put(p->text, &at);
+    it->p.reasoning = str_put(p->reasoning, &at);
     pthread_mutex_lock(&st->queue_lock);
     old = map_find_u64(st->partial_of, (uint64_t)sid);
     if (old != NULL)

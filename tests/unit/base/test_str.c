@@ -78,6 +78,19 @@ static void copies_are_terminated_and_say_when_cut(void **state UNUSED)
     assert_string_equal(four, "");
 }
 
+static void texts_are_put_one_behind_the_other(void **state UNUSED)
+{
+    char room[5] = "....", *at = room;
+    struct str one = str_put(STR("ab"), &at), none = str_put(STR_NULL, &at), empty = str_put(STR(""), &at),
+               two = str_put(STR("cd"), &at);
+
+    assert_true(one.p == room && str_is(one, "ab"));
+    assert_true(two.p == room + 2 && str_is(two, "cd"));
+    assert_true(at == room + 4);
+    assert_null(none.p);
+    assert_true(empty.p != NULL && empty.n == 0);
+}
+
 static void numbers_are_whole_and_in_range_or_left_alone(void **state UNUSED)
 {
     static const struct {
@@ -145,6 +158,7 @@ int main(void)
         cmocka_unit_test(parts_are_taken_one_by_one_empty_ones_too),
         cmocka_unit_test(finding_gives_the_first_place),
         cmocka_unit_test(copies_are_terminated_and_say_when_cut),
+        cmocka_unit_test(texts_are_put_one_behind_the_other),
         cmocka_unit_test(numbers_are_whole_and_in_range_or_left_alone),
         cmocka_unit_test(distance_counts_the_smallest_edit),
         cmocka_unit_test(hash_depends_on_bytes_and_seed_only),
