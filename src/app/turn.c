@@ -306,6 +306,17 @@ void turn_take_run(struct turn *t, const struct json *body)
     str_copy(t->run_id, sizeof(t->run_id), json_text(json_find(body, "run_id")));
 }
 
+/* Whoever gave limits counts on them: he is told, also with --quiet, where no run has begun that has them. */
+static void check_limits(struct turn *t, struct str status)
+{
+    const struct run_limits *l = &t->o->limits;
+    bool are_given = l->max_rounds > 0 || l->max_calls > 0 || l->max_tokens > 0 || l->max_ms > 0 || l->max_cost > 0;
+
+    if (are_given && !str_is(status, "started"))
+        turn_view_error(&t->view, "the limits given here are not taken: the session was at work already, and only a "
+                                  "run that begins takes limits");
+}
+
 static void on_posted(void *arg, int status, const struct json *body, const struct err *err)
 {
     struct turn *t = arg;
@@ -314,6 +325,7 @@ static void on_posted(void *arg, int status, const struct json *body, const stru
     if (turn_is_trouble(t, status, body, err))
         return;
     turn_take_run(t, body);
+    check_limits(t, json_text(json_find(body, "execute_status")));
     t->view.seq = seq > 0 ? (uint64_t)seq : 0;
     if (str_is(json_text(json_find(body, "execute_status")), "completed")) {
         turn_view_note(&t->view, "the message is kept; it is read when the open question is answered");
@@ -371,6 +383,7 @@ static void on_executed(void *arg, int status, const struct json *body, const st
     if (turn_is_trouble(t, status, body, err))
         return;
     if (str_is(json_text(json_find(body, "status")), "completed") && t->has_question) {
+        check_limits(t, json_text(json_find(body, "status")));
         turn_question_look(t);
         return;
     }
@@ -380,6 +393,7 @@ static void on_executed(void *arg, int status, const struct json *body, const st
         return;
     }
     turn_take_run(t, body);
+    check_limits(t, json_text(json_find(body, "status")));
     turn_watch(t);
 }
 

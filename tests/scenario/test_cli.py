@@ -4,11 +4,12 @@
 import json
 import re
 import signal
+import threading
 
 import pytest
 
 from harness import provider as p
-from harness.api import expect
+from harness.api import expect, poll
 from harness.environment import clean_environment, free_port
 from harness.offline import say, script
 
@@ -100,6 +101,28 @@ def test_run_has_limits(cli, there, option, value, calls, kind):
     done = cli.run("run", option, value, script(*calls, {"say": "in short"}))
     assert good(done).endswith("in short\n")
     assert f"the budget of the run is spent ({kind})" in done.stderr
+
+
+@pytest.mark.parametrize("style", [(), ("--quiet",), ("--json",)], ids=["plain", "quiet", "json"])
+@pytest.mark.parametrize("command", ["run", "resume"])
+def test_limits_that_no_run_takes_are_said(cli, make_server, provider, command, style):
+    server = make_server(env=provider.environment)
+    hold = threading.Event()
+    provider.reply(p.text("first"), p.wait(hold), *p.answer("")).reply(*p.answer("second"))
+    server.api.turn("question", "s1")
+    provider.wait_requests(1)
+    words = ("run", "--session", "s1", "more") if command == "run" else ("resume", "s1")
+    going = cli.start(*words, "--max-rounds", "1", *style)
+    poll(lambda: going.stderr, lambda told: "the limits given here are not taken" in told)
+    hold.set()
+    assert going.wait() == 0
+
+
+def test_limits_are_not_taken_by_a_run_that_waits(cli, there):
+    asks = {"tool": {"name": "ask_user", "args": {"question": "Which?"}}}
+    assert "not taken" not in cli.run("run", "--session", "s1", "--max-rounds", "3", script(asks)).stderr
+    assert "not taken" in cli.run("run", "--session", "s1", "--max-rounds", "3", "more").stderr
+    assert "not taken" in cli.run("resume", "s1", "--max-rounds", "3").stderr
 
 
 def test_run_has_limits_of_money(cli, directory, provider):
