@@ -49,7 +49,7 @@ static int take_fact(struct page *p, sqlite3_stmt *st, struct err *err)
     size_t bytes = fact_row_bytes(st, 0) + sizeof(struct fact);
     int rc;
 
-    if (p->n > 0 && (p->n >= p->most || p->bytes + bytes > p->most_bytes)) {
+    if (p->q->n_seqs == 0 && p->n > 0 && (p->n >= p->most || p->bytes + bytes > p->most_bytes)) {
         p->a->more = true;
         return 0;
     }

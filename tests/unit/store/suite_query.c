@@ -84,6 +84,8 @@ static void a_page_ends_where_its_bytes_are_used_up(void **state)
     assert_seqs(facts_page(d, (struct query){.session_id = id, .after = 2}), "3 4", true);
     assert_seqs(facts_page(d, (struct query){.session_id = id, .after = 4}), "5", false);
     assert_seqs(facts_page(d, (struct query){.session_id = id, .after = 2, .bytes = LIMIT_PAGE_BYTES / 2}), "3", true);
+    /* Facts that are named are few, and who names them wants them all. */
+    assert_seqs(facts_page(d, (struct query){.session_id = id, .n_seqs = 3, .seqs = {3, 5, 2}}), "3 5 2", false);
     mem_free(bytes);
 }
 
