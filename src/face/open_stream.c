@@ -6,6 +6,9 @@
 #include "base/str.h"
 #include "face/face_internal.h"
 
+/* Of the buffer of all streams: one large frame does not blow it up for good. */
+#define FRAMES_KEPT (4 * OPEN_STREAM_WRITE_BYTES)
+
 void open_stream_init(struct open_stream *s, const struct open_stream_kind *kind, struct face *f)
 {
     s->kind = kind;
@@ -89,7 +92,10 @@ void open_stream_flush(struct open_stream *s, struct buf *out)
     s->face->traffic.event_bytes += out->n;
     if (out->n > 0)
         http_stream_write(s->http, buf_str(out));
-    buf_clear(out);
+    if (out->cap > FRAMES_KEPT)
+        buf_done(out);
+    else
+        buf_clear(out);
 }
 
 void open_stream_end(struct open_stream *s)

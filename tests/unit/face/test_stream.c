@@ -2,7 +2,9 @@
 /* Event streams: who comes when, from where, and gets exactly what he lacks. */
 #include "face/expect.h"
 
+#include "base/mem.h"
 #include "base/str.h"
+#include "face/open_stream.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -494,6 +496,20 @@ static void an_outdated_title_is_not_shown(void **state UNUSED)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, stand_end)
 
+static void a_large_frame_leaves_no_large_buffer(void **state UNUSED)
+{
+    enum { LARGE = 512 * 1024 };
+    char *text = mem_zalloc(LARGE + 1);
+    struct http_request *r;
+
+    memset(text, 'x', LARGE);
+    r = watch("?follow=true");
+    whole_run(text);
+    assert_true(r->reply.n > LARGE);
+    assert_true(stand_face(st)->frames.cap <= 4 * OPEN_STREAM_WRITE_BYTES);
+    mem_free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -527,6 +543,7 @@ int main(void)
         TEST(a_log_that_cannot_be_read_sends_the_client_back),
         TEST(shutdown_ends_the_streams_without_done),
         TEST(an_outdated_title_is_not_shown),
+        TEST(a_large_frame_leaves_no_large_buffer),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
