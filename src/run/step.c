@@ -5,6 +5,8 @@
 #include "base/mem.h"
 #include "base/str.h"
 
+#define FACTS_KEPT 64 /* room for so many stays with a step; a copy of a session has thousands */
+
 void step_init(struct step *st)
 {
     memset(st, 0, sizeof(*st));
@@ -14,6 +16,11 @@ void step_init(struct step *st)
 void step_begin(struct step *st)
 {
     arena_reset(&st->arena);
+    if (st->facts_cap > FACTS_KEPT) {
+        mem_free(st->facts);
+        st->facts = NULL;
+        st->facts_cap = 0;
+    }
     st->n_facts = 0;
     st->n_effects = 0;
     st->erase = false;

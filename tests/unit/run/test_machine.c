@@ -352,6 +352,24 @@ static void a_reply_goes_to_who_asked_and_tells_the_view_of_the_session(void **s
     rig_done(&r);
 }
 
+/* ---- memory ---- */
+
+static void a_step_of_many_facts_leaves_room_for_few(void **state UNUSED)
+{
+    static struct old_message messages[1000];
+    const struct input copy = CREATE(.messages = {.items = messages, .count = ARRAY_LEN(messages)}), post = POST("m1");
+    struct rig r;
+
+    for (size_t i = 0; i < ARRAY_LEN(messages); i++)
+        messages[i] = (struct old_message){.id = STR("old"), .role = ROLE_USER, .text = STR("hello")};
+    rig_init(&r);
+    rig_feed(&r, &copy);
+    assert_true(r.st.n_facts == 1 + ARRAY_LEN(messages));
+    rig_feed(&r, &post);
+    assert_true(r.st.n_facts == 1 && r.st.facts_cap <= 64);
+    rig_done(&r);
+}
+
 /* ---- effort ---- */
 
 static void effort_is_pinned_apart_from_the_model(void **state UNUSED)
@@ -718,6 +736,7 @@ int main(void)
         cmocka_unit_test(places_of_open_calls_do_not_count_as_messages),
         cmocka_unit_test(a_stop_before_the_model_said_anything_leaves_no_message),
         cmocka_unit_test(a_stop_may_name_its_run_by_id),
+        cmocka_unit_test(a_step_of_many_facts_leaves_room_for_few),
         cmocka_unit_test(interrupted_text_is_a_message_of_its_own_name_with_our_estimate),
         cmocka_unit_test(an_update_writes_one_fact_for_each_thing_that_changes),
     };
