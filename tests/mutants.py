@@ -489,6 +489,20 @@ TESTED = [
         "store/test_sqlite_damage",
     ),
     (
+        "a missing fact is passed over",
+        "src/store/sqlite/query_log.c",
+        "p->facts[p->n].seq != next_seq(p))",
+        "p->facts[p->n].seq < next_seq(p))",
+        "store/test_sqlite_damage",
+    ),
+    (
+        "who is told something is told it twice when he asks for the next thing",
+        "src/engine/held.c",
+        "if (l->draining)",
+        "if (l->draining && l->stored > l->sent)",
+        "engine/test_door",
+    ),
+    (
         "the ring is off by one",
         "src/engine/hub.c",
         "(h->head - h->tail == h->capacity ||",
