@@ -464,7 +464,7 @@ static void on_reached(struct turn *t)
 
     if (t->ended)
         return;
-    if (t->posted)
+    if (t->posted || t->question.prompt != NULL)
         turn_watch(t);
     else if (!t->o->resume && !t->o->answer)
         post(t);

@@ -152,6 +152,8 @@ static void ask(struct turn *t)
     fputs(text.p, stderr);
     if (prompt_new(t->loop, on_line, t, &t->question.prompt, &err) < 0)
         turn_fail(t, CODE_ERROR, err.text);
+    else if (t->stream == NULL && t->client != NULL)
+        turn_watch(t); /* somebody else may answer, or time */
 }
 
 void turn_question_event(struct turn *t, const struct json *event)
@@ -212,14 +214,16 @@ static void on_pending(void *arg, int status, const struct json *body, const str
 {
     struct turn *t = arg;
     const struct json *question;
+    bool is_another_open;
 
     if (turn_is_trouble(t, status, body, err))
         return;
     t->question.is_wanted = false;
     question = find_question(t, json_find(body, "questions"));
+    is_another_open = json_truth(json_find(body, "has_pending_question"), false);
     if (question != NULL)
         take_question(t, question);
-    else if (t->o->answer && !t->posted)
+    else if (t->o->answer && !t->posted && (t->stream == NULL || is_another_open))
         say_nothing_is_open(t);
     else if (t->question.is_missed)
         turn_question_look(t);

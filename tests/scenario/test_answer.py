@@ -143,6 +143,59 @@ def test_who_answers_elsewhere_frees_the_terminal(on_terminal, make_server):
     terminal.wait_text("Thank you.\r\n")
 
 
+@pytest.fixture(params=["answer", "resume", "run"])
+def asked(request, on_terminal, make_server):
+    """A terminal that is asked by a command that came after the question, and its server."""
+    server = make_server()
+    server.api.whole_turn(ask(HOW), "s1")
+    words = {"answer": ("answer", "s1"), "resume": ("resume", "s1"), "run": ("run", "--session", "s1", say("Well."))}
+    terminal = on_terminal(*words[request.param])
+    terminal.wait_text("How?\x1b[0m\r\n> ")
+    return terminal, server
+
+
+def test_who_answers_elsewhere_frees_a_terminal_that_came_later(asked):
+    terminal, server = asked
+    expect(server.client().post("/api/v1/respond/s1", json={"response": "so"}), 200)
+    assert terminal.wait_exit() == 0
+    terminal.wait_text("not open any more (answered)")
+    assert server.api.session("s1")["state"] == "done"
+
+
+def test_a_stop_frees_a_terminal_that_came_later(asked):
+    terminal, server = asked
+    server.api.stop("s1")
+    assert terminal.wait_exit() == 130
+    terminal.wait_text("not open any more (withdrawn)")
+
+
+def test_the_end_of_a_session_frees_a_terminal_that_came_later(asked):
+    terminal, server = asked
+    expect(server.client().delete("/api/v1/sessions/s1"), 200)
+    assert terminal.wait_exit() == 1
+
+
+def test_a_server_that_is_killed_while_a_terminal_asks_that_came_later_gets_the_answer(asked):
+    terminal, server = asked
+    server.restart("kill")
+    terminal.type("so\n")
+    assert terminal.wait_exit() == 0
+    assert "so" in [m["content"] for m in server.api.messages("s1")]
+
+
+def test_who_names_a_question_that_is_answered_elsewhere_is_not_asked_another(on_terminal, make_server):
+    server = make_server()
+    server.api.whole_turn(ask(WHICH, HOW), "s1")
+    [which, how] = server.api.get("/api/v1/respond/s1/pending")["questions"]
+    terminal = on_terminal("answer", "s1", "--question", how["question_id"])
+    terminal.wait_text("How?\x1b[0m\r\n> ")
+    body = {"response": "so", "question_id": how["question_id"]}
+    expect(server.client().post("/api/v1/respond/s1", json=body), 200)
+    assert terminal.wait_exit() == 1
+    terminal.wait_text(f"question {how['question_id']} is not open")
+    assert server.api.get("/api/v1/respond/s1/pending")["question_id"] == which["question_id"]
+
+
 def test_a_server_that_is_killed_while_the_terminal_asks_gets_the_answer_in_its_next_life(on_terminal, make_server):
     server = make_server()
     terminal = on_terminal("run", "--session", "s1", ask(HOW))
