@@ -296,8 +296,10 @@ bool exchange_failed_by(struct exchange *x, const struct reply *reply, struct st
         return true;
     case REPLY_FULL:
         http_reply_header(x->req, "Retry-After", "1");
-        exchange_fail_as(x, 429, "inbox_full",
-                         "Too many messages wait in this session; start a run, or let the running one read them.");
+        exchange_fail_as(
+            x, 429, "inbox_full",
+            "Too many messages wait in this session. A run reads them: start one, let the active one go on, or "
+            "answer the open question first.");
         return true;
     case REPLY_UNAVAILABLE:
         exchange_fail_err(x, &reply->err);
