@@ -503,6 +503,13 @@ TESTED = [
         "engine/test_door",
     ),
     (
+        "who writes to a session that goes is forgotten",
+        "src/engine/engine.c",
+        "    if (list_is_empty(&l->inputs)) {\n        live_free(e, l);",
+        "    if (!list_is_empty(&l->inputs)) {\n        live_free(e, l);",
+        "engine/test_door",
+    ),
+    (
         "the ring is off by one",
         "src/engine/hub.c",
         "(h->head - h->tail == h->capacity ||",

@@ -139,6 +139,10 @@ static void commit(struct house *h, struct append *a)
 {
     assert_true(a->expect == h->epoch && a->first == h->row.seq + 1);
     h->epoch = a->epoch;
+    if (a->erase) {
+        session_init(&h->row);
+        h->epoch = 0;
+    }
     if (a->facts == NULL)
         return;
     for (uint32_t i = 0; i < a->facts->n; i++)

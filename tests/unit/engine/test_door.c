@@ -456,6 +456,23 @@ static void who_asks_again_from_within_a_refusal_is_refused_too(void **state UNU
     }
 }
 
+/* ---- who writes while a session is being removed ---- */
+
+static void who_writes_to_a_session_that_goes_is_told_that_it_is_gone(void **state UNUSED)
+{
+    const struct input goes = DELETE, joins = RESUME(NAMED), posts = POST("m2");
+    struct house h;
+
+    enter(&h, IDLE);
+    assert_string_equal(feed(&h, &goes), "load store()");
+    assert_string_equal(feed(&h, &joins), "");
+    assert_string_equal(feed(&h, &posts), "");
+    assert_string_equal(house_stored(&h),
+                        "reply(deleted) abandon load reply(not_found) store(session_created message_posted)");
+    assert_string_equal(house_stored(&h), "reply(posted)");
+    house_close(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -470,6 +487,7 @@ int main(void)
         cmocka_unit_test(a_session_that_cannot_be_loaded_is_left_alone),
         cmocka_unit_test(a_run_that_cannot_be_loaded_is_tried_again),
         cmocka_unit_test(the_next_input_may_come_from_within_a_reply),
+        cmocka_unit_test(who_writes_to_a_session_that_goes_is_told_that_it_is_gone),
         cmocka_unit_test(who_asks_again_from_within_a_refusal_is_refused_too),
     };
 
