@@ -57,18 +57,21 @@ static struct call_part *find_by_id(struct call_merge *m, const struct call_frag
     for (size_t i = 0; i < m->n && f->id.n > 0; i++)
         if (str_eq(buf_str(&m->parts[i].id), f->id))
             return &m->parts[i];
-    if (last == NULL || (f->id.n > 0 && last->id.n > 0) || (f->name.n > 0 && last->name.n > 0))
+    if (last == NULL || m->is_beyond || (f->id.n > 0 && last->id.n > 0) || (f->name.n > 0 && last->name.n > 0))
         return NULL;
     return last;
 }
 
-bool call_merge_add(struct call_merge *m, const struct call_fragment *f)
+void call_merge_add(struct call_merge *m, const struct call_fragment *f)
 {
     struct call_part *p = f->has_index ? find_by_index(m, f) : find_by_id(m, f);
 
+    m->is_beyond = p == NULL && m->n == LIMIT_CALLS_PER_ROUND;
+    if (m->is_beyond) {
+        m->has_left_out = true;
+        return;
+    }
     if (p == NULL) {
-        if (m->n == LIMIT_CALLS_PER_ROUND)
-            return false;
         m->parts = mem_grow(m->parts, &m->cap, m->n + 1, sizeof(*m->parts));
         p = &m->parts[m->n++];
         *p = (struct call_part){.has_index = f->has_index, .index = f->index};
@@ -78,7 +81,6 @@ bool call_merge_add(struct call_merge *m, const struct call_fragment *f)
     if (!str_eq(buf_str(&p->name), f->name))
         buf_add_str(&p->name, f->name);
     buf_add_str(&p->args, f->args);
-    return true;
 }
 
 static bool is_json(struct str text)
@@ -146,6 +148,7 @@ struct record_list call_merge_take(const struct call_merge *m, struct arena *a, 
     struct call *calls = arena_zalloc(a, (m->n + 1) * sizeof(*calls));
     size_t n = 0;
 
+    *repaired = *repaired || m->has_left_out;
     for (size_t i = 0; i < m->n; i++) {
         const struct call_part *p = &m->parts[i];
         struct call c = {.id = repaired_text(buf_str(&p->id), a, repaired)};

@@ -40,7 +40,7 @@ struct model_result {
     struct record_list calls; /* struct call[]; effects not resolved */
     int stop;                 /* enum stop_reason */
     struct usage usage;
-    bool repaired; /* broken UTF-8 was replaced */
+    bool repaired; /* broken UTF-8 was replaced, or calls beyond LIMIT_CALLS_PER_ROUND left out */
 };
 
 struct model_failure {

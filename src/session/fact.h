@@ -91,7 +91,7 @@ struct fact {
     uint32_t upto, removed; /* messages_removed: place behind the last; how many there were */
     int origin, end, failure, outcome, stop, how, role; /* the enumerations of types.h */
     bool interrupted;                                   /* assistant: the text was cut */
-    bool repaired;                                      /* assistant: broken UTF-8 in it was replaced */
+    bool repaired;                                      /* assistant: it is not quite what was sent */
     bool closing;                                       /* round_started: the last round of a run out of budget */
     bool retry;                                         /* model_failed: another try follows */
     bool charged;                                       /* run_recovered: the crash counts against the run */

@@ -150,7 +150,7 @@ struct input {
     int stop;        /* enum stop_reason */
     int failure;     /* enum failure */
     int64_t wait_ms; /* model_failed: Retry-After of the provider; timers: what is left of a long one; 0: none */
-    bool repaired;   /* model_done: broken UTF-8 was replaced */
+    bool repaired;   /* model_done: broken UTF-8 was replaced, or calls beyond the limit left out */
     int outcome;     /* tool_done: enum call_outcome */
 };
 

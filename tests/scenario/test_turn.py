@@ -207,6 +207,23 @@ def test_tool_call_fragments_are_put_together(provider, make_server):
     assert api.conversation(session_id)[-1] == ("assistant", "Neither is there.")
 
 
+def test_of_more_calls_than_a_round_takes_the_first_are_made(provider, make_server):
+    """The model sees what came of these, and asks for the others again."""
+    api = make_server(env=provider.environment).api
+    wanted = [p.tool(n, id=f"call_{n}", name="find", arguments="{}") for n in range(83)]
+    provider.reply(*wanted, p.finish("tool_calls"), p.usage(1, 1), p.done()).reply(*p.answer("Neither is there."))
+    session_id, run_id = api.whole_turn("look for it")
+    assert api.run(run_id)["status"] == "completed"
+    sent = [m for m in provider.requests[1].json["messages"] if m["role"] != "system"]
+    kept = [f"call_{n}" for n in range(80)]
+    assert [c["id"] for c in sent[1]["tool_calls"]] == kept
+    assert [m["tool_call_id"] for m in sent[2:]] == kept
+    answers = [m for m in api.messages(session_id) if m["role"] == "assistant"]
+    assert [m.get("metadata") for m in answers] == [{"repaired": True}, None]
+    told = [f for f in api.replay(session_id) if f.type == "message_appended" and f["role"] == "assistant"]
+    assert ["repaired" in f.event for f in told] == [True, False]
+
+
 def test_reasoning_is_shown_and_stored_apart(api):
     session_id = api.chat(script({"reason": "Let me think.", "say": "42"}))["session_id"]
     watcher = api.watch(session_id, after=0, follow=1)

@@ -438,26 +438,21 @@ static void caps_end_the_call(void **state UNUSED)
 {
     char *mega = mem_alloc(1024 * 1024);
     CLEANUP(buf_done) struct buf big = BUF_INIT;
-    CLEANUP(buf_done) struct buf calls = BUF_INIT;
     struct {
         struct reply_script reply;
         int failure;
-    } table[3];
+    } table[2];
 
     memset(mega, 'x', 1024 * 1024);
     buf_add_str(&big, STR("data: {\"choices\":[{\"delta\":{\"content\":\""));
     buf_add(&big, mega, 1024 * 1024);
     buf_add_str(&big, STR("\"}}]}\n\n"));
-    for (int i = 0; i <= LIMIT_CALLS_PER_ROUND; i++)
-        buf_addf(&calls, CALL("{\"index\":%d,\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}"), i);
     table[0].reply = (struct reply_script){.status = 200, .body = buf_str(&big), .repeat = 1000, .end = REPLY_HANGS};
     table[0].failure = FAILURE_TOO_BIG;
-    table[1].reply = (struct reply_script){.status = 200, .body = buf_str(&calls)};
-    table[1].failure = FAILURE_TOO_BIG;
     /* 100 MB without the end of a line */
-    table[2].reply =
+    table[1].reply =
         (struct reply_script){.status = 200, .body = {mega, 1024 * 1024}, .repeat = 100, .end = REPLY_HANGS};
-    table[2].failure = FAILURE_PROTOCOL;
+    table[1].failure = FAILURE_PROTOCOL;
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
         struct provider p;
         struct outcome o;

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -241,7 +242,7 @@ static void fragments_are_merged(void **state UNUSED)
                 .args = str_of(table[i].fragments[k].args),
             };
 
-            assert_true(call_merge_add(&m, &f));
+            call_merge_add(&m, &f);
         }
         list = call_merge_take(&m, &a, &repaired);
         for (size_t k = 0; k < list.count; k++) {
@@ -267,8 +268,8 @@ static void an_id_of_the_transcript_is_not_given_again(void **state UNUSED)
     arena_init(&a);
     call_merge_know(&m, STR("call_0"));
     call_merge_know(&m, STR("call_1"));
-    assert_true(call_merge_add(&m, &known));
-    assert_true(call_merge_add(&m, &other));
+    call_merge_add(&m, &known);
+    call_merge_add(&m, &other);
     calls = call_merge_take(&m, &a, &repaired).items;
     assert_int_equal(calls[0].id.n, 36);
     assert_true(str_is(calls[1].id, "call_2"));
@@ -288,11 +289,42 @@ static void a_cut_call_is_known_and_dropped(void **state UNUSED)
         struct call_fragment one = {.id = STR("a"), .name = STR("f"), .args = STR("{}")};
         struct call_fragment two = {.id = STR("b"), .name = STR("g"), .args = str_of(table[i].args)};
 
-        assert_true(call_merge_add(&m, &one));
-        assert_true(call_merge_add(&m, &two));
+        call_merge_add(&m, &one);
+        call_merge_add(&m, &two);
         assert_int_equal(call_merge_is_whole(&m), table[i].whole);
         call_merge_drop_cut(&m);
         assert_int_equal(m.n, table[i].left);
+    }
+}
+
+/* With and without an index; each call comes in two fragments, the second of which says nothing of whose it is. */
+static void of_too_many_calls_the_first_are_kept(void **state UNUSED)
+{
+    for (int with_index = 0; with_index < 2; with_index++) {
+        CLEANUP(call_merge_done) struct call_merge m = {0};
+        const struct call *calls;
+        bool repaired = false;
+        struct arena a;
+
+        for (int64_t i = 0; i < LIMIT_CALLS_PER_ROUND + 2; i++) {
+            char id[ID_TEXT];
+            struct call_fragment begin = {
+                .has_index = with_index != 0, .index = i, .name = STR("f"), .args = STR("{\"n\":")};
+            const struct call_fragment end = {.has_index = with_index != 0, .index = i, .args = STR("1}")};
+
+            snprintf(id, sizeof(id), "id-%" PRId64, i);
+            begin.id = str_of(id);
+            call_merge_add(&m, &begin);
+            call_merge_add(&m, &end);
+        }
+        arena_init(&a);
+        assert_true(call_merge_is_whole(&m));
+        call_merge_drop_cut(&m);
+        assert_int_equal(call_merge_take(&m, &a, &repaired).count, LIMIT_CALLS_PER_ROUND);
+        assert_true(repaired);
+        calls = call_merge_take(&m, &a, &repaired).items;
+        assert_true(str_is(calls[LIMIT_CALLS_PER_ROUND - 1].args, "{\"n\":1}"));
+        arena_done(&a);
     }
 }
 
@@ -306,6 +338,7 @@ int main(void)
         cmocka_unit_test(fragments_are_merged),
         cmocka_unit_test(an_id_of_the_transcript_is_not_given_again),
         cmocka_unit_test(a_cut_call_is_known_and_dropped),
+        cmocka_unit_test(of_too_many_calls_the_first_are_kept),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
