@@ -31,6 +31,7 @@ struct engine *engine_new(struct store *st, const struct ports *ports, const str
     list_init(&e->dirty);
     e->feed = feed_hub_new(e->ring, feed_wants, e);
     e->feed_due = -1;
+    e->alarm_at = -1;
     step_init(&e->step);
     return e;
 }
@@ -344,7 +345,16 @@ void engine_arm(struct engine *e)
         if (next < 0 || at < next)
             next = at;
     }
+    e->alarm_at = next;
     e->ports.alarm(e->ports.arg, next < 0 ? -1 : next > now ? next - now : 0);
+}
+
+void engine_wake_at(struct engine *e, int64_t at)
+{
+    if (e->alarm_at >= 0 && e->alarm_at <= at)
+        return;
+    e->alarm_at = at;
+    e->ports.alarm(e->ports.arg, at - e->ports.mono(e->ports.arg));
 }
 
 void engine_tick(struct engine *e)

@@ -106,6 +106,7 @@ struct engine {
     bool parked, scanned, deferred;
     int64_t began_wall, began_mono;
     int64_t suspect_at; /* mono; when the next suspect may go on */
+    int64_t alarm_at;   /* mono; when engine_tick() was asked for; -1: not */
     size_t subscribers, queued;
     struct {
         uint64_t started, recovered, ended[RUN_END_COUNT];
@@ -185,4 +186,5 @@ void engine_tell(struct engine *e, const struct reply *r); /* everything it rest
 /* Wall ms as it was at the start, and since then by a clock that is not set: for ages. */
 int64_t engine_steady_now(const struct engine *e);
 void engine_defer(struct engine *e);
-void engine_arm(struct engine *e);
+void engine_arm(struct engine *e);                 /* for the first of all that is due later */
+void engine_wake_at(struct engine *e, int64_t at); /* mono; something more is due then */
