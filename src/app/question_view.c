@@ -4,6 +4,7 @@
 #include "app/output.h"
 #include "app/when.h"
 #include "base/str.h"
+#include "session/types.h"
 
 void question_view_init(struct question_view *q)
 {
@@ -55,7 +56,7 @@ void question_view_due(int64_t due, int64_t now, struct buf *out)
 
     if (due == 0)
         return;
-    when_age(now, due + 999, left); /* from now to then, and no second of it is left out */
+    when_age(now, amount_add(due, 999), left); /* from now to then, and no second of it is left out */
     buf_addf(out, "%s%s", due > now ? "in " : "", left);
 }
 

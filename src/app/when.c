@@ -68,8 +68,10 @@ void when_age(int64_t wall_ms, int64_t now_ms, char out[WHEN_TEXT])
         int64_t ms;
         const char *unit;
     } units[] = {{86400 * 1000LL, "d"}, {3600 * 1000LL, "h"}, {60 * 1000LL, "min"}, {1000LL, "s"}};
-    int64_t age = now_ms - wall_ms;
+    int64_t age;
 
+    if (__builtin_sub_overflow(now_ms, wall_ms, &age))
+        age = now_ms > wall_ms ? INT64_MAX : INT64_MIN; /* a time that somebody made up */
     for (size_t i = 0; i < ARRAY_LEN(units); i++) {
         if (age >= units[i].ms) {
             snprintf(out, WHEN_TEXT, "%" PRId64 " %s", age / units[i].ms, units[i].unit);

@@ -106,6 +106,12 @@ static void options_and_deadline_fit_a_cell(void **state UNUSED)
     assert_string_equal(due.p, "in 1 s");
     question_view_due(4000, 5000, &past);
     assert_string_equal(past.p, "now");
+    buf_clear(&due);
+    question_view_due(INT64_MAX, 1700000000000, &due);
+    assert_string_equal(due.p, "in 106751971491 d");
+    buf_clear(&past);
+    question_view_due(INT64_MIN, 1700000000000, &past);
+    assert_string_equal(past.p, "now");
     question_view_done(&q);
 }
 

