@@ -29,6 +29,23 @@ static void what_the_server_writes_is_read(void **state UNUSED)
     assert_int_equal(read, 1700000000123);
 }
 
+static void a_time_of_no_year_is_written_as_the_nearest_that_can_be(void **state UNUSED)
+{
+    static const struct {
+        int64_t at;
+        const char *text;
+    } table[] = {{0, "1970-01-01T00:00:00.000Z"},
+                 {-1, "1969-12-31T23:59:59.999Z"},
+                 {INT64_MIN, "1000-01-01T00:00:00.000Z"},
+                 {INT64_MAX, "9999-12-31T23:59:59.999Z"}};
+    char text[CLOCK_TEXT];
+
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        clock_text(table[i].at, text);
+        assert_string_equal(text, table[i].text);
+    }
+}
+
 static void what_is_no_time_is_refused(void **state UNUSED)
 {
     static const char *const bad[] = {"",
@@ -61,6 +78,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_the_server_writes_is_read),
+        cmocka_unit_test(a_time_of_no_year_is_written_as_the_nearest_that_can_be),
         cmocka_unit_test(what_is_no_time_is_refused),
         cmocka_unit_test(ages_have_one_unit),
     };
