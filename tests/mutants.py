@@ -190,13 +190,6 @@ SIMULATED = [
         1000,
     ),
     (
-        "timers outlive their session",
-        "src/engine/engine.c",
-        "if (in->set_by != 0 && in->set_by != l->token)",
-        "if (false)",
-        10000,
-    ),
-    (
         "recovery is not asked for",
         "src/engine/engine.c",
         "        l->unfinished = true;\n        live_open(e, l);",
@@ -306,6 +299,13 @@ SIMULATED = [
 
 # (name, file, text, replacement, test)
 TESTED = [
+    (
+        "timers outlive their session",
+        "src/engine/engine.c",
+        "if (in->set_by != 0 && in->set_by != l->token)",
+        "if (false)",
+        "engine/test_timers",
+    ),
     (
         "a repeated stop reaches what has begun since",
         "src/engine/tree.c",

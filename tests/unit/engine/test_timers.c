@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Times that are longer than the longest timer there is. */
+/* Times that are longer than the longest timer there is, and timers that outlive what set them. */
 #include "house.h"
 
 #include "base/log.h"
@@ -60,11 +60,38 @@ static void a_question_of_days_is_timed_day_by_day(void **state UNUSED)
     house_close(&h);
 }
 
+/* The run goes on under the same key after a reset, and has a timer of its own then. */
+static void a_timer_of_before_a_reset_does_nothing(void **state UNUSED)
+{
+    const struct input turn = EXECUTE("m1", NAMED, .limits = {.max_ms = DAY}), rings = {.kind = INPUT_TIMER_RUN};
+    const struct input answer = DONE(1, 1, 0, .stop = STOP_END), text = DELTA(1, 1, 0, "yes");
+    struct input before, after;
+    struct house h;
+
+    house_open(&h);
+    house_feed(&h, &turn);
+    assert_string_equal(house_stored(&h), "timer model(1.1.0) reply(posted started run 1)");
+    before = h.timer;
+    house_feed(&h, &text);
+    house_feed(&h, &answer);
+    assert_string_equal(house_refused(&h), "abandon");
+    assert_string_equal(house_later(&h), "load store(run_recovered)");
+    assert_string_equal(house_stored(&h), "timer model(1.1.1)");
+    after = h.timer;
+    assert_true(before.run == after.run && before.set_by != after.set_by);
+    h.timer = before;
+    assert_string_equal(house_feed(&h, &rings), "");
+    h.timer = after;
+    assert_string_equal(house_feed(&h, &rings), "store(budget_exceeded)");
+    house_close(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_run_of_days_is_timed_day_by_day),
         cmocka_unit_test(a_question_of_days_is_timed_day_by_day),
+        cmocka_unit_test(a_timer_of_before_a_reset_does_nothing),
     };
 
     log_set_level(LOG_LEVEL_ERROR);
