@@ -3,9 +3,10 @@
 /*
  * One session, many watchers. The publisher never waits: a watcher is a cursor into a ring of at
  * most `capacity` events and LIMIT_PAGE_BYTES (one event at least) and reads the log when it fell
- * out. The hub keeps the fold of what it has published and the text of the message in flight, so that whoever arrives,
- * whenever, can be given exactly what he lacks. It outlives runs, resets and take-overs; it ends with its last watcher.
- * Owned by the loop thread. An idle watcher costs its own struct and no ring.
+ * out. The hub keeps the fold of what it has published and the text of the message in flight, so
+ * that whoever arrives, whenever, can be given exactly what he lacks. It outlives runs, resets and
+ * take-overs; it ends with its last watcher. Owned by the loop thread. An idle watcher costs its own
+ * struct and no ring.
  */
 #include "session/input.h"
 

@@ -54,8 +54,8 @@ int64_t budget_prompt_tokens(const struct session *s); /* estimate of the next c
 int64_t budget_worst_cost(const struct session *s);    /* of the next call, micros */
 int64_t budget_failed_cost(const struct ctx *c);       /* of the open call, where the input says that it failed */
 int64_t budget_output_tokens(const struct session *s);
-bool budget_shortens_answer(
-    const struct session *s);           /* the call in flight was given less room for it, or is the last */
+/* The call in flight was given less room for its answer than else, or is the last. */
+bool budget_shortens_answer(const struct session *s);
 void budget_tell_tokens(struct ctx *c); /* they were too few for the answer */
 bool budget_limits_money(const struct run_limits *run, const struct run_limits *session);
 bool budget_is_unpriced(const struct session *s);
